@@ -1,0 +1,1 @@
+"""Example schema, base builders, input pipeline, augmentation and prompts."""

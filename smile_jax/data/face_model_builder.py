@@ -1,0 +1,138 @@
+"""Datasets generated from a face model, in the shapes of BU-3DFE and BU-4DFE."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from smile_jax.data.builder import FaceDatasetBuilder, Sequence4D
+from smile_jax.data.schema import FacesConfig
+from smile_jax.faces import (
+    EXPRESSIONS,
+    Difficulty,
+    FaceModel,
+    sample_clip,
+    sample_subject,
+)
+from smile_jax.mesh import Mesh
+
+
+@dataclasses.dataclass(kw_only=True)
+class FaceModelConfig(FacesConfig):
+    """What to generate.
+
+    Attributes:
+      subjects: how many people.
+      intensities: of each of the six expressions; one performance each.
+      neutral: also one neutral performance of each person.
+      sequence_frames: frames of a performance; 1 is a scan at the apex.
+      seed: of everything; same seed, same bytes.
+      difficulty: see `smile_jax.faces.Difficulty`; a dict of its fields is taken too.
+      identity_modes: how many modes of the model vary; None for all.
+    """
+
+    subjects: int = 100
+    intensities: tuple[int, ...] = (1, 2, 3, 4)
+    neutral: bool = True
+    sequence_frames: int = 1
+    seed: int = 0
+    difficulty: Difficulty = dataclasses.field(default_factory=Difficulty)
+    identity_modes: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.difficulty, dict):
+            self.difficulty = Difficulty(**self.difficulty)
+        if self.subjects < 1 or self.sequence_frames < 1:
+            raise ValueError("subjects and sequence_frames must be at least 1")
+
+
+STATIC = FaceModelConfig(
+    name="static",
+    description="BU-3DFE's shape: 100 subjects x 6 expressions x 4 intensities + neutral",
+)
+STATIC_224 = dataclasses.replace(
+    STATIC, name="static_224", size=224, description="`static` at 224 pixels"
+)
+DYNAMIC = FaceModelConfig(
+    name="dynamic",
+    subjects=101,
+    intensities=(4,),
+    neutral=False,
+    sequence_frames=24,
+    frames=8,
+    dynamic=True,
+    description="BU-4DFE's shape: 101 subjects x 6 sequences, 8 frames + dynamic image",
+)
+TINY = FaceModelConfig(
+    name="tiny",
+    subjects=8,
+    intensities=(2, 4),
+    size=32,
+    yaws_deg=(-30.0, 0.0, 30.0),
+    description="for tests: 8 subjects x 6 expressions x 2 intensities + neutral",
+)
+
+
+class FaceModelBuilder(FaceDatasetBuilder, skip_registration=True):
+    """Builds any `FaceModelConfig`; subclasses load the face model."""
+
+    CLASSES = EXPRESSIONS
+    BUILDER_CONFIGS = [STATIC, STATIC_224, DYNAMIC, TINY]  # noqa: RUF012 - TFDS' type
+
+    builder_config: FaceModelConfig
+
+    def load_model(self, dl_manager: tfds.download.DownloadManager) -> FaceModel:
+        raise NotImplementedError
+
+    def sequences(self, dl_manager: tfds.download.DownloadManager) -> list[Sequence4D]:
+        config = self.builder_config
+        model = self.load_model(dl_manager)
+        performances = [
+            (expression, intensity)
+            for expression in EXPRESSIONS
+            if expression != "neutral"
+            for intensity in config.intensities
+        ]
+        performances += [("neutral", 0)] * config.neutral
+        return [
+            self._sequence(model, f"S{person:04d}", expression, intensity)
+            for person in range(config.subjects)
+            for expression, intensity in performances
+        ]
+
+    def _sequence(
+        self, model: FaceModel, subject: str, expression: str, intensity: int
+    ) -> Sequence4D:
+        config = self.builder_config
+        key = f"{subject}_{expression}_{intensity:02d}"
+        seed = zlib.crc32(f"{config.seed}/{key}".encode())
+        person_seed = zlib.crc32(f"{config.seed}/{subject}".encode())
+
+        def meshes() -> Iterator[Mesh]:
+            person = sample_subject(
+                model, np.random.default_rng(person_seed), config.difficulty
+            )
+            yield from sample_clip(
+                model,
+                person,
+                expression,
+                intensity,
+                np.random.default_rng(seed),
+                config.difficulty,
+                config.sequence_frames,
+            )
+
+        return Sequence4D(
+            key=key,
+            meshes=meshes,
+            num_frames=config.sequence_frames,
+            labels={
+                "expression": expression,
+                "subject": subject,
+                "intensity": intensity,
+                "seed": seed,
+            },
+        )

@@ -1,0 +1,138 @@
+"""The example that every builder writes and every reader expects.
+
+| feature | type | |
+|---|---|---|
+| `views` | uint8 [T, V, H, W, C] | channel groups in the config's order |
+| `dynamic` | uint8 [1, V, H, W, C] | rank-pooled clip, where the config asks for it |
+| `expression` | ClassLabel | |
+| `subject`, `sequence` | text | `sequence` is unique |
+| `frame_index` | int32 [T] | of each frame in its sequence |
+| `intensity` | int32 | 1 to 4, 0 neutral, -1 unknown |
+| `gender`, `ethnicity` | text | "unknown" where the names do not tell |
+| `yaw_deg` | float32 [V] | camera yaws |
+| `mm_per_pixel` | float32 | at the framing's centre |
+| `seed` | int64 | of generated faces, -1 else |
+
+Pixels: background is 0 in every channel. `texture` RGB; `depth` 1..255 over one
+framing extent, nearer is brighter; `normals` 127.5 + 127 n in camera axes.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from smile_jax.mesh import Framing, Mesh, frame_mesh, render_views
+
+CHANNELS = {"texture": 3, "depth": 1, "normals": 3}
+
+_Array = np.ndarray
+
+
+@dataclasses.dataclass(kw_only=True)
+class FacesConfig(tfds.core.BuilderConfig):
+    """What a builder renders and keeps.
+
+    Attributes:
+      yaws_deg: camera yaws V in degrees.
+      size: image height and width in pixels.
+      channels: channel groups, see `CHANNELS`.
+      frames: T, frames kept of each sequence, spread evenly; 0 keeps none.
+      dynamic: also write the rank-pooled image of the whole sequence.
+    """
+
+    yaws_deg: Sequence[float] = (-30.0, -15.0, 0.0, 15.0, 30.0)
+    size: int = 64
+    channels: Sequence[str] = ("texture", "depth", "normals")
+    frames: int = 1
+    dynamic: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.channels if name not in CHANNELS]
+        if unknown or not self.channels:
+            raise ValueError(
+                f"channels {list(self.channels)} must name some of {list(CHANNELS)}"
+            )
+        if self.frames < 1 and not self.dynamic:
+            raise ValueError("frames=0 needs dynamic=True, or nothing would be kept")
+        self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
+
+
+def num_channels(channels: Sequence[str]) -> int:
+    """Total C of the named channel groups."""
+    return sum(CHANNELS[name] for name in channels)
+
+
+def channel_slices(channels: Sequence[str]) -> dict[str, slice]:
+    """Where each group lies in the last axis of `views`."""
+    stops = np.cumsum([CHANNELS[name] for name in channels])
+    return {
+        name: slice(int(stop) - CHANNELS[name], int(stop))
+        for name, stop in zip(channels, stops, strict=True)
+    }
+
+
+def face_features(config: FacesConfig, classes: Sequence[str]) -> tfds.features.FeaturesDict:
+    """The schema as TFDS features."""
+    image = (
+        len(config.yaws_deg),
+        config.size,
+        config.size,
+        num_channels(config.channels),
+    )
+
+    # Raw bytes: ArrayRecord compresses each record, and decoding is a copy.
+    def clip(frames: int) -> tfds.features.Tensor:
+        return tfds.features.Tensor(
+            shape=(frames, *image), dtype=np.uint8, encoding="bytes"
+        )
+
+    features = {
+        "expression": tfds.features.ClassLabel(names=list(classes)),
+        "subject": tfds.features.Text(),
+        "sequence": tfds.features.Text(),
+        "intensity": np.int32,
+        "gender": tfds.features.Text(),
+        "ethnicity": tfds.features.Text(),
+        "yaw_deg": tfds.features.Tensor(
+            shape=(len(config.yaws_deg),), dtype=np.float32
+        ),
+        "mm_per_pixel": np.float32,
+        "seed": np.int64,
+    }
+    if config.frames:
+        features["views"] = clip(config.frames)
+        features["frame_index"] = tfds.features.Tensor(
+            shape=(config.frames,), dtype=np.int32
+        )
+    if config.dynamic:
+        features["dynamic"] = clip(1)
+    return tfds.features.FeaturesDict(features)
+
+
+def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> _Array:
+    """Renders one frame as the schema's uint8 pixels, (V, H, W, C)."""
+    buffers = render_views(mesh, config.yaws_deg, config.size, framing=framing)
+    mask = buffers["mask"][..., None]
+    groups = []
+    for name in config.channels:
+        if name == "depth":
+            level = buffers["depth"][..., None] / framing.extent + 0.5
+            group = 1 + 254 * np.clip(level, 0, 1)
+        elif name == "normals":
+            group = 127.5 + 127 * buffers["normals"]
+        else:
+            group = buffers["texture"]
+        groups.append(np.where(mask, group, 0))
+    return np.concatenate(groups, axis=-1).round().astype(np.uint8)
+
+
+def sample_frames(num_frames: int, keep: int) -> _Array:
+    """Indices of `keep` frames spread evenly over a sequence; clamped if it is shorter."""
+    return np.linspace(0, num_frames - 1, keep).round().astype(np.int32)
+
+
+def clip_framing(first: Mesh) -> Framing:
+    """A clip is framed on its first frame, so that motion stays motion."""
+    return frame_mesh(first)

@@ -1,0 +1,212 @@
+"""ICT-FaceKit's light model (USC ICT, MIT licence) as a `FaceModel`.
+
+Li et al., "Learning Formation of Physically-Based Face Attributes", CVPR 2020;
+github.com/ICT-VGL/ICT-FaceKit. The identity basis comes from light-stage scans.
+"""
+
+import io
+import json
+import pathlib
+import tarfile
+import zipfile
+from collections.abc import Callable
+
+import numpy as np
+
+from smile_jax.faces.model import FaceModel
+from smile_jax.mesh.types import MeshError
+
+# Rough centimetres to millimetres.
+_MM = np.float32(10.0)
+
+# Vertex ranges of the original README, `[start, stop)`. What follows the eyeballs
+# (lacrimal fluid, blends, occlusion, lashes) is left out of renders.
+_SKIN_END, _MOUTH_END, _EYE_SOCKETS_END = 11248, 13294, 14062
+_GUMS_END, _TEETH_END, _EYEBALLS_END = 17039, 21451, 24591
+_EYEBALLS = ((21451, 23021), (23021, 24591))
+_IRIS_MM, _PUPIL_MM = 5.8, 2.2  # radii
+
+# FACS action -> shapes, after the table of the original README. AU10 is theirs for the
+# upper lip's shrug; the README maps `mouthUpperUp` to AU11, but that shape raises the
+# upper lip, which is AU10 (Ekman & Friesen 1978), so both carry it here. AU25 (lips
+# part) is both lips' raisers and depressors, AU26 (jaw drop) part of the jaw opening,
+# whose full travel is AU27 (mouth stretch).
+_ACTION_SHAPES = {
+    "AU1": ["browInnerUp"],
+    "AU2": ["browOuterUp"],
+    "AU4": ["browDown"],
+    "AU5": ["eyeWide"],
+    "AU6": ["cheekSquint"],
+    "AU7": ["eyeSquint"],
+    "AU9": ["noseSneer"],
+    "AU10": ["mouthUpperUp"],
+    "AU12": ["mouthSmile"],
+    "AU15": ["mouthFrown"],
+    "AU20": ["mouthStretch"],
+    "AU24": ["mouthPress"],
+}
+_MIDLINE_SHAPES = {
+    "AU17": ["mouthShrugLower"],
+    "AU25": ["mouthLowerDown_L", "mouthLowerDown_R", "mouthUpperUp_L", "mouthUpperUp_R"],
+    "AU26": ["jawOpen"],
+}
+# Full activation as a share of the shapes' full travel, where it is not all of it.
+_TRAVEL = {"AU25": 0.5, "AU26": 0.65}
+
+
+def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
+    """Reads the original tree or an archive of it.
+
+    Args:
+      path: a folder that holds `FaceXModel/` at any depth, or a `.tar`, `.tar.xz`,
+        `.tar.gz` or `.zip` of one.
+      modes: how many identity modes to use; by default all that are there.
+
+    Raises:
+      MeshError: no such model there, a shape missing or damaged, or more modes asked
+        for than there are.
+    """
+    files = _files_of(pathlib.Path(path))
+    neutral = _read_shape(files, "generic_neutral_mesh")
+    available = sorted(name for name in files if name.startswith("identity"))
+    modes = len(available) if modes is None else modes
+    if not 1 <= modes <= len(available):
+        raise MeshError(
+            f"{path}: {modes} identity modes asked for, 1 to {len(available)} are there"
+        )
+
+    def delta(name: str) -> np.ndarray:
+        shape = _read_shape(files, name)
+        if len(shape) != len(neutral):
+            raise MeshError(
+                f"{path}: {name}.obj has {len(shape)} points, the neutral mesh "
+                f"{len(neutral)}; the file is truncated or of another version"
+            )
+        return (shape - neutral)[:_EYEBALLS_END] * _MM
+
+    actions = {}
+    for action, shapes in _ACTION_SHAPES.items():
+        for side in ("L", "R"):
+            actions[f"{action}_{side}"] = sum(delta(f"{s}_{side}") for s in shapes)
+    for action, shapes in _MIDLINE_SHAPES.items():
+        share = np.float32(_TRAVEL.get(action, 1.0))
+        actions[action] = share * sum(delta(shape) for shape in shapes)
+
+    faces = _read_faces(files["generic_neutral_mesh"](), path)
+    landmarks = json.loads(files["vertex_indices"]())["idx_to_landmark_verts"]
+    mean = neutral[:_EYEBALLS_END] * _MM
+    skin, lips, brows, base = _paint(mean, np.asarray(landmarks))
+    return FaceModel(
+        name="ict",
+        mean=mean,
+        identity=np.stack([delta(name) for name in available[:modes]]),
+        actions=actions,
+        faces=faces[(faces < _EYEBALLS_END).all(axis=1)],
+        skin=skin,
+        lips=lips,
+        brows=brows,
+        base_colors=base,
+        landmarks=np.asarray(landmarks, np.int32),
+    )
+
+
+def _files_of(path: pathlib.Path) -> dict[str, Callable[[], bytes]]:
+    """Stem -> reader of every file in the tree's or archive's `FaceXModel`."""
+    files: dict[str, Callable[[], bytes]] = {}
+    if path.is_dir():
+        found = sorted(path.rglob("FaceXModel/*"))
+        files = {p.stem: p.read_bytes for p in found if p.is_file()}
+    elif path.is_file() and tarfile.is_tarfile(path):
+        # One pass: seeking in a compressed archive would decompress it many times.
+        with tarfile.open(path) as tar:
+            for member in tar:
+                if member.isfile() and "FaceXModel/" in member.name:
+                    handle = tar.extractfile(member)
+                    content = handle.read() if handle else b""
+                    files[pathlib.PurePath(member.name).stem] = lambda c=content: c
+    elif path.is_file() and zipfile.is_zipfile(path):
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                if "FaceXModel/" in name and not name.endswith("/"):
+                    files[pathlib.PurePath(name).stem] = (
+                        lambda c=archive.read(name): c
+                    )
+    missing = {"generic_neutral_mesh", "vertex_indices", "identity000"} - set(files)
+    if missing:
+        raise MeshError(
+            f"{path}: no ICT-FaceKit model there (missing from FaceXModel/: "
+            f"{', '.join(sorted(missing))}); expected the ICT-FaceKit tree or its "
+            "archive, with FaceXModel/generic_neutral_mesh.obj, identity000.obj, ..."
+        )
+    return files
+
+
+def _read_shape(files: dict[str, Callable[[], bytes]], name: str) -> np.ndarray:
+    if name not in files:
+        raise MeshError(f"ICT-FaceKit: FaceXModel/{name}.obj is missing")
+    lines = [line[2:] for line in files[name]().splitlines() if line[:2] == b"v "]
+    try:
+        points = np.array(b" ".join(lines).split(), np.float32).reshape(-1, 3)
+    except ValueError as error:
+        raise MeshError(f"ICT-FaceKit: FaceXModel/{name}.obj is damaged") from error
+    if len(points) < _EYEBALLS_END or not np.isfinite(points).all():
+        raise MeshError(
+            f"ICT-FaceKit: FaceXModel/{name}.obj has {len(points)} points, expected at "
+            f"least {_EYEBALLS_END} finite ones; it is truncated or damaged"
+        )
+    return points
+
+
+def _read_faces(content: bytes, path: str | pathlib.Path) -> np.ndarray:
+    triangles = []
+    for line in content.splitlines():
+        if line[:2] == b"f ":
+            corners = [int(word.split(b"/", 1)[0]) - 1 for word in line.split()[1:]]
+            triangles += [
+                (corners[0], corners[i], corners[i + 1])
+                for i in range(1, len(corners) - 1)
+            ]
+    if not triangles:
+        raise MeshError(f"{path}: generic_neutral_mesh.obj has no faces")
+    return np.array(triangles, np.int32)
+
+
+def _paint(mean: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Pigment weights and fixed colours; the light model ships no albedo."""
+    n = len(mean)
+    index = np.arange(n)
+    skin = (index < _SKIN_END).astype(np.float32)
+    base = np.empty((n, 3), np.float32)
+    base[:_EYE_SOCKETS_END] = (0.35, 0.12, 0.12)
+    base[_EYE_SOCKETS_END:_GUMS_END] = (0.6, 0.25, 0.25)
+    base[_GUMS_END:_TEETH_END] = (0.9, 0.88, 0.8)
+    base[_TEETH_END:] = (0.9, 0.9, 0.88)
+    for start, stop in _EYEBALLS:  # a clear cornea covers the iris: paint both
+        eye = mean[start:stop]
+        center = (eye.min(axis=0) + eye.max(axis=0)) / 2
+        radius = np.linalg.norm((eye - center)[:, :2], axis=1)
+        front = eye[:, 2] > center[2]
+        base[start:stop][front & (radius < _IRIS_MM)] = (0.3, 0.2, 0.12)
+        base[start:stop][front & (radius < _PUPIL_MM)] = 0.03
+    face = mean * skin[:, None] + 1e6 * (1 - skin[:, None])
+    brows = np.maximum(
+        _near_polyline(face, mean[landmarks[17:22]], 3.5),
+        _near_polyline(face, mean[landmarks[22:27]], 3.5),
+    )
+    outer, inner = mean[landmarks[48:60]], mean[landmarks[60:68]]
+    lips = np.zeros(n, np.float32)
+    for half in (slice(0, 7), slice(6, 12)):
+        lips = np.maximum(lips, _near_polyline(face, outer[half], 3.0))
+    lips = np.maximum(lips, _near_polyline(face, inner, 4.0))
+    return skin, lips * skin, brows * skin, base
+
+
+def _near_polyline(points: np.ndarray, line: np.ndarray, radius: float) -> np.ndarray:
+    """Soft weight in [0, 1], 1/2 at `radius` mm from the line."""
+    nearest = np.full(len(points), np.inf)
+    for a, b in zip(line[:-1], line[1:], strict=True):
+        along = np.clip((points - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+        gap = np.linalg.norm(points - a - along[:, None] * (b - a), axis=1)
+        nearest = np.minimum(nearest, gap)
+    return (1 / (1 + (nearest / radius) ** 6)).astype(np.float32)

@@ -1,0 +1,56 @@
+"""What every face model provides: a linear model of identity and FACS actions."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float32, Int32
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceModel:
+    """vertices = mean + identity . coefficients + sum_action weight * displacement.
+
+    Attributes:
+      name: "procedural" or "ict".
+      mean: (n, 3) neutral mean face in mm, axes of `smile_jax.mesh.cameras`.
+      identity: (modes, n, 3) displacement in mm of one standard deviation each.
+      actions: displacement (n, 3) in mm at full activation of each FACS action unit,
+        named "AU1_L", "AU1_R", ... or "AU26" where an action has no sides.
+      faces: (m, 3) triangles.
+      skin, lips, brows: (n,) weights in [0, 1] that tell which pigment a vertex has;
+        what has none of them keeps `base_colors`.
+      base_colors: (n, 3) colours in [0, 1] of eyes, teeth, mouth.
+      landmarks: (l,) vertex indices that frame the face.
+    """
+
+    name: str
+    mean: Float32[np.ndarray, "n 3"]
+    identity: Float32[np.ndarray, "modes n 3"]
+    actions: Mapping[str, Float32[np.ndarray, "n 3"]]
+    faces: Int32[np.ndarray, "m 3"]
+    skin: Float32[np.ndarray, "n"]
+    lips: Float32[np.ndarray, "n"]
+    brows: Float32[np.ndarray, "n"]
+    base_colors: Float32[np.ndarray, "n 3"]
+    landmarks: Int32[np.ndarray, "l"]
+
+    def shape(
+        self,
+        coefficients: Float32[np.ndarray, "modes"],
+        actions: Mapping[str, float],
+    ) -> Float32[np.ndarray, "n 3"]:
+        """Vertices in mm of one face.
+
+        Args:
+          coefficients: one per identity mode, in standard deviations.
+          actions: weight in [0, 1] of each active action; "AU12" means both sides.
+
+        Raises:
+          KeyError: an action that the model does not have.
+        """
+        vertices = self.mean + np.tensordot(coefficients, self.identity, axes=1)
+        for name, weight in actions.items():
+            for side in (name,) if name in self.actions else (f"{name}_L", f"{name}_R"):
+                vertices += np.float32(weight) * self.actions[side]
+        return vertices.astype(np.float32, copy=False)

@@ -1,0 +1,146 @@
+"""Subjects, performances and nuisances drawn from a face model."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float32
+
+from smile_jax.faces.expressions import expression_curve, sample_actions, scale_actions
+from smile_jax.faces.model import FaceModel
+from smile_jax.mesh.cameras import view_rotation
+from smile_jax.mesh.types import Mesh
+
+
+@dataclasses.dataclass(frozen=True)
+class Difficulty:
+    """How hard faces are to read. Defaults: this project's choice, see README.
+
+    Attributes:
+      identity: factor on the identity's standard deviation.
+      dropout, asymmetry, noise, unrelated: of the actions, see `sample_actions`.
+      pose_deg: standard deviation of head yaw and pitch, degrees; roll has half.
+      shift_mm: standard deviation of the head's position in the image plane.
+      sensor_mm: standard deviation of the sensor's depth noise, after smoothing.
+      holes: mean number of holes of a scan.
+      hole_mm: mean radius of a hole.
+    """
+
+    identity: float = 1.0
+    dropout: float = 0.05
+    asymmetry: float = 0.1
+    noise: float = 0.15
+    unrelated: float = 0.04
+    pose_deg: float = 7.0
+    shift_mm: float = 4.0
+    sensor_mm: float = 0.15
+    holes: float = 1.0
+    hole_mm: float = 6.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A person: shape coefficients and pigments."""
+
+    coefficients: Float32[np.ndarray, "modes"]
+    colors: Float32[np.ndarray, "n 3"]
+
+
+def sample_subject(
+    model: FaceModel, rng: np.random.Generator, difficulty: Difficulty
+) -> Subject:
+    """Draws a person. Skin runs from light to dark, evenly (this project's choice)."""
+    coefficients = difficulty.identity * rng.standard_normal(len(model.identity))
+    light, dark = np.array([0.93, 0.76, 0.66]), np.array([0.28, 0.17, 0.12])
+    tone = rng.uniform()
+    skin = light * (1 - tone) + dark * tone + 0.02 * rng.standard_normal(3)
+    lips = skin * [1.0, 0.68, 0.68] + 0.03 * rng.standard_normal(3)
+    brows = skin * rng.uniform(0.25, 0.8)
+    colors = model.base_colors.copy()
+    for weight, pigment in ((model.skin, skin), (model.lips, lips), (model.brows, brows)):
+        colors = colors * (1 - weight[:, None]) + weight[:, None] * pigment
+    return Subject(
+        coefficients=np.clip(coefficients, -2.5, 2.5).astype(np.float32),
+        colors=np.clip(colors, 0, 1).astype(np.float32),
+    )
+
+
+def sample_clip(
+    model: FaceModel,
+    subject: Subject,
+    expression: str,
+    intensity: int,
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+    num_frames: int = 1,
+) -> Iterator[Mesh]:
+    """Performs an expression: one scan, or a sequence from neutral over apex back.
+
+    Pose, position, holes and the performance are drawn once a clip, sensor noise once
+    a frame; in a sequence the head also drifts a little.
+
+    Args:
+      model: the face model.
+      subject: drawn by `sample_subject` from the same model.
+      expression: one of `EXPRESSIONS`.
+      intensity: 1 to 4; 0 with "neutral".
+      rng: source of all randomness.
+      difficulty: see there.
+      num_frames: T; 1 is a scan at the apex.
+    """
+    actions = sample_actions(
+        expression,
+        intensity,
+        rng,
+        dropout=difficulty.dropout,
+        asymmetry=difficulty.asymmetry,
+        noise=difficulty.noise,
+        unrelated=difficulty.unrelated,
+    )
+    curve = expression_curve(num_frames, rng) if num_frames > 1 else np.ones(1)
+    pose = difficulty.pose_deg * rng.standard_normal(3)
+    drift = 0.2 * difficulty.pose_deg * rng.standard_normal(3)
+    shift = np.append(difficulty.shift_mm * rng.standard_normal(2), 0)
+    faces = _punch_holes(model, rng, difficulty)
+    for frame, strength in enumerate(curve):
+        vertices = model.shape(subject.coefficients, scale_actions(actions, strength))
+        vertices = vertices + _sensor_noise(vertices, rng, difficulty.sensor_mm)
+        time = frame / max(num_frames - 1, 1)
+        rotation = _head_rotation(pose + drift * (time - 0.5))
+        # The scanner frames the head where it expects it; `shift` moves the face.
+        framing_points = vertices[model.landmarks] @ rotation.T
+        yield Mesh(
+            vertices=(vertices @ rotation.T).astype(np.float32),
+            faces=faces,
+            colors=subject.colors,
+            landmarks=(framing_points + shift).astype(np.float32),
+        )
+
+
+def _head_rotation(pose_deg: np.ndarray) -> np.ndarray:
+    yaw, pitch, roll = pose_deg
+    angle = np.deg2rad(roll / 2)
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ view_rotation(-yaw, -pitch)
+
+
+def _sensor_noise(
+    vertices: np.ndarray, rng: np.random.Generator, sigma: float
+) -> np.ndarray:
+    """Depth noise of a scanner: along z, a little larger on steep surfaces."""
+    noise = np.zeros_like(vertices)
+    noise[:, 2] = sigma * rng.standard_normal(len(vertices))
+    return noise
+
+
+def _punch_holes(
+    model: FaceModel, rng: np.random.Generator, difficulty: Difficulty
+) -> np.ndarray:
+    """The model's faces without those inside the scan's holes."""
+    keep = np.ones(len(model.faces), bool)
+    for _ in range(rng.poisson(difficulty.holes)):
+        center = model.mean[rng.integers(len(model.mean))]
+        radius = difficulty.hole_mm * rng.gamma(4.0) / 4
+        near = np.linalg.norm(model.mean - center, axis=1) < radius
+        keep &= ~near[model.faces].any(axis=1)
+    return np.ascontiguousarray(model.faces[keep])

@@ -1,0 +1,126 @@
+"""Term 1: multiview decorrelation, Barlow Twins over all pairs of views."""
+
+import functools
+import itertools
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from smile_jax import parallel
+from smile_jax.losses.moments import (
+    at_least_float32,
+    effective_rank,
+    example_weights,
+    global_count,
+    global_mean,
+    standardize,
+)
+
+Form = Literal["auto", "gram", "full"]
+
+
+def multiview_decorrelation(
+    z: Float[Array, "B V D"],
+    *,
+    off_diagonal_weight: float = 0.0051,
+    weights: Float[Array, "B"] | None = None,
+    axis_name: str | None = None,
+    form: Form = "auto",
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """Drives the cross-correlation of every two views to the identity.
+
+    1 / (P D) sum_{a<b} [ sum_i (1 - C_ab,ii)^2 + lambda sum_{i != j} C_ab,ij^2 ], P the
+    number of pairs; C is over the global batch. For V = 2 this is the loss of Zbontar
+    et al., "Barlow Twins" (ICML 2021, eq. 1), divided by D. The normalisation and the
+    multiview form are this project's choice; lambda is Barlow Twins'.
+
+    Args:
+      z: projector outputs of this device's examples.
+      off_diagonal_weight: lambda.
+      weights: 1 for examples, 0 for padding.
+      axis_name: device axis, None on one device.
+      form: "full" builds the D x D matrices, "gram" the B x B ones, whose Frobenius
+        products give the same sums; "auto" takes the smaller.
+
+    Returns:
+      The loss and metrics: `offdiag_ratio` (1 for independent noise; the loss itself
+      has a floor while B <= D), `mean_diagonal`, `min_std`, `effective_rank`.
+
+    Raises:
+      ValueError: fewer than two views.
+
+    Example:
+      >>> loss, metrics = multiview_decorrelation(z)  # z: [256, 3, 1024]
+    """
+    batch, views, dims = z.shape
+    if views < 2:
+        raise ValueError(f"decorrelation needs at least 2 views, got {views}")
+    z = at_least_float32(z)
+    weights = example_weights(z, weights)
+    count = global_count(weights, axis_name)
+    scores = standardize(z, weights=weights, axis_name=axis_name)
+    if form == "auto":
+        global_batch = batch * parallel.axis_size(axis_name)
+        form = "gram" if global_batch < dims else "full"
+
+    pairs = np.array(list(itertools.combinations(range(views), 2)))
+    diagonal = _diagonals(scores, pairs, axis_name) / count
+    squares = (_squares_by_gram if form == "gram" else _squares_in_full)(
+        scores, pairs, count, axis_name
+    )
+    on_diagonal = ((1 - diagonal) ** 2).sum()
+    off_diagonal = squares.sum() - (diagonal**2).sum()
+    loss = (on_diagonal + off_diagonal_weight * off_diagonal) / (len(pairs) * dims)
+
+    own = (_squares_by_gram if form == "gram" else _squares_in_full)(
+        jax.lax.stop_gradient(scores), np.array([[0, 0]]), count, axis_name
+    )
+    spread = (z - global_mean(z, weights, axis_name)) ** 2
+    metrics = {
+        "offdiag_ratio": off_diagonal / len(pairs) * count / max(dims * (dims - 1), 1),
+        "mean_diagonal": diagonal.mean(),
+        "min_std": jnp.sqrt(global_mean(spread, weights, axis_name).min()),
+        "effective_rank": effective_rank(own.sum(), dims),
+    }
+    return loss, jax.lax.stop_gradient(metrics)
+
+
+def _diagonals(
+    scores: Float[Array, "B V D"], pairs: np.ndarray, axis_name: str | None
+) -> Float[Array, "P D"]:
+    a, b = scores[:, pairs[:, 0]], scores[:, pairs[:, 1]]
+    return parallel.psum((a * b).sum(axis=0), axis_name)
+
+
+@functools.partial(jax.jit, static_argnames="axis_name")
+def _squares_in_full(
+    scores: Float[Array, "B V D"],
+    pairs: np.ndarray,
+    count: Float[Array, ""],
+    axis_name: str | None,
+) -> Float[Array, "P"]:
+    """sum_ij C_ab,ij^2 of each pair from the D x D matrices."""
+    a, b = scores[:, pairs[:, 0]], scores[:, pairs[:, 1]]
+    correlation = jnp.einsum("bpi,bpj->pij", a, b)
+    correlation = parallel.psum(correlation, axis_name) / count
+    return (correlation**2).sum(axis=(1, 2))
+
+
+@functools.partial(jax.jit, static_argnames="axis_name")
+def _squares_by_gram(
+    scores: Float[Array, "B V D"],
+    pairs: np.ndarray,
+    count: Float[Array, ""],
+    axis_name: str | None,
+) -> Float[Array, "P"]:
+    """The same from the B x B matrices: sum_ij C_ab,ij^2 = <K_a, K_b> / B^2.
+
+    Each device has its own rows of K, so the work is shared and only scores travel.
+    """
+    everyone = parallel.all_gather(scores, axis_name)
+    gram = jnp.einsum("bvd,cvd->vbc", scores, everyone)
+    products = (gram[pairs[:, 0]] * gram[pairs[:, 1]]).sum(axis=(1, 2))
+    return parallel.psum(products, axis_name) / count**2

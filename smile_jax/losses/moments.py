@@ -1,0 +1,88 @@
+"""Means, standard scores and correlations over the global batch, in float32.
+
+`weights` are 1 for examples and 0 for padding; `axis_name` is the device axis of pmap
+or None on one device. With float64 inputs (tests) everything stays float64.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from smile_jax import parallel
+
+EPSILON = 1e-5
+
+
+def at_least_float32(x: Array) -> Array:
+    """bfloat16 before standardisation would lose digits in proportion to |mean|/std."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def normalize(x: Float[Array, "*batch E"]) -> Float[Array, "*batch E"]:
+    """Unit L2 norm along the last axis; a zero vector stays zero."""
+    x = at_least_float32(x)
+    return x * jax.lax.rsqrt(jnp.sum(x * x, axis=-1, keepdims=True) + 1e-12)
+
+
+def example_weights(
+    x: Float[Array, "B *rest"], weights: Float[Array, "B"] | None
+) -> Float[Array, "B"]:
+    """The weights, or ones."""
+    x = at_least_float32(x)
+    return jnp.ones(len(x), x.dtype) if weights is None else weights.astype(x.dtype)
+
+
+def global_count(
+    weights: Float[Array, "B"], axis_name: str | None
+) -> Float[Array, ""]:
+    """Number of real examples over all devices, at least 1."""
+    return jnp.maximum(parallel.psum(weights.sum(), axis_name), 1)
+
+
+def global_mean(
+    x: Float[Array, "B *rest"],
+    weights: Float[Array, "B"],
+    axis_name: str | None,
+) -> Float[Array, "*rest"]:
+    """Mean over the real examples of all devices."""
+    total = parallel.psum(jnp.tensordot(weights, x, axes=1), axis_name)
+    return total / global_count(weights, axis_name)
+
+
+def standardize(
+    x: Float[Array, "B *rest"],
+    *,
+    weights: Float[Array, "B"] | None = None,
+    axis_name: str | None = None,
+) -> Float[Array, "B *rest"]:
+    """(x - mean) / sqrt(var + 1e-5) over the global batch; padding becomes 0.
+
+    Two passes, biased variance. The epsilon is inside the root, so a dead dimension
+    has a finite gradient.
+    """
+    x = at_least_float32(x)
+    weights = example_weights(x, weights)
+    centered = x - global_mean(x, weights, axis_name)
+    variance = global_mean(centered * centered, weights, axis_name)
+    scores = centered * jax.lax.rsqrt(variance + EPSILON)
+    return scores * weights.reshape(-1, *[1] * (x.ndim - 1))
+
+
+@functools.partial(jax.jit, static_argnames="axis_name")
+def cross_correlation(
+    a: Float[Array, "B M"],
+    b: Float[Array, "B N"],
+    count: Float[Array, ""],
+    axis_name: str | None = None,
+) -> Float[Array, "M N"]:
+    """Cross-correlation matrix a^T b / count of standard scores, over all devices."""
+    return parallel.psum(a.T @ b, axis_name) / count
+
+
+def effective_rank(
+    squared_norm: Float[Array, ""], dimensions: int
+) -> Float[Array, ""]:
+    """Participation ratio of a correlation matrix: trace^2 / |C|_F^2 (1 to D)."""
+    return dimensions**2 / jnp.maximum(squared_norm, EPSILON)

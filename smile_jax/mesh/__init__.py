@@ -1,0 +1,21 @@
+"""Meshes to views: readers, cleaning, cameras, rasteriser, dynamic images.
+
+NumPy and numba only: nothing here imports jax or TensorFlow.
+"""
+
+from smile_jax.mesh.cameras import Framing, frame_mesh
+from smile_jax.mesh.dynamic import dynamic_image, rank_pooling_weights
+from smile_jax.mesh.readers import read_mesh
+from smile_jax.mesh.render import render_views
+from smile_jax.mesh.types import Mesh, MeshError
+
+__all__ = [
+    "Framing",
+    "Mesh",
+    "MeshError",
+    "dynamic_image",
+    "frame_mesh",
+    "rank_pooling_weights",
+    "read_mesh",
+    "render_views",
+]

@@ -1,0 +1,89 @@
+"""Repairs that are safe to make and counted, and faults that are not."""
+
+import dataclasses
+
+import numpy as np
+
+from smile_jax.mesh.types import Mesh, MeshError
+
+# Share of faces that repairs may remove before the file counts as broken
+# (this project's choice).
+MAX_REMOVED_FACES = 0.05
+
+
+def clean(mesh: Mesh, name: str) -> Mesh:
+    """Merges duplicate points and drops unusable faces; counts both in `repairs`.
+
+    Args:
+      mesh: as parsed; indices unchecked.
+      name: file name for messages.
+
+    Returns:
+      A mesh whose vertices are finite and distinct and whose faces have three
+      distinct corners. Points that only broken faces used are dropped.
+
+    Raises:
+      MeshError: no points or faces, face indices out of range, or more than
+        5 % of the faces unusable.
+    """
+    vertices, faces = mesh.vertices, mesh.faces
+    if not len(vertices) or not len(faces):
+        raise MeshError(
+            f"{name}: empty mesh ({len(vertices)} points, {len(faces)} faces); "
+            "the file may be truncated, export it again"
+        )
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise MeshError(
+            f"{name}: face index {faces.min() if faces.min() < 0 else faces.max()} is "
+            f"outside 0..{len(vertices) - 1}; the file is truncated or damaged"
+        )
+    repairs = {}
+    finite = np.isfinite(vertices).all(axis=1)
+    usable = finite[faces].all(axis=1)
+    repairs["non-finite points removed"] = int((~finite).sum())
+
+    first, merged = _merge_duplicates(np.where(finite[:, None], vertices, np.inf))
+    repairs["duplicate points merged"] = int(finite.sum() - finite[first].sum())
+    faces = merged[faces]
+    distinct = (
+        (faces[:, 0] != faces[:, 1])
+        & (faces[:, 1] != faces[:, 2])
+        & (faces[:, 2] != faces[:, 0])
+    )
+    repairs["faces on non-finite points removed"] = int((~usable).sum())
+    repairs["degenerate faces removed"] = int((usable & ~distinct).sum())
+    keep = usable & distinct
+    if keep.mean() < 1 - MAX_REMOVED_FACES:
+        found = ", ".join(f"{k}: {v}" for k, v in repairs.items() if v)
+        raise MeshError(
+            f"{name}: {(~keep).sum()} of {len(keep)} faces are unusable ({found}); "
+            f"more than {MAX_REMOVED_FACES:.0%} means a damaged file, export it again"
+        )
+    points = finite[first]
+    renumber = np.cumsum(points) - 1
+    kept = first[points]
+    uv = mesh.uv
+    if uv is not None and not np.isfinite(uv).all():
+        repairs["non-finite texture coordinates set to 0"] = int(
+            (~np.isfinite(uv)).any(axis=1).sum()
+        )
+        uv = np.nan_to_num(uv, nan=0.0, posinf=0.0, neginf=0.0)
+    return dataclasses.replace(
+        mesh,
+        vertices=np.ascontiguousarray(vertices[kept]),
+        faces=np.ascontiguousarray(renumber[faces[keep]], dtype=np.int32),
+        uv=uv,
+        uv_faces=None if mesh.uv_faces is None else mesh.uv_faces[keep],
+        colors=None if mesh.colors is None else mesh.colors[kept],
+        repairs={k: v for k, v in repairs.items() if v},
+    )
+
+
+def _merge_duplicates(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (index of each distinct point's first copy, new index of each point)."""
+    rows = np.ascontiguousarray(vertices + 0.0).view([("", vertices.dtype)] * 3)
+    _, first, inverse = np.unique(rows.ravel(), return_index=True, return_inverse=True)
+    order = np.argsort(first)  # keep the file's order of points
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[inverse]

@@ -1,0 +1,16 @@
+"""Vision and text towers, temporal pooling, view fusion, projector, and SMILE itself."""
+
+from smile_jax.models.smile import Smile, SmileConfig
+from smile_jax.models.text import TextConfig, TextTower
+from smile_jax.models.tokenizer import ByteTokenizer
+from smile_jax.models.vit import VisionConfig, VisionTower
+
+__all__ = [
+    "ByteTokenizer",
+    "Smile",
+    "SmileConfig",
+    "TextConfig",
+    "TextTower",
+    "VisionConfig",
+    "VisionTower",
+]

@@ -1,0 +1,79 @@
+"""What stands between the towers and the losses: pooling, fusion, projector."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from smile_jax.losses.moments import standardize
+
+
+class TemporalPool(nn.Module):
+    """Frames to one feature: the mean, or attention over frames.
+
+    Attention weights are softmax_t(q . tanh(W h_t)); q starts at zero, so attention
+    starts as the mean.
+    """
+
+    kind: str  # "mean" or "attention"
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "B T V F"],
+        frames: Float[Array, "B T"] | None = None,
+    ) -> Float[Array, "B V F"]:
+        """`frames` is 1 for real frames and 0 for padding; None means all are real."""
+        scores = jnp.zeros((*features.shape[:3], 1), features.dtype)
+        if self.kind == "attention":
+            hidden = nn.tanh(nn.Dense(features.shape[-1], name="hidden")(features))
+            query = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.zeros)
+            scores = query(hidden)
+        if frames is not None:
+            scores = jnp.where(frames[:, :, None, None] > 0, scores, -jnp.inf)
+        return (nn.softmax(scores, axis=1) * features).sum(axis=1)
+
+
+class ViewFusion(nn.Module):
+    """View-aware fusion f = sum_v a_v h_v, a = softmax_v(g(h_v, e_v)).
+
+    g's last layer starts at zero, so fusion starts as the mean of the views.
+    """
+
+    num_views: int  # of the dataset; each has a learned embedding
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "B V F"], view_ids: Int[Array, "B V"]
+    ) -> Float[Array, "B F"]:
+        width = features.shape[-1]
+        embed = nn.Embed(self.num_views, width, name="view_embedding")
+        hidden = nn.Dense(width, name="hidden")(features + embed(view_ids))
+        score = nn.Dense(1, kernel_init=nn.initializers.zeros, name="score")
+        weights = nn.softmax(score(nn.tanh(hidden)), axis=1)
+        return (weights * features).sum(axis=1)
+
+
+class Projector(nn.Module):
+    """(Linear, BatchNorm, ReLU) x 2, Linear (Zbontar et al., Barlow Twins, 2021).
+
+    BatchNorm uses the statistics of the global batch, per view, and keeps no running
+    ones: the projector is thrown away after pretraining.
+    """
+
+    width: int
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "B V F"],
+        weights: Float[Array, "B"] | None = None,
+    ) -> Float[Array, "B V D"]:
+        x = features
+        for i in range(2):
+            x = nn.Dense(self.width, use_bias=False, name=f"linear_{i}")(x)
+            x = standardize(x, weights=weights, axis_name=self.axis_name)
+            scale = self.param(f"scale_{i}", nn.initializers.ones, (self.width,))
+            bias = self.param(f"bias_{i}", nn.initializers.zeros, (self.width,))
+            x = nn.relu(x * scale + bias)
+        return nn.Dense(self.width, use_bias=False, name="linear_2")(x)
