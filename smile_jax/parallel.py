@@ -6,8 +6,8 @@ global statistics, so it is the same on each device, and that mean is the gradie
 the full batch on one device.
 """
 
-import functools
-from collections.abc import Callable, Sequence
+import collections
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -44,9 +44,7 @@ def all_gather(x: jax.Array, axis_name: str | None) -> jax.Array:
     return jax.lax.all_gather(x, axis_name, tiled=True)
 
 
-def pmap_step(
-    step: Callable, devices: Sequence[jax.Device] | None = None
-) -> Callable:
+def pmap_step(step: Callable, devices: Sequence[jax.Device] | None = None) -> Callable:
     """Compiles `step(state, batch) -> (state, metrics)` for all devices.
 
     The state is not stacked: it has its true shapes, on every device the same, and is
@@ -68,27 +66,42 @@ def pmap_eval(function: Callable) -> Callable:
     return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0))
 
 
-def shard(batch: Any, devices: int | None = None) -> Any:
-    """Splits every array's first axis over the local devices: [B] -> [devices, B/d].
+def put_batch(batch: Any) -> Any:
+    """Splits every array's first axis over the local devices and starts the transfer.
+
+    [B, ...] on the host becomes [devices, B / devices, ...], one row a device.
 
     Raises:
       ValueError: the devices do not divide the batch.
     """
-    count = devices or jax.local_device_count()
+    devices = jax.local_devices()
+    mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
 
-    def split(x: np.ndarray) -> np.ndarray:
-        if len(x) % count:
+    def split(x: np.ndarray) -> jax.Array:
+        if len(x) % len(devices):
             raise ValueError(
-                f"a batch of {len(x)} examples cannot be split over {count} devices; "
-                "choose a batch size that is a multiple of the number of devices"
+                f"a batch of {len(x)} examples cannot be split over {len(devices)} "
+                "devices; choose a multiple of the number of devices"
             )
-        return x.reshape(count, len(x) // count, *x.shape[1:])
+        rows = x.reshape(len(devices), len(x) // len(devices), *x.shape[1:])
+        return jax.device_put(rows, sharding)
 
     return jax.tree.map(split, batch)
 
 
-@functools.cache
-def replicated_sharding() -> jax.sharding.NamedSharding:
-    """Where unstacked state lives: a full copy on every device of every process."""
+def put_state(state: Any) -> Any:
+    """Copies host state to every device, as `pmap_step` returns it."""
     mesh = jax.sharding.Mesh(np.array(jax.devices()), (AXIS,))
-    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.device_put(state, sharding)
+
+
+def prefetch(batches: Iterator[Any], depth: int = 2) -> Iterator[Any]:
+    """Keeps `depth` batches on their way to the devices ahead of the step."""
+    queue: collections.deque[Any] = collections.deque()
+    for batch in batches:
+        queue.append(put_batch(batch))
+        if len(queue) > depth:
+            yield queue.popleft()
+    yield from queue

@@ -11,12 +11,11 @@ from absl import logging
 
 from smile_jax.data.schema import (
     FacesConfig,
-    clip_framing,
     face_features,
     render_example,
     sample_frames,
 )
-from smile_jax.mesh import Mesh, MeshError, dynamic_image
+from smile_jax.mesh import Mesh, MeshError, dynamic_image, frame_mesh
 
 # Share of unreadable sequences beyond which a build fails (this project's choice).
 MAX_SKIPPED = 0.01
@@ -71,7 +70,8 @@ class BuildReport:
 
 
 class FaceDatasetBuilder(
-    tfds.core.GeneratorBasedBuilder, skip_registration=True
+    tfds.core.GeneratorBasedBuilder,
+    skip_registration=True,  # type: ignore[call-arg]
 ):
     """Renders every sequence that `sequences` lists; subclasses say where they are.
 
@@ -125,10 +125,13 @@ class FaceDatasetBuilder(
     def _example(self, sequence: Sequence4D) -> dict[str, Any]:
         config = self.builder_config
         kept = sample_frames(sequence.num_frames, config.frames)
-        wanted = set(range(sequence.num_frames)) if config.dynamic else set(kept.tolist())
+        wanted = (
+            set(range(sequence.num_frames)) if config.dynamic else set(kept.tolist())
+        )
         images, framing = {}, None
         for index, mesh in enumerate(sequence.meshes()):
-            framing = framing or clip_framing(mesh)
+            # Framed on the first frame, so that motion stays motion.
+            framing = framing or frame_mesh(mesh)
             if index in wanted:
                 images[index] = render_example(mesh, config, framing)
         if framing is None:
@@ -147,7 +150,9 @@ class FaceDatasetBuilder(
             example["views"] = np.stack([images[i] for i in kept.tolist()])
             example["frame_index"] = kept
         if config.dynamic:
-            clip = np.stack([images[i] for i in sorted(images)]).astype(np.float32) / 255
+            clip = (
+                np.stack([images[i] for i in sorted(images)]).astype(np.float32) / 255
+            )
             pooled = dynamic_image(clip)[None]
             example["dynamic"] = (pooled * 255).round().astype(np.uint8)
         return example

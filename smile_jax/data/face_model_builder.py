@@ -51,10 +51,10 @@ class FaceModelConfig(FacesConfig):
 
 STATIC = FaceModelConfig(
     name="static",
-    description="BU-3DFE's shape: 100 subjects x 6 expressions x 4 intensities + neutral",
+    description="BU-3DFE's shape: 100 subjects, 6 expressions at 4 intensities + neutral",
 )
-STATIC_224 = dataclasses.replace(
-    STATIC, name="static_224", size=224, description="`static` at 224 pixels"
+STATIC_224 = FaceModelConfig(
+    name="static_224", size=224, description="`static` at 224 pixels"
 )
 DYNAMIC = FaceModelConfig(
     name="dynamic",
@@ -76,7 +76,10 @@ TINY = FaceModelConfig(
 )
 
 
-class FaceModelBuilder(FaceDatasetBuilder, skip_registration=True):
+class FaceModelBuilder(
+    FaceDatasetBuilder,
+    skip_registration=True,  # type: ignore[call-arg]
+):
     """Builds any `FaceModelConfig`; subclasses load the face model."""
 
     CLASSES = EXPRESSIONS

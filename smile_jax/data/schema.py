@@ -23,11 +23,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 
-from smile_jax.mesh import Framing, Mesh, frame_mesh, render_views
-
-CHANNELS = {"texture": 3, "depth": 1, "normals": 3}
-
-_Array = np.ndarray
+from smile_jax.data.channels import CHANNELS, num_channels
+from smile_jax.mesh import Framing, Mesh, render_views
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -59,21 +56,9 @@ class FacesConfig(tfds.core.BuilderConfig):
         self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
 
 
-def num_channels(channels: Sequence[str]) -> int:
-    """Total C of the named channel groups."""
-    return sum(CHANNELS[name] for name in channels)
-
-
-def channel_slices(channels: Sequence[str]) -> dict[str, slice]:
-    """Where each group lies in the last axis of `views`."""
-    stops = np.cumsum([CHANNELS[name] for name in channels])
-    return {
-        name: slice(int(stop) - CHANNELS[name], int(stop))
-        for name, stop in zip(channels, stops, strict=True)
-    }
-
-
-def face_features(config: FacesConfig, classes: Sequence[str]) -> tfds.features.FeaturesDict:
+def face_features(
+    config: FacesConfig, classes: Sequence[str]
+) -> tfds.features.FeaturesDict:
     """The schema as TFDS features."""
     image = (
         len(config.yaws_deg),
@@ -111,7 +96,7 @@ def face_features(config: FacesConfig, classes: Sequence[str]) -> tfds.features.
     return tfds.features.FeaturesDict(features)
 
 
-def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> _Array:
+def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> np.ndarray:
     """Renders one frame as the schema's uint8 pixels, (V, H, W, C)."""
     buffers = render_views(mesh, config.yaws_deg, config.size, framing=framing)
     mask = buffers["mask"][..., None]
@@ -128,11 +113,6 @@ def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> _Array:
     return np.concatenate(groups, axis=-1).round().astype(np.uint8)
 
 
-def sample_frames(num_frames: int, keep: int) -> _Array:
-    """Indices of `keep` frames spread evenly over a sequence; clamped if it is shorter."""
+def sample_frames(num_frames: int, keep: int) -> np.ndarray:
+    """Indices of `keep` frames spread evenly over a sequence, clamped if too short."""
     return np.linspace(0, num_frames - 1, keep).round().astype(np.int32)
-
-
-def clip_framing(first: Mesh) -> Framing:
-    """A clip is framed on its first frame, so that motion stays motion."""
-    return frame_mesh(first)

@@ -113,7 +113,7 @@ def sample_actions(
         raise ValueError(f"intensity must be 1, 2, 3 or 4, got {intensity}")
     weights: dict[str, float] = {}
     level = rng.uniform(*_INTENSITY_RANGES[intensity]) if prototype else 0.0
-    for action in SIDED_ACTIONS + MIDLINE_ACTIONS:
+    for action in (*SIDED_ACTIONS, *MIDLINE_ACTIONS):
         full, shown = prototype.get(action, (0.0, 0.0))
         lead = full > 0 and full == max(w for w, _ in prototype.values())
         if rng.random() >= shown * (1 - dropout) and not lead:

@@ -4,12 +4,11 @@ Li et al., "Learning Formation of Physically-Based Face Attributes", CVPR 2020;
 github.com/ICT-VGL/ICT-FaceKit. The identity basis comes from light-stage scans.
 """
 
-import io
+import itertools
 import json
 import pathlib
 import tarfile
 import zipfile
-from collections.abc import Callable
 
 import numpy as np
 
@@ -47,7 +46,12 @@ _ACTION_SHAPES = {
 }
 _MIDLINE_SHAPES = {
     "AU17": ["mouthShrugLower"],
-    "AU25": ["mouthLowerDown_L", "mouthLowerDown_R", "mouthUpperUp_L", "mouthUpperUp_R"],
+    "AU25": [
+        "mouthLowerDown_L",
+        "mouthLowerDown_R",
+        "mouthUpperUp_L",
+        "mouthUpperUp_R",
+    ],
     "AU26": ["jawOpen"],
 }
 # Full activation as a share of the shapes' full travel, where it is not all of it.
@@ -84,16 +88,17 @@ def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
             )
         return (shape - neutral)[:_EYEBALLS_END] * _MM
 
-    actions = {}
+    actions: dict[str, np.ndarray] = {}
     for action, shapes in _ACTION_SHAPES.items():
         for side in ("L", "R"):
-            actions[f"{action}_{side}"] = sum(delta(f"{s}_{side}") for s in shapes)
+            sided = [delta(f"{shape}_{side}") for shape in shapes]
+            actions[f"{action}_{side}"] = np.sum(sided, axis=0)
     for action, shapes in _MIDLINE_SHAPES.items():
         share = np.float32(_TRAVEL.get(action, 1.0))
-        actions[action] = share * sum(delta(shape) for shape in shapes)
+        actions[action] = share * np.sum([delta(shape) for shape in shapes], axis=0)
 
-    faces = _read_faces(files["generic_neutral_mesh"](), path)
-    landmarks = json.loads(files["vertex_indices"]())["idx_to_landmark_verts"]
+    faces = _read_faces(files["generic_neutral_mesh"], path)
+    landmarks = json.loads(files["vertex_indices"])["idx_to_landmark_verts"]
     mean = neutral[:_EYEBALLS_END] * _MM
     skin, lips, brows, base = _paint(mean, np.asarray(landmarks))
     return FaceModel(
@@ -110,28 +115,29 @@ def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
     )
 
 
-def _files_of(path: pathlib.Path) -> dict[str, Callable[[], bytes]]:
-    """Stem -> reader of every file in the tree's or archive's `FaceXModel`."""
-    files: dict[str, Callable[[], bytes]] = {}
+def _files_of(path: pathlib.Path) -> dict[str, bytes]:
+    """Stem -> content of every file in the tree's or archive's `FaceXModel`."""
+    files: dict[str, bytes] = {}
+
+    def keep(name: str, content: bytes) -> None:
+        files[pathlib.PurePath(name).stem] = content
+
     if path.is_dir():
-        found = sorted(path.rglob("FaceXModel/*"))
-        files = {p.stem: p.read_bytes for p in found if p.is_file()}
+        for found in sorted(path.rglob("FaceXModel/*")):
+            if found.is_file():
+                keep(found.name, found.read_bytes())
     elif path.is_file() and tarfile.is_tarfile(path):
         # One pass: seeking in a compressed archive would decompress it many times.
         with tarfile.open(path) as tar:
             for member in tar:
-                if member.isfile() and "FaceXModel/" in member.name:
-                    handle = tar.extractfile(member)
-                    content = handle.read() if handle else b""
-                    files[pathlib.PurePath(member.name).stem] = lambda c=content: c
+                handle = tar.extractfile(member) if member.isfile() else None
+                if handle and "FaceXModel/" in member.name:
+                    keep(member.name, handle.read())
     elif path.is_file() and zipfile.is_zipfile(path):
-        content = path.read_bytes()
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 if "FaceXModel/" in name and not name.endswith("/"):
-                    files[pathlib.PurePath(name).stem] = (
-                        lambda c=archive.read(name): c
-                    )
+                    keep(name, archive.read(name))
     missing = {"generic_neutral_mesh", "vertex_indices", "identity000"} - set(files)
     if missing:
         raise MeshError(
@@ -142,10 +148,10 @@ def _files_of(path: pathlib.Path) -> dict[str, Callable[[], bytes]]:
     return files
 
 
-def _read_shape(files: dict[str, Callable[[], bytes]], name: str) -> np.ndarray:
+def _read_shape(files: dict[str, bytes], name: str) -> np.ndarray:
     if name not in files:
         raise MeshError(f"ICT-FaceKit: FaceXModel/{name}.obj is missing")
-    lines = [line[2:] for line in files[name]().splitlines() if line[:2] == b"v "]
+    lines = [line[2:] for line in files[name].splitlines() if line[:2] == b"v "]
     try:
         points = np.array(b" ".join(lines).split(), np.float32).reshape(-1, 3)
     except ValueError as error:
@@ -205,7 +211,7 @@ def _paint(mean: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, ...]:
 def _near_polyline(points: np.ndarray, line: np.ndarray, radius: float) -> np.ndarray:
     """Soft weight in [0, 1], 1/2 at `radius` mm from the line."""
     nearest = np.full(len(points), np.inf)
-    for a, b in zip(line[:-1], line[1:], strict=True):
+    for a, b in itertools.pairwise(line):
         along = np.clip((points - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
         gap = np.linalg.norm(points - a - along[:, None] * (b - a), axis=1)
         nearest = np.minimum(nearest, gap)

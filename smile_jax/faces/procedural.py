@@ -141,7 +141,7 @@ def _relief(p: np.ndarray) -> np.ndarray:
 
 def _action_fields(p: np.ndarray, lower: np.ndarray) -> dict[str, np.ndarray]:
     """Displacement fields in mm at full activation, by action and side."""
-    fields = {}
+    fields: dict[str, np.ndarray] = {}
     upper_lip = ~lower
     for side, s in (("L", 1.0), ("R", -1.0)):
 
@@ -250,11 +250,14 @@ def _paint(p: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _landmarks(p: np.ndarray) -> np.ndarray:
     """Brows, eyes, nose, mouth and jaw line, spread like the 68 Multi-PIE points."""
-    wanted = [(s * x, _BROW_Y) for s in (-1, 1) for x in (12, 29, 46)]
+    wanted: list[tuple[float, float]] = []
+    wanted += [(s * x, _BROW_Y) for s in (-1, 1) for x in (12, 29, 46)]
     wanted += [(s * x, _EYE_Y) for s in (-1, 1) for x in (18, 31, 44)]
     wanted += [(0, 28), (0, 8), (0, -12), (-13, -17), (13, -17)]
     wanted += [(-_MOUTH_HALF, _MOUTH_Y), (_MOUTH_HALF, _MOUTH_Y), (0, -30), (0, -45)]
-    wanted += [(s * x, y) for s in (-1, 1) for x, y in ((64, -10), (55, -50), (30, -80))]
+    wanted += [
+        (s * x, y) for s in (-1, 1) for x, y in ((64, -10), (55, -50), (30, -80))
+    ]
     wanted += [(0, -88)]
     cost = [
         (p[:, 0] - x) ** 2 + (p[:, 1] - y) ** 2 + 1e6 * (p[:, 2] < 10)

@@ -9,6 +9,7 @@ from jaxtyping import Float32
 from smile_jax.faces.expressions import expression_curve, sample_actions, scale_actions
 from smile_jax.faces.model import FaceModel
 from smile_jax.mesh.cameras import view_rotation
+from smile_jax.mesh.raster import vertex_normals
 from smile_jax.mesh.types import Mesh
 
 
@@ -24,6 +25,8 @@ class Difficulty:
       sensor_mm: standard deviation of the sensor's depth noise, after smoothing.
       holes: mean number of holes of a scan.
       hole_mm: mean radius of a hole.
+      lighting: strength in [0, 1] of the shading that a scanner's lights leave in the
+        texture.
     """
 
     identity: float = 1.0
@@ -36,6 +39,7 @@ class Difficulty:
     sensor_mm: float = 0.15
     holes: float = 1.0
     hole_mm: float = 6.0
+    lighting: float = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +61,11 @@ def sample_subject(
     lips = skin * [1.0, 0.68, 0.68] + 0.03 * rng.standard_normal(3)
     brows = skin * rng.uniform(0.25, 0.8)
     colors = model.base_colors.copy()
-    for weight, pigment in ((model.skin, skin), (model.lips, lips), (model.brows, brows)):
+    for weight, pigment in (
+        (model.skin, skin),
+        (model.lips, lips),
+        (model.brows, brows),
+    ):
         colors = colors * (1 - weight[:, None]) + weight[:, None] * pigment
     return Subject(
         coefficients=np.clip(coefficients, -2.5, 2.5).astype(np.float32),
@@ -76,8 +84,8 @@ def sample_clip(
 ) -> Iterator[Mesh]:
     """Performs an expression: one scan, or a sequence from neutral over apex back.
 
-    Pose, position, holes and the performance are drawn once a clip, sensor noise once
-    a frame; in a sequence the head also drifts a little.
+    Pose, position, light, holes and the performance are drawn once a clip, sensor
+    noise once a frame; in a sequence the head also drifts a little.
 
     Args:
       model: the face model.
@@ -102,18 +110,19 @@ def sample_clip(
     drift = 0.2 * difficulty.pose_deg * rng.standard_normal(3)
     shift = np.append(difficulty.shift_mm * rng.standard_normal(2), 0)
     faces = _punch_holes(model, rng, difficulty)
+    light = rng.standard_normal(3) + np.array([0, 0, 2])
     for frame, strength in enumerate(curve):
         vertices = model.shape(subject.coefficients, scale_actions(actions, strength))
         vertices = vertices + _sensor_noise(vertices, rng, difficulty.sensor_mm)
         time = frame / max(num_frames - 1, 1)
         rotation = _head_rotation(pose + drift * (time - 0.5))
-        # The scanner frames the head where it expects it; `shift` moves the face.
-        framing_points = vertices[model.landmarks] @ rotation.T
+        vertices = (vertices @ rotation.T).astype(np.float32)
         yield Mesh(
-            vertices=(vertices @ rotation.T).astype(np.float32),
+            vertices=vertices,
             faces=faces,
-            colors=subject.colors,
-            landmarks=(framing_points + shift).astype(np.float32),
+            colors=_baked_light(subject.colors, vertices, faces, light, difficulty),
+            # The scanner frames the head where it expects it, off by `shift`.
+            landmarks=(vertices[model.landmarks] + shift).astype(np.float32),
         )
 
 
@@ -131,6 +140,20 @@ def _sensor_noise(
     noise = np.zeros_like(vertices)
     noise[:, 2] = sigma * rng.standard_normal(len(vertices))
     return noise
+
+
+def _baked_light(
+    colors: np.ndarray,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    light: np.ndarray,
+    difficulty: Difficulty,
+) -> np.ndarray:
+    """Vertex colours under one distant light, as far as it stays in the texture."""
+    normals = vertex_normals(vertices, faces)
+    lit = np.maximum(normals @ (light / np.linalg.norm(light)), 0)
+    shade = 1 - difficulty.lighting * (1 - lit)
+    return (colors * shade[:, None]).astype(np.float32)
 
 
 def _punch_holes(

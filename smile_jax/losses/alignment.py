@@ -94,14 +94,12 @@ def _text_to_image(
     # A device with padding only has no maximum; the global one is always finite.
     highest = parallel.pmax(masked.max(axis=0), axis_name)
     highest = jnp.where(jnp.isfinite(highest), highest, 0)
-    exponentials = jnp.where(real, jnp.exp(masked - highest), 0)
+    exponentials = jnp.where(real, jnp.exp(masked - highest[None]), 0)
     total = parallel.psum(exponentials.sum(axis=0), axis_name)
     log_total = jnp.log(jnp.maximum(total, jnp.finfo(total.dtype).tiny)) + highest
     mass = targets * weights[:, None]
-    found = parallel.psum((mass * (logits - log_total)).sum(axis=0), axis_name)
+    found = parallel.psum((mass * (logits - log_total[None])).sum(axis=0), axis_name)
     share = parallel.psum(mass.sum(axis=0), axis_name)
     present = share > 0
     per_prompt = jnp.where(present, -found / jnp.where(present, share, 1), 0)
     return per_prompt.sum() / jnp.maximum(present.sum(), 1)
-
-

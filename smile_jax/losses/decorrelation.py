@@ -20,6 +20,7 @@ from smile_jax.losses.moments import (
 )
 
 Form = Literal["auto", "gram", "full"]
+Pairs = tuple[tuple[int, int], ...]
 
 
 def multiview_decorrelation(
@@ -66,7 +67,7 @@ def multiview_decorrelation(
         global_batch = batch * parallel.axis_size(axis_name)
         form = "gram" if global_batch < dims else "full"
 
-    pairs = np.array(list(itertools.combinations(range(views), 2)))
+    pairs = tuple(itertools.combinations(range(views), 2))
     diagonal = _diagonals(scores, pairs, axis_name) / count
     squares = (_squares_by_gram if form == "gram" else _squares_in_full)(
         scores, pairs, count, axis_name
@@ -76,9 +77,9 @@ def multiview_decorrelation(
     loss = (on_diagonal + off_diagonal_weight * off_diagonal) / (len(pairs) * dims)
 
     own = (_squares_by_gram if form == "gram" else _squares_in_full)(
-        jax.lax.stop_gradient(scores), np.array([[0, 0]]), count, axis_name
+        jax.lax.stop_gradient(scores), ((0, 0),), count, axis_name
     )
-    spread = (z - global_mean(z, weights, axis_name)) ** 2
+    spread = (z - global_mean(z, weights, axis_name)[None]) ** 2
     metrics = {
         "offdiag_ratio": off_diagonal / len(pairs) * count / max(dims * (dims - 1), 1),
         "mean_diagonal": diagonal.mean(),
@@ -88,31 +89,37 @@ def multiview_decorrelation(
     return loss, jax.lax.stop_gradient(metrics)
 
 
+def _of_pairs(x: Array, pairs: Pairs, axis: int) -> tuple[Array, Array]:
+    """What belongs to the first and to the second view of each pair, along `axis`."""
+    first, second = np.array(pairs).T
+    return jnp.take(x, first, axis=axis), jnp.take(x, second, axis=axis)
+
+
 def _diagonals(
-    scores: Float[Array, "B V D"], pairs: np.ndarray, axis_name: str | None
+    scores: Float[Array, "B V D"], pairs: Pairs, axis_name: str | None
 ) -> Float[Array, "P D"]:
-    a, b = scores[:, pairs[:, 0]], scores[:, pairs[:, 1]]
+    a, b = _of_pairs(scores, pairs, axis=1)
     return parallel.psum((a * b).sum(axis=0), axis_name)
 
 
-@functools.partial(jax.jit, static_argnames="axis_name")
+@functools.partial(jax.jit, static_argnames=("pairs", "axis_name"))
 def _squares_in_full(
     scores: Float[Array, "B V D"],
-    pairs: np.ndarray,
+    pairs: Pairs,
     count: Float[Array, ""],
     axis_name: str | None,
 ) -> Float[Array, "P"]:
     """sum_ij C_ab,ij^2 of each pair from the D x D matrices."""
-    a, b = scores[:, pairs[:, 0]], scores[:, pairs[:, 1]]
+    a, b = _of_pairs(scores, pairs, axis=1)
     correlation = jnp.einsum("bpi,bpj->pij", a, b)
     correlation = parallel.psum(correlation, axis_name) / count
     return (correlation**2).sum(axis=(1, 2))
 
 
-@functools.partial(jax.jit, static_argnames="axis_name")
+@functools.partial(jax.jit, static_argnames=("pairs", "axis_name"))
 def _squares_by_gram(
     scores: Float[Array, "B V D"],
-    pairs: np.ndarray,
+    pairs: Pairs,
     count: Float[Array, ""],
     axis_name: str | None,
 ) -> Float[Array, "P"]:
@@ -122,5 +129,6 @@ def _squares_by_gram(
     """
     everyone = parallel.all_gather(scores, axis_name)
     gram = jnp.einsum("bvd,cvd->vbc", scores, everyone)
-    products = (gram[pairs[:, 0]] * gram[pairs[:, 1]]).sum(axis=(1, 2))
+    a, b = _of_pairs(gram, pairs, axis=0)
+    products = (a * b).sum(axis=(1, 2))
     return parallel.psum(products, axis_name) / count**2

@@ -34,9 +34,7 @@ def example_weights(
     return jnp.ones(len(x), x.dtype) if weights is None else weights.astype(x.dtype)
 
 
-def global_count(
-    weights: Float[Array, "B"], axis_name: str | None
-) -> Float[Array, ""]:
+def global_count(weights: Float[Array, "B"], axis_name: str | None) -> Float[Array, ""]:
     """Number of real examples over all devices, at least 1."""
     return jnp.maximum(parallel.psum(weights.sum(), axis_name), 1)
 
@@ -64,9 +62,9 @@ def standardize(
     """
     x = at_least_float32(x)
     weights = example_weights(x, weights)
-    centered = x - global_mean(x, weights, axis_name)
+    centered = x - global_mean(x, weights, axis_name)[None]
     variance = global_mean(centered * centered, weights, axis_name)
-    scores = centered * jax.lax.rsqrt(variance + EPSILON)
+    scores = centered * jax.lax.rsqrt(variance + EPSILON)[None]
     return scores * weights.reshape(-1, *[1] * (x.ndim - 1))
 
 
@@ -81,8 +79,6 @@ def cross_correlation(
     return parallel.psum(a.T @ b, axis_name) / count
 
 
-def effective_rank(
-    squared_norm: Float[Array, ""], dimensions: int
-) -> Float[Array, ""]:
+def effective_rank(squared_norm: Float[Array, ""], dimensions: int) -> Float[Array, ""]:
     """Participation ratio of a correlation matrix: trace^2 / |C|_F^2 (1 to D)."""
     return dimensions**2 / jnp.maximum(squared_norm, EPSILON)

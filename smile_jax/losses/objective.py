@@ -27,7 +27,7 @@ class LossWeights:
 
 
 def smile_objective(
-    projected: Float[Array, "B V D"],
+    projected: Float[Array, "B V D"] | None,
     fused: Float[Array, "B E"],
     views: Float[Array, "B V E"],
     redundancy: Float[Array, "B R"] | None,
@@ -47,33 +47,50 @@ def smile_objective(
       what it adds to the total.
     """
     w = loss_weights
-    common = {"weights": weights, "axis_name": axis_name}
     terms = {}
     if w.decorrelation:
-        terms["decorrelation"] = w.decorrelation, multiview_decorrelation(
-            projected, off_diagonal_weight=w.off_diagonal, form=w.form, **common
+        assert projected is not None
+        terms["decorrelation"] = (
+            w.decorrelation,
+            multiview_decorrelation(
+                projected,
+                off_diagonal_weight=w.off_diagonal,
+                form=w.form,
+                weights=weights,
+                axis_name=axis_name,
+            ),
         )
-    if w.alignment and bank is not None:
-        terms["alignment"] = w.alignment, vision_language_alignment(
-            fused,
-            views,
-            bank,
-            targets,
-            logit_scale=logit_scale,
-            t2i_weight=w.text_to_image,
-            **common,
-        )
-    if w.redundancy and bank is not None:
-        terms["redundancy"] = w.redundancy, cross_modal_redundancy(
-            redundancy,
-            bank,
-            targets,
-            mode=w.redundancy_mode,
-            off_diagonal_weight=w.off_diagonal,
-            shared=shared,
-            **common,
-        )
-    total = jnp.zeros((), projected.dtype)
+    if bank is not None and targets is not None:
+        if w.alignment:
+            terms["alignment"] = (
+                w.alignment,
+                vision_language_alignment(
+                    fused,
+                    views,
+                    bank,
+                    targets,
+                    logit_scale=logit_scale,
+                    t2i_weight=w.text_to_image,
+                    weights=weights,
+                    axis_name=axis_name,
+                ),
+            )
+        if w.redundancy:
+            assert redundancy is not None
+            terms["redundancy"] = (
+                w.redundancy,
+                cross_modal_redundancy(
+                    redundancy,
+                    bank,
+                    targets,
+                    mode=w.redundancy_mode,
+                    off_diagonal_weight=w.off_diagonal,
+                    shared=shared,
+                    weights=weights,
+                    axis_name=axis_name,
+                ),
+            )
+    total = jnp.zeros((), fused.dtype)
     metrics = {}
     for name, (weight, (loss, details)) in terms.items():
         total = total + weight * loss

@@ -100,7 +100,7 @@ def cross_modal_redundancy(
             raise ValueError("mode='private' needs `shared`, the aligned part")
         with_text = correlate(fused, targets @ whitened) ** 2
         with_shared = correlate(fused, jax.lax.stop_gradient(shared)) ** 2
-        text = jnp.where(kept, with_text, 0).sum() / jnp.maximum(
+        text = jnp.where(kept[None], with_text, 0).sum() / jnp.maximum(
             kept.sum() * fused.shape[1], 1
         )
         loss = text + with_shared.mean()
@@ -119,7 +119,7 @@ def whiten_bank(
       so that a bank that changes slowly keeps its signs.
     """
     k = len(bank)
-    u, s, _ = jnp.linalg.svd(bank - bank.mean(axis=0), full_matrices=False)
+    u, s, _ = jnp.linalg.svd(bank - bank.mean(axis=0)[None], full_matrices=False)
     u, s = u[:, : k - 1], s[: k - 1]
     if u.shape[1] < k - 1:  # fewer embedding dimensions than prompts
         missing = k - 1 - u.shape[1]
@@ -127,12 +127,14 @@ def whiten_bank(
     kept = s > _SMALLEST * s[0]
     largest = jnp.take_along_axis(u, jnp.abs(u).argmax(axis=0)[None], axis=0)[0]
     sign = jnp.where(largest < 0, -1, 1)
-    return jnp.where(kept, u * sign, 0) * k**0.5, kept
+    return jnp.where(kept[None], u * sign[None], 0) * k**0.5, kept
 
 
 def _check_width(fused: Array, width: int, what: str) -> None:
     if fused.shape[1] != width:
-        raise ValueError(f"fused has {fused.shape[1]} columns, expected {width} ({what})")
+        raise ValueError(
+            f"fused has {fused.shape[1]} columns, expected {width} ({what})"
+        )
 
 
 def _metrics(diagonal: Array, mean_square: Array) -> dict[str, Array]:

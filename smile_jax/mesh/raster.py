@@ -198,9 +198,7 @@ def shade(
                 _sample(image, u, v, texture[r, c])
             elif colored:
                 for k in range(3):
-                    value = (
-                        w0 * colors[i0, k] + w1 * colors[i1, k] + w2 * colors[i2, k]
-                    )
+                    value = w0 * colors[i0, k] + w1 * colors[i1, k] + w2 * colors[i2, k]
                     texture[r, c, k] = np.uint8(
                         min(max(value, np.float32(0)), np.float32(1)) * 255
                         + np.float32(0.5)

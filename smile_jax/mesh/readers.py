@@ -3,6 +3,7 @@
 import pathlib
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -51,10 +52,11 @@ def _read_with_trimesh(path: pathlib.Path) -> Mesh:
             f"{path}: not a readable {path.suffix[1:].upper()} mesh ({error}); "
             "it may be truncated or damaged"
         ) from error
-    uv = getattr(loaded.visual, "uv", None)
+    visual: Any = loaded.visual
+    uv = getattr(visual, "uv", None)
     colors = None
-    if getattr(loaded.visual, "kind", None) == "vertex":
-        colors = np.asarray(loaded.visual.vertex_colors[:, :3], np.float32) / 255
+    if getattr(visual, "kind", None) == "vertex":
+        colors = np.asarray(visual.vertex_colors[:, :3], np.float32) / 255
     return Mesh(
         vertices=vertices,
         faces=faces,

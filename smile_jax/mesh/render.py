@@ -77,18 +77,18 @@ def render_views(
     vertices = np.ascontiguousarray(mesh.vertices, np.float32)
     normals = raster.vertex_normals(vertices, mesh.faces.view(np.uint32))
     perspective = projection == "perspective"
-    has_uv = texture is not None and mesh.uv is not None and mesh.uv_faces is not None
-    image = texture if has_uv else np.empty((0, 0, 3), np.uint8)
-    uv = mesh.uv if has_uv else np.empty((0, 2), np.float32)
-    uv_faces = mesh.uv_faces if has_uv else np.empty((0, 3), np.int32)
+    image = np.empty((0, 0, 3), np.uint8)
+    uv, uv_faces = np.empty((0, 2), np.float32), np.empty((0, 3), np.int32)
+    if texture is not None and mesh.uv is not None and mesh.uv_faces is not None:
+        image, uv, uv_faces = texture, mesh.uv, mesh.uv_faces
+    colors = mesh.colors if mesh.colors is not None else np.empty((0, 3), np.float32)
     # Unsigned indices spare the compiled loops numba's test for negative ones.
     faces, uv_faces = mesh.faces.view(np.uint32), uv_faces.view(np.uint32)
-    colors = mesh.colors if mesh.colors is not None else np.empty((0, 3), np.float32)
 
     nearness = np.full((views, size, size), -np.inf, np.float32)
     triangle = np.full((views, size, size), -1, np.int32)
     weights = np.empty((views, size, size, 2), np.float32)
-    out = {
+    out: dict[str, np.ndarray] = {
         "normals": np.zeros((views, size, size, 3), np.float32),
         "texture": np.zeros((views, size, size, 3), np.uint8),
         "shaded": np.zeros((views, size, size), np.float32),

@@ -1,12 +1,12 @@
-"""Vision and text towers, temporal pooling, view fusion, projector, and SMILE itself."""
+"""Vision and text towers, temporal pooling, view fusion, projector, SMILE itself."""
 
 from smile_jax.models.smile import Smile, SmileConfig
 from smile_jax.models.text import TextConfig, TextTower
-from smile_jax.models.tokenizer import ByteTokenizer
+from smile_jax.models.tokenizer import HashTokenizer
 from smile_jax.models.vit import VisionConfig, VisionTower
 
 __all__ = [
-    "ByteTokenizer",
+    "HashTokenizer",
     "Smile",
     "SmileConfig",
     "TextConfig",

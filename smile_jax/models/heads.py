@@ -75,5 +75,5 @@ class Projector(nn.Module):
             x = standardize(x, weights=weights, axis_name=self.axis_name)
             scale = self.param(f"scale_{i}", nn.initializers.ones, (self.width,))
             bias = self.param(f"bias_{i}", nn.initializers.zeros, (self.width,))
-            x = nn.relu(x * scale + bias)
+            x = nn.relu(x * scale[None, None] + bias[None, None])
         return nn.Dense(self.width, use_bias=False, name="linear_2")(x)

@@ -25,7 +25,9 @@ class SmileConfig:
       temporal: how frames are pooled.
       projector_dim: D, of term 1.
       embed_dim: E, the joint space of term 2.
-      redundancy_dim: r, columns of the head of term 3; 0 has no head.
+      redundancy: how term 3 reads the fused feature, see `losses.redundancy`. With
+        "private" only the feature's first half is aligned, the rest is private.
+      num_classes: K, size of the prompt bank; "whitened" has a head of K - 1 columns.
       logit_scale_init: initial value of exp(logit_scale).
     """
 
@@ -35,12 +37,12 @@ class SmileConfig:
     temporal: Literal["mean", "attention"] = "attention"
     projector_dim: int = 1024
     embed_dim: int = 256
-    redundancy_dim: int = 5
+    redundancy: Literal["whitened", "private", "literal"] = "whitened"
+    num_classes: int = 6
     logit_scale_init: float = 1 / 0.07
 
 
-@flax.struct.dataclass
-class Embeddings:
+class Embeddings(flax.struct.PyTreeNode):
     """What one clip becomes; float32."""
 
     features: Array  # [B, V, F] of each view, after temporal pooling
@@ -48,7 +50,8 @@ class Embeddings:
     projected: Array | None  # [B, V, D]; None outside training
     views: Array  # [B, V, E] unit norm
     joint: Array  # [B, E] unit norm, of the fused feature
-    redundancy: Array | None  # [B, r]
+    redundancy: Array | None  # [B, R], what term 3 takes as `fused`
+    shared: Array  # [B, S], the aligned part of the fused feature
 
 
 class Smile(nn.Module):
@@ -65,8 +68,8 @@ class Smile(nn.Module):
         self.fusion = ViewFusion(c.num_views)
         self.projector = Projector(c.projector_dim, self.axis_name)
         self.joint_head = nn.Dense(c.embed_dim, use_bias=False)
-        if c.redundancy_dim:
-            self.redundancy_head = nn.Dense(c.redundancy_dim, use_bias=False)
+        if c.redundancy == "whitened":
+            self.redundancy_head = nn.Dense(c.num_classes - 1, use_bias=False)
         self.logit_scale = self.param(
             "logit_scale",
             nn.initializers.constant(np.log(c.logit_scale_init)),
@@ -94,14 +97,24 @@ class Smile(nn.Module):
         x = x.astype(jnp.float32).reshape(batch, frames, views, -1)
         features = self.temporal(x)
         fused = self.fusion(features, view_ids)
-        has_redundancy = train and self.config.redundancy_dim > 0
+        aligned = features.shape[-1]
+        if self.config.redundancy == "private":
+            aligned //= 2
+        shared, private = fused[:, :aligned], fused[:, aligned:]
+        joint = normalize(self.joint_head(shared))
+        redundancy = {
+            "whitened": lambda: self.redundancy_head(fused),
+            "private": lambda: private,
+            "literal": lambda: joint,
+        }[self.config.redundancy]
         return Embeddings(
             features=features,
             fused=fused,
             projected=self.projector(features, weights) if train else None,
-            views=normalize(self.joint_head(features)),
-            joint=normalize(self.joint_head(fused)),
-            redundancy=self.redundancy_head(fused) if has_redundancy else None,
+            views=normalize(self.joint_head(features[..., :aligned])),
+            joint=joint,
+            redundancy=redundancy() if train else None,
+            shared=shared,
         )
 
     def encode_text(self, tokens: Int[Array, "K M L"]) -> Float[Array, "K E"]:

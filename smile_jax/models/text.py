@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from smile_jax.models.tokenizer import PAD, ByteTokenizer
+from smile_jax.models.tokenizer import PAD
 from smile_jax.models.transformer import Transformer
 
 
@@ -14,8 +14,8 @@ from smile_jax.models.transformer import Transformer
 class TextConfig:
     """Size and shape of the text tower; `context_length` in tokens."""
 
-    vocab_size: int = ByteTokenizer.vocab_size
-    context_length: int = 64
+    vocab_size: int = 4096
+    context_length: int = 32
     width: int = 128
     depth: int = 2
     heads: int = 4
@@ -43,13 +43,13 @@ class TextTower(nn.Module):
         x = nn.Embed(
             c.vocab_size,
             c.width,
-            embedding_init=nn.initializers.normal(0.02),
+            embedding_init=nn.initializers.normal(1.0),
             name="tokens",
         )(tokens)
         position = self.param(
             "position", nn.initializers.normal(0.01), (c.context_length, c.width)
         )
-        x = (x + position[: tokens.shape[1]]).astype(dtype)
+        x = (x + position[None, : tokens.shape[1]]).astype(dtype)
         x = Transformer(
             depth=c.depth,
             width=c.width,

@@ -30,7 +30,10 @@ class Block(nn.Module):
         mask: Bool[Array, "B #1 #L L"] | None = None,
     ) -> Float[Array, "B L W"]:
         """`mask` is True where a query (rows) may look at a key (columns)."""
-        batch, length, _ = x.shape
+        batch, length, width = x.shape
+        # Tokens as rows of a matrix: XLA's CPU backend multiplies the gradients of
+        # three-dimensional operands four times slower (docs/performance.md).
+        x = x.reshape(-1, width)
         y = nn.LayerNorm(epsilon=self.epsilon, dtype=self.dtype, name="norm_1")(x)
         q, k, v = (
             nn.Dense(self.width, dtype=self.dtype, name=name)(y).reshape(
@@ -38,13 +41,13 @@ class Block(nn.Module):
             )
             for name in ("query", "key", "value")
         )
-        y = jax.nn.dot_product_attention(q, k, v, mask=mask)
-        y = y.reshape(batch, length, self.width)
+        y = jax.nn.dot_product_attention(q, k, v, mask=mask).reshape(-1, width)
         x = x + nn.Dense(self.width, dtype=self.dtype, name="out")(y)
         y = nn.LayerNorm(epsilon=self.epsilon, dtype=self.dtype, name="norm_2")(x)
         y = nn.Dense(self.mlp_width, dtype=self.dtype, name="mlp_1")(y)
         y = ACTIVATIONS[self.activation](y)
-        return x + nn.Dense(self.width, dtype=self.dtype, name="mlp_2")(y)
+        x = x + nn.Dense(self.width, dtype=self.dtype, name="mlp_2")(y)
+        return x.reshape(batch, length, width)
 
 
 class Transformer(nn.Module):

@@ -16,11 +16,11 @@ class VisionConfig:
     """Size and shape of the vision tower.
 
     Attributes:
-      patch_size: pixels; with the convolutional stem a power of two.
+      patch_size: pixels; with the convolutional stem 8, 16, ...
       width, depth, heads, mlp_width: of the transformer.
-      stem: "patch" is CLIP's; "conv" replaces it by stride-2 3x3 convolutions (Xiao et
-        al., "Early Convolutions Help Transformers See Better", 2021), which learns
-        more per second where data and compute are small.
+      stem: "patch" is CLIP's; "conv" has small patches and stride-2 convolutions in its
+        place (after Xiao et al., "Early Convolutions Help Transformers See Better",
+        2021), which learns more per second where data and compute are small.
       pool: "class" token or "mean" of the patch tokens.
       activation: "gelu" or "quick_gelu".
       pre_norm: CLIP's LayerNorm before the first block.
@@ -76,7 +76,7 @@ class VisionTower(nn.Module):
         position = self.param(
             "position", nn.initializers.normal(0.02), (x.shape[1], c.width)
         )
-        x = x + position.astype(dtype)
+        x = x + position.astype(dtype)[None]
         if c.pre_norm:
             x = nn.LayerNorm(epsilon=1e-5, dtype=dtype, name="norm_pre")(x)
         x = Transformer(
@@ -102,31 +102,44 @@ class _PatchStem(nn.Module):
 
     @nn.compact
     def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L W"]:
-        batch, height, width, channels = images.shape
-        p = self.patch_size
-        x = images.reshape(batch, height // p, p, width // p, p, channels)
-        x = x.swapaxes(2, 3).reshape(batch, -1, p * p * channels)
-        return nn.Dense(self.width, use_bias=False, dtype=self.dtype, name="patch")(x)
+        patches, _ = _patches(images, self.patch_size)
+        x = nn.Dense(self.width, use_bias=False, dtype=self.dtype, name="patch")(
+            patches
+        )
+        return x.reshape(len(images), -1, self.width)
 
 
 class _ConvStem(nn.Module):
-    """Stride-2 3x3 convolutions with LayerNorm and GELU, doubling in width."""
+    """4 x 4 patches, then stride-2 3 x 3 convolutions up to the patch size."""
 
     patch_size: int
     width: int
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B L W"]:
-        layers = round(math.log2(self.patch_size))
-        if 2**layers != self.patch_size:
+    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L W"]:
+        layers = round(math.log2(self.patch_size)) - 2
+        if 4 * 2**layers != self.patch_size or layers < 1:
             raise ValueError(
-                f"the conv stem needs a patch_size of a power of 2, got {self.patch_size}"
+                f"the conv stem needs a patch_size of 8, 16, ..., got {self.patch_size}"
             )
+        patches, grid = _patches(images, 4)
+        features = self.width // 2**layers
+        x = nn.Dense(features, dtype=self.dtype, name="patch")(patches)
+        x = x.reshape(*grid, features)
         for i in range(layers):
-            features = self.width // 2 ** (layers - 1 - i)
-            x = nn.Conv(features, (3, 3), (2, 2), dtype=self.dtype, name=f"conv_{i}")(x)
-            if i < layers - 1:
-                x = nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x)
-                x = nn.gelu(x)
+            x = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
+            features *= 2
+            conv = nn.Conv(features, (3, 3), (2, 2), dtype=self.dtype, name=f"conv_{i}")
+            x = conv(x)
         return x.reshape(len(x), -1, self.width)
+
+
+def _patches(
+    images: Float[Array, "B H W C"], size: int
+) -> tuple[Float[Array, "N P"], tuple[int, int, int]]:
+    """Non-overlapping patches as rows of a matrix, and the shape (B, H', W')."""
+    batch, height, width, channels = images.shape
+    grid = batch, height // size, width // size
+    x = images.reshape(batch, grid[1], size, grid[2], size, channels)
+    return x.swapaxes(2, 3).reshape(-1, size * size * channels), grid

@@ -1,0 +1,35 @@
+# make demo | make test | make check need Python 3.11 to 3.13, make and git.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: demo test check format clean
+
+$(INSTALLED): setup.cfg constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: $(INSTALLED)
+	rm -rf runs/demo data/synthetic_faces/static
+	@date +%s > $(VENV)/.demo_started
+	$(BIN)/tfds build tfds_builders/synthetic_faces --config=static --data_dir=data --file_format=array_record
+	$(BIN)/python -m smile_jax.train --config=experiments/demo.py --workdir=runs/demo
+	$(BIN)/python -m smile_jax.evaluate --workdir=runs/demo
+	@$(BIN)/python -m experiments.summary --name=demo --workdir=runs/demo --started=$$(cat $(VENV)/.demo_started)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,92 @@
+"""Every key, its meaning, unit and default. Experiments import and override this."""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config() -> ConfigDict:
+    c = ConfigDict()
+    c.seed = 0  # root of all randomness of the run
+
+    c.data = d = ConfigDict()
+    d.dir = ""  # <data_dir>/<name>/<config> of a built dataset
+    d.clip = "views"  # feature to train on: "views" (frames) or "dynamic"
+    d.classes = ("anger", "disgust", "fear", "happy", "sad", "surprise")
+    d.inputs = ("texture", "depth", "normals")  # channel groups that the model sees
+    d.views = 3  # V, views of a step, drawn from the dataset's
+    d.folds = 5  # subject-independent test folds
+    d.fold = 0  # the fold that is held out, 0 to folds - 1
+    d.fold_seed = 0  # of the assignment of subjects to folds
+    d.threads = 2  # that read and decode in the training process
+    d.workers = 0  # processes that read and decode, 0 for none
+
+    c.augment = a = ConfigDict()  # see smile_jax.data.augment; 0 switches one off
+    a.scale = 0.1  # zoom in or out, natural logarithm of the largest factor
+    a.shift = 0.06  # share of the image, each way
+    a.gain = 0.2  # relative intensity of the texture
+    a.bias = 0.1  # of the texture, pixels in [0, 1]
+    a.noise = 0.03  # standard deviation, pixels in [0, 1]
+    a.erase = 0.35  # largest side of the erased rectangle, share of the image
+    a.relight = True  # light the texture from the normals
+    a.light_angle_deg = 60.0  # largest angle between light and camera, degrees
+    a.ambient = 0.5  # largest ambient share, 0 to 1
+    a.specular = 0.3  # largest strength of the highlight, 0 to 1
+
+    c.model = m = ConfigDict()
+    m.temporal = "attention"  # pooling over frames: "attention" or "mean"
+    m.projector_dim = 1024  # D; keep it at most 8 batches
+    m.embed_dim = 256  # E, joint space
+    m.redundancy = "whitened"  # term 3: "whitened", "private" or "literal"
+    m.train_text = False  # False freezes the text tower: it starts random and stays
+    m.vision = v = ConfigDict()
+    v.patch_size = 16  # pixels
+    v.width = 384
+    v.depth = 12
+    v.heads = 6
+    v.mlp_width = 1536
+    v.stem = "patch"  # "patch" (CLIP) or "conv" (learns faster on little data)
+    v.pool = "class"  # "class" or "mean"
+    v.activation = "gelu"  # "gelu" or "quick_gelu"
+    v.pre_norm = True  # CLIP's norm before the first block
+    v.dtype = "float32"  # of activations: "float32" or "bfloat16"
+    v.remat = False  # recompute activations in the backward pass
+    m.text = t = ConfigDict()
+    t.vocab_size = 4096  # ids that words are hashed to
+    t.context_length = 32  # tokens (words)
+    t.width = 128
+    t.depth = 2
+    t.heads = 4
+    t.mlp_width = 512
+
+    c.text_source = "weak"  # "weak": the class's prompts; "none": term 1 only
+    c.loss = w = ConfigDict()
+    w.decorrelation = 1.0  # weight of term 1
+    w.alignment = 1.0  # weight of term 2
+    w.redundancy = 0.1  # weight of term 3
+    w.off_diagonal = 0.0051  # lambda of terms 1 and 3
+    w.text_to_image = 0.5  # weight of text-to-image inside term 2
+    w.form = "auto"  # of term 1: "auto", "gram" (B x B) or "full" (D x D)
+
+    c.optimizer = o = ConfigDict()  # AdamW
+    o.learning_rate = 5e-4  # peak
+    o.final_rate = 0.01  # at the end, share of the peak
+    o.warmup = 0.05  # share of all steps
+    o.weight_decay = 0.05
+    o.beta1 = 0.9
+    o.beta2 = 0.95
+    o.clip_norm = 1.0  # of the global gradient
+    o.ema_decay = 0.99  # of the parameters' moving average
+
+    c.train = r = ConfigDict()
+    r.batch_size = 256  # B, over all devices
+    r.steps = config_dict.placeholder(int)  # duration: exactly one of these two
+    r.epochs = config_dict.placeholder(float)
+    r.stop_after_steps = config_dict.placeholder(int)  # stop early, schedule unchanged
+    r.log_every = 20  # steps
+    r.checkpoint_every = 200  # steps
+    r.keep_checkpoints = 2
+
+    c.evaluation = e = ConfigDict()
+    e.batch_size = 256  # over all local devices
+    e.parameters = "ema"  # "ema" or "params"
+    e.pca_components = 128  # of the pixel baseline
+    return c.lock()  # a typo in an experiment names the nearest key

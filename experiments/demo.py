@@ -1,0 +1,23 @@
+"""The demo: procedural faces on two CPU cores. `make demo` runs all of it."""
+
+from experiments import base
+
+
+def get_config():
+    c = base.get_config()
+    c.data.dir = "data/synthetic_faces/static"
+    c.data.inputs = ("texture", "normals")
+    v = c.model.vision
+    v.patch_size, v.width, v.depth, v.heads, v.mlp_width = 16, 128, 4, 4, 512
+    v.stem, v.pool = "conv", "mean"
+    c.model.projector_dim, c.model.embed_dim = 512, 128
+    t = c.model.text
+    t.width, t.depth, t.mlp_width = 64, 1, 256
+    a = c.augment
+    a.scale, a.shift, a.noise, a.erase = 0.05, 0.03, 0.0, 0.2
+    c.loss.decorrelation = 0.3
+    c.optimizer.learning_rate = 1e-3
+    c.train.batch_size = 32
+    c.train.epochs = 40
+    c.train.log_every = 50
+    return c

@@ -1,0 +1,200 @@
+"""Validation of a config, and its translation to the pure code's dataclasses."""
+
+import difflib
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from smile_jax.data.augment import AugmentConfig
+from smile_jax.data.channels import CHANNELS
+from smile_jax.data.pipeline import FaceDataset
+from smile_jax.losses import LossWeights
+from smile_jax.models import SmileConfig, TextConfig, VisionConfig
+from smile_jax.training.optimizer import OptimizerConfig
+from smile_jax.training.step import StepConfig
+
+
+class ConfigError(ValueError):
+    """The config cannot be run; the message lists every problem."""
+
+
+_CHOICES = {
+    "data.clip": ("views", "dynamic"),
+    "model.temporal": ("attention", "mean"),
+    "model.redundancy": ("whitened", "private", "literal"),
+    "model.vision.stem": ("patch", "conv"),
+    "model.vision.pool": ("class", "mean"),
+    "model.vision.activation": ("gelu", "quick_gelu"),
+    "model.vision.dtype": ("float32", "bfloat16"),
+    "text_source": ("weak", "none"),
+    "loss.form": ("auto", "gram", "full"),
+    "evaluation.parameters": ("ema", "params"),
+}
+
+# key -> (lowest, highest) allowed value
+_RANGES = {
+    "data.views": (1, 9),
+    "data.folds": (2, 1000),
+    "augment.erase": (0, 1),
+    "augment.ambient": (0, 1),
+    "augment.light_angle_deg": (0, 90),
+    "optimizer.learning_rate": (0, 10),
+    "optimizer.warmup": (0, 1),
+    "optimizer.ema_decay": (0, 1),
+    "train.batch_size": (2, 1 << 20),
+    "train.log_every": (1, 1 << 30),
+    "train.checkpoint_every": (1, 1 << 30),
+    "train.keep_checkpoints": (1, 1000),
+}
+
+
+def validate(config: ConfigDict, devices: int) -> None:
+    """Checks a whole config before anything slow starts.
+
+    A key that does not exist is refused earlier: `experiments.base` returns a locked
+    config, which names the nearest key.
+
+    Args:
+      config: to run.
+      devices: over all processes.
+
+    Raises:
+      ConfigError: every problem, each with the key, the value and what is allowed.
+    """
+    flat = _flatten(config)
+    problems = []
+    for key, choices in _CHOICES.items():
+        if flat[key] not in choices:
+            nearest = difflib.get_close_matches(str(flat[key]), choices, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            problems.append(f"{key}={flat[key]!r}: must be one of {choices}{hint}")
+    for key, (low, high) in _RANGES.items():
+        if not low <= flat[key] <= high:
+            problems.append(f"{key}={flat[key]}: must be between {low} and {high}")
+    problems += _joint_problems(config, devices)
+    if problems:
+        raise ConfigError(_listed(problems))
+
+
+def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
+    """What only several keys together can get wrong."""
+    problems = []
+    if (c.train.steps is None) == (c.train.epochs is None):
+        problems.append(
+            f"train.steps={c.train.steps} and train.epochs={c.train.epochs}: set "
+            "exactly one of them"
+        )
+    if c.train.batch_size % devices:
+        lower = c.train.batch_size // devices * devices or devices
+        problems.append(
+            f"train.batch_size={c.train.batch_size}: not divisible by the {devices} "
+            f"devices; use {lower} or {lower + devices}"
+        )
+    if not c.data.dir:
+        problems.append(
+            "data.dir='': set it to a dataset, <data_dir>/<name>/<config>, built with "
+            "`tfds build tfds_builders/<name>`"
+        )
+    if not 0 <= c.data.fold < c.data.folds:
+        problems.append(f"data.fold={c.data.fold}: must be 0 to {c.data.folds - 1}")
+    unknown = [name for name in c.data.inputs if name not in CHANNELS]
+    if unknown or not c.data.inputs:
+        problems.append(
+            f"data.inputs={tuple(c.data.inputs)}: must name some of {tuple(CHANNELS)}"
+        )
+    for tower in ("vision", "text"):
+        t = c.model[tower]
+        if t.width % t.heads:
+            problems.append(
+                f"model.{tower}.heads={t.heads}: does not divide width {t.width}"
+            )
+    if c.data.views < 2 and c.loss.decorrelation:
+        problems.append("data.views=1: term 1 needs 2 views, or loss.decorrelation=0")
+    if len(set(c.data.classes)) < 2:
+        problems.append(f"data.classes={tuple(c.data.classes)}: name at least 2")
+    if c.text_source == "none" and not c.loss.decorrelation:
+        problems.append("text_source='none' and loss.decorrelation=0: nothing to learn")
+    return problems
+
+
+def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
+    """Checks what depends on the dataset.
+
+    Raises:
+      ConfigError: classes, channels or views that the dataset does not have.
+    """
+    problems = []
+    for what, asked, there in (
+        ("data.classes", config.data.classes, dataset.classes),
+        ("data.inputs", config.data.inputs, dataset.channels),
+    ):
+        missing = [name for name in asked if name not in there]
+        if missing:
+            problems.append(
+                f"{what}: {missing} are not in the dataset, which has {there}"
+            )
+    if config.data.views > len(dataset.yaws_deg):
+        problems.append(
+            f"data.views={config.data.views}: the dataset has {len(dataset.yaws_deg)}"
+        )
+    if config.augment.relight and "texture" in config.data.inputs:
+        needed = {"texture", "normals"} - set(dataset.channels)
+        if needed:
+            problems.append(
+                f"augment.relight=True: needs the channels {sorted(needed)}, which the "
+                f"dataset at {dataset.path} lacks; set augment.relight=False"
+            )
+    if problems:
+        raise ConfigError(_listed(problems))
+
+
+def model_config(config: ConfigDict, dataset: FaceDataset) -> SmileConfig:
+    """The model that a config describes."""
+    m = config.model
+    return SmileConfig(
+        vision=VisionConfig(**m.vision.to_dict()),
+        text=TextConfig(**m.text.to_dict()),
+        num_views=len(dataset.yaws_deg),
+        temporal=m.temporal,
+        projector_dim=m.projector_dim,
+        embed_dim=m.embed_dim,
+        redundancy=m.redundancy,
+        num_classes=len(config.data.classes),
+    )
+
+
+def step_config(config: ConfigDict, dataset: FaceDataset) -> StepConfig:
+    """What the train step needs to know."""
+    return StepConfig(
+        augment=AugmentConfig(**config.augment.to_dict()),
+        loss=LossWeights(
+            **config.loss.to_dict(), redundancy_mode=config.model.redundancy
+        ),
+        channels=dataset.channels,
+        inputs=tuple(config.data.inputs),
+        num_views=config.data.views,
+        text_source=config.text_source,
+        train_text=config.model.train_text and config.text_source != "none",
+        ema_decay=config.optimizer.ema_decay,
+    )
+
+
+def optimizer_config(config: ConfigDict) -> OptimizerConfig:
+    """The update rule that a config describes."""
+    fields = config.optimizer.to_dict()
+    del fields["ema_decay"]
+    return OptimizerConfig(**fields)
+
+
+def _flatten(config: ConfigDict, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _listed(problems: list[str]) -> str:
+    return "the config has problems:\n  " + "\n  ".join(sorted(problems))

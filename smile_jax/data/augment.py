@@ -1,0 +1,195 @@
+"""Augmentation on the accelerator, inside the train step.
+
+Every draw depends on the step and on the example's row in the global batch alone, so
+the same batch is augmented alike on 1 or 256 devices. Each view draws its own crop,
+noise and light: what the views share is the face.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, UInt8
+
+from smile_jax.data.channels import channel_slices
+
+# Pixels in [0, 1] become (x - 0.5) / 0.25 (this project's choice).
+MEAN, STD = 0.5, 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """Strength of each augmentation; 0 switches one off. This project's choice.
+
+    Attributes:
+      scale: zoom by up to this factor in or out, e.g. 0.1.
+      shift: move by up to this share of the image, each way.
+      gain, bias: of the texture's intensity.
+      noise: standard deviation, pixels in [0, 1].
+      erase: largest side of an erased rectangle, share of the image.
+      relight: light the texture from the stored normals.
+      light_angle_deg: largest angle between the light and the camera axis.
+      ambient: largest ambient share of the light.
+      specular: largest strength of the highlight.
+    """
+
+    scale: float = 0.1
+    shift: float = 0.06
+    gain: float = 0.2
+    bias: float = 0.1
+    noise: float = 0.03
+    erase: float = 0.35
+    relight: bool = True
+    light_angle_deg: float = 60.0
+    ambient: float = 0.5
+    specular: float = 0.3
+
+
+def augment_clips(
+    images: UInt8[Array, "B T A H W C"],
+    rows: Int[Array, "B"],
+    key: Array,
+    config: AugmentConfig,
+    *,
+    channels: Sequence[str],
+    inputs: Sequence[str],
+    num_views: int,
+) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
+    """Chooses views and augments each on its own, all frames of a clip alike.
+
+    Args:
+      images: pixels of the A views in the dataset.
+      rows: each example's row in the global batch.
+      key: of this step.
+      config: strengths.
+      channels: groups in `images`; `inputs`: groups that the model sees.
+      num_views: V <= A views drawn without replacement.
+
+    Returns:
+      Standardised float32 clips, and which views they are.
+    """
+    available = images.shape[2]
+
+    def one(clip: Array, row: Array) -> tuple[Array, Array]:
+        chooser, painter = jax.random.split(jax.random.fold_in(key, row))
+        ids = jax.random.permutation(chooser, available)[:num_views]
+        views = jnp.moveaxis(clip[:, ids], 1, 0)  # V T H W C
+        augment = functools.partial(
+            _augment_view, config=config, channels=channels, inputs=inputs
+        )
+        out = jax.vmap(augment)(views, jax.random.split(painter, num_views))
+        return jnp.moveaxis(out, 0, 1), ids
+
+    return jax.vmap(one)(images, rows)
+
+
+def plain_clips(
+    images: UInt8[Array, "B T A H W C"],
+    view_ids: Sequence[int],
+    *,
+    channels: Sequence[str],
+    inputs: Sequence[str],
+    relight: bool,
+) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
+    """The same without chance: given views, light from the camera. For evaluation."""
+    ids = jnp.asarray(view_ids)
+    frontal = _light(jnp.array([0.0, 0.0, 1.0]), ambient=0.25, specular=0.0)
+    groups = _decode(images[:, :, ids], channels)
+    x = _assemble(groups, inputs, frontal if relight else None)
+    return (x - MEAN) / STD, jnp.broadcast_to(ids, (len(images), len(view_ids)))
+
+
+def _augment_view(
+    images: UInt8[Array, "T H W C"],
+    key: Array,
+    config: AugmentConfig,
+    channels: Sequence[str],
+    inputs: Sequence[str],
+) -> Float[Array, "T H W D"]:
+    keys = jax.random.split(key, 5)
+    groups = _decode(images, channels)
+    if "texture" in groups:
+        groups["texture"] = _intensity(groups["texture"], keys[0], config)
+    light = _random_light(keys[1], config) if config.relight else None
+    x = _assemble(groups, inputs, light)
+    x = _zoom_and_shift(x, keys[2], config)
+    if config.noise:  # drawing a normal for every pixel is worth skipping
+        x = x + config.noise * jax.random.normal(keys[3], x.shape)
+    return _erase((x - MEAN) / STD, keys[4], config)
+
+
+def _decode(images: Array, channels: Sequence[str]) -> dict[str, Array]:
+    """Channel groups in [0, 1], and the decoded unit normals as "n"."""
+    scaled = images.astype(jnp.float32) / 255
+    groups = {name: scaled[..., s] for name, s in channel_slices(channels).items()}
+    if "normals" in groups:
+        covered = groups["normals"].max(axis=-1, keepdims=True) > 0
+        groups["n"] = jnp.where(
+            covered, groups["normals"] * (255 / 127) - 127.5 / 127, 0
+        )
+    return groups
+
+
+def _assemble(groups: dict[str, Array], inputs: Sequence[str], light) -> Array:
+    """Concatenates the model's inputs; with a light, the texture is lit."""
+    if light is not None and "texture" in inputs:
+        diffuse, highlight = light(groups["n"])
+        lit = jnp.clip(groups["texture"] * diffuse + highlight, 0, 1)
+        groups = groups | {"texture": lit}
+    return jnp.concatenate([groups[name] for name in inputs], axis=-1)
+
+
+def _light(direction: Array, ambient: Array | float, specular: Array | float):
+    """Blinn-Phong light as a function of normals; the viewer is at +z."""
+    halfway = direction + jnp.array([0.0, 0.0, 1.0])
+    halfway = halfway / jnp.linalg.norm(halfway)
+
+    def light(normals: Array) -> tuple[Array, Array]:
+        lambert = jnp.maximum(normals @ direction, 0)[..., None]
+        gloss = jnp.maximum(normals @ halfway, 0)[..., None] ** 16
+        return ambient + (1 - ambient) * lambert, specular * gloss
+
+    return light
+
+
+def _random_light(key: Array, config: AugmentConfig):
+    """A light drawn evenly over a cone around the camera axis."""
+    turn, tilt, dim, gloss = jax.random.uniform(key, (4,))
+    lowest = jnp.cos(jnp.deg2rad(config.light_angle_deg))
+    z = 1 - tilt * (1 - lowest)
+    side = jnp.sqrt(1 - z * z)
+    angle = 2 * jnp.pi * turn
+    direction = jnp.stack([side * jnp.cos(angle), side * jnp.sin(angle), z])
+    return _light(direction, config.ambient * dim, config.specular * gloss)
+
+
+def _intensity(x: Array, key: Array, config: AugmentConfig) -> Array:
+    gain, bias = jax.random.uniform(key, (2,), minval=-1, maxval=1)
+    covered = x.max(axis=-1, keepdims=True) > 0
+    return jnp.where(covered, x * (1 + config.gain * gain) + config.bias * bias, 0)
+
+
+def _zoom_and_shift(x: Array, key: Array, config: AugmentConfig) -> Array:
+    """Bilinear zoom and shift as two matrix products: no gather, TPU-friendly."""
+    zoom, dy, dx = jax.random.uniform(key, (3,), minval=-1, maxval=1)
+    factor = jnp.exp(config.scale * zoom)
+
+    def resample(size: int, shift: Array) -> Array:
+        target = jnp.arange(size) - (size - 1) / 2
+        source = target / factor + (size - 1) / 2 + config.shift * size * shift
+        return jnp.maximum(1 - jnp.abs(source[:, None] - jnp.arange(size)), 0)
+
+    rows, columns = resample(x.shape[1], dy), resample(x.shape[2], dx)
+    x = jnp.einsum("ih,thwc->tiwc", rows, x)
+    return jnp.einsum("jw,tiwc->tijc", columns, x)
+
+
+def _erase(x: Array, key: Array, config: AugmentConfig) -> Array:
+    """Sets one rectangle to 0, the mean of standardised pixels."""
+    height, width = x.shape[1:3]
+    cy, cx, sy, sx = jax.random.uniform(key, (4,))
+    inside_y = jnp.abs(jnp.arange(height) / height - cy) < config.erase * sy / 2
+    inside_x = jnp.abs(jnp.arange(width) / width - cx) < config.erase * sx / 2
+    return jnp.where((inside_y[:, None] & inside_x)[None, ..., None], 0, x)

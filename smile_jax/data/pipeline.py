@@ -1,0 +1,257 @@
+"""From shards to batches: Grain over a TFDS data source, without TensorFlow.
+
+The order of examples is a function of the seed alone. Process p of P reads every P-th
+example of that order from the p-th on, so a step's global batch is the same set of
+examples however many processes there are, and the position in the data is the step.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import grain
+import numpy as np
+from absl import flags
+
+
+class DataError(ValueError):
+    """A dataset cannot be read; the message names it and says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceDataset:
+    """A built dataset and what its metadata and records say.
+
+    Attributes:
+      path: the version folder.
+      channels: channel groups of the pixels, in order.
+      yaws_deg: camera yaws of the views.
+      classes: all class names.
+      labels: (n,) class index of each record.
+      subjects, sequences: (n,) names.
+      intensities: (n,).
+    """
+
+    path: pathlib.Path
+    channels: tuple[str, ...]
+    yaws_deg: tuple[float, ...]
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    subjects: np.ndarray
+    sequences: np.ndarray
+    intensities: np.ndarray
+
+    def records_of(self, classes: Sequence[str]) -> np.ndarray:
+        """Indices of the records of some classes."""
+        wanted = [self.classes.index(name) for name in classes]
+        return np.flatnonzero(np.isin(self.labels, wanted))
+
+
+def open_dataset(path: str | pathlib.Path) -> FaceDataset:
+    """Opens a dataset that a builder of this project wrote.
+
+    Args:
+      path: `<data_dir>/<name>/<config>[/<version>]`; the newest version by default.
+
+    Raises:
+      DataError: there is none, it is incomplete, or it has another schema.
+    """
+    path = _version_folder(pathlib.Path(path))
+    source = RecordSource(path, pixels=False)
+    metadata = source.builder.info.metadata
+    if not metadata or not {"channels", "yaws_deg", "classes"} <= set(metadata):
+        raise DataError(
+            f"{path}: not a dataset of this project's builders (its metadata names no "
+            "channels and yaws); build one from tfds_builders/ with `tfds build`"
+        )
+    records = [source[i] for i in range(len(source))]
+    return FaceDataset(
+        path=path,
+        channels=tuple(metadata["channels"]),
+        yaws_deg=tuple(metadata["yaws_deg"]),
+        classes=tuple(metadata["classes"]),
+        labels=np.array([r["expression"] for r in records], np.int32),
+        subjects=np.array([r["subject"].decode() for r in records]),
+        sequences=np.array([r["sequence"].decode() for r in records]),
+        intensities=np.array([r["intensity"] for r in records], np.int32),
+    )
+
+
+def _version_folder(path: pathlib.Path) -> pathlib.Path:
+    candidates = [path, *sorted(path.glob("[0-9]*.[0-9]*.[0-9]*"), reverse=True)]
+    for folder in candidates:
+        if (folder / "dataset_info.json").is_file():
+            return folder
+    if not path.is_dir():
+        what = "there is no such folder"
+    else:
+        found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        what = f"it holds no dataset_info.json, only {found}"
+    raise DataError(
+        f"{path}: no dataset there ({what}). Expected <data_dir>/<name>/<config>, as "
+        "written by `tfds build tfds_builders/<name> --config=<config> "
+        "--data_dir=<data_dir> --file_format=array_record`"
+    )
+
+
+class RecordSource:
+    """Random access to the decoded records of a dataset."""
+
+    def __init__(self, path: pathlib.Path, *, pixels: bool = True) -> None:
+        self._path, self._pixels = path, pixels
+
+    @functools.cached_property
+    def builder(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        return tfds.builder_from_directory(str(self._path))
+
+    @functools.cached_property
+    def _source(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        skipped = [name for name in ("views", "dynamic") if not self._pixels]
+        decoders = {
+            name: tfds.decode.SkipDecoding()
+            for name in skipped
+            if name in self.builder.info.features
+        }
+        try:
+            return self.builder.as_data_source("train", decoders=decoders or None)
+        except Exception as error:  # TFDS and ArrayRecord raise many kinds
+            raise self._unreadable(error) from error
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        try:
+            return self._source[int(index)]
+        except Exception as error:
+            raise self._unreadable(error, index) from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Worker processes open their own readers.
+        return {"_path": self._path, "_pixels": self._pixels}
+
+    def _unreadable(self, error: Exception, index: int | None = None) -> DataError:
+        where = "" if index is None else f" record {index}"
+        return DataError(
+            f"{self._path}:{where} cannot be read ({type(error).__name__}: {error}). A "
+            "shard is damaged or missing: build the dataset again with `tfds build ... "
+            "--overwrite`"
+        )
+
+
+class _Selection:
+    """Chosen records, with their labels over the chosen classes."""
+
+    def __init__(
+        self,
+        dataset: FaceDataset,
+        records: np.ndarray,
+        classes: Sequence[str],
+        clip: str,
+    ) -> None:
+        self._source, self._records, self._clip = (
+            RecordSource(dataset.path),
+            records,
+            clip,
+        )
+        position = {dataset.classes.index(name): i for i, name in enumerate(classes)}
+        self._labels = [position.get(label, -1) for label in dataset.labels[records]]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        record = self._source[self._records[index]]
+        if self._clip not in record:
+            raise DataError(
+                f"the dataset has no feature {self._clip!r}; set data.clip to one that "
+                f"its config wrote ('views' or 'dynamic')"
+            )
+        return {
+            "views": record[self._clip],
+            "label": np.int32(self._labels[index]),
+        }
+
+
+def train_batches(
+    dataset: FaceDataset,
+    records: np.ndarray,
+    *,
+    classes: Sequence[str],
+    clip: str,
+    batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    process: int = 0,
+    num_processes: int = 1,
+    threads: int = 2,
+    workers: int = 0,
+) -> Iterator[dict[str, np.ndarray]]:
+    """An endless, shuffled, resumable stream of this process's share of each batch.
+
+    Args:
+      dataset: from `open_dataset`.
+      records: indices to train on.
+      classes: label order.
+      clip: "views" or "dynamic".
+      batch_size: global batch B, a multiple of `num_processes`.
+      seed: of the shuffling; every epoch has its own order.
+      first_step: start here; the batch of a step never depends on where one starts.
+      process, num_processes: which share.
+      threads: that read and decode in this process.
+      workers: processes that decode; 0 for none.
+
+    Yields:
+      `views` uint8 [B/P, T, A, H, W, C], `label` int32 [B/P], `row` int32 [B/P]: each
+      example's row in the global batch.
+    """
+    local = batch_size // num_processes
+    stream = (
+        grain.MapDataset.source(_Selection(dataset, records, classes, clip))
+        .seed(seed)
+        .shuffle()
+        .repeat()
+    )
+    stream = stream[first_step * batch_size + process :: num_processes]
+    rows = np.arange(process, batch_size, num_processes, dtype=np.int32)
+    batches = (
+        stream.batch(local)
+        .map(lambda batch: batch | {"row": rows})
+        .to_iter_dataset(
+            grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
+        )
+    )
+    if workers:
+        if not flags.FLAGS.is_parsed():  # Grain's workers read absl flags
+            flags.FLAGS.mark_as_parsed()
+        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    return iter(batches)
+
+
+def eval_batches(
+    dataset: FaceDataset,
+    records: np.ndarray,
+    *,
+    classes: Sequence[str],
+    clip: str,
+    batch_size: int,
+    threads: int = 2,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Every record once, in order; the last batch is padded, with `weight` 0."""
+    source = _Selection(dataset, records, classes, clip)
+    stream = grain.MapDataset.source(source).batch(batch_size, drop_remainder=False)
+    for batch in stream.to_iter_dataset(grain.ReadOptions(num_threads=threads)):
+        real = len(batch["label"])
+        missing = batch_size - real
+        padded = {
+            name: np.concatenate([x, np.repeat(x[:1], missing, axis=0)])
+            for name, x in batch.items()
+        }
+        padded["weight"] = np.arange(batch_size) < real
+        yield padded

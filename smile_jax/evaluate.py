@@ -1,0 +1,46 @@
+"""Evaluates a run: `python -m smile_jax.evaluate --workdir=DIR [--protocol=holdout]`.
+
+Writes `DIR/eval/results.json` and `DIR/eval/report.html`.
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags, logging
+
+from smile_jax.data.pipeline import DataError
+from smile_jax.evaluation import report
+from smile_jax.evaluation.run import (
+    PROTOCOLS,
+    ProtocolError,
+    evaluate,
+    table,
+    write_results,
+)
+from smile_jax.training.checkpoints import CheckpointError
+
+_WORKDIR: flags.FlagHolder[str] = flags.DEFINE_string(
+    "workdir", "", "Folder of the run, or of fold_<i> runs."
+)
+_PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "How to test.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
+    workdir = pathlib.Path(_WORKDIR.value)
+    try:
+        results = evaluate(workdir, _PROTOCOL.value)
+    except (ProtocolError, DataError, CheckpointError) as error:
+        sys.exit(f"error: {error}")
+    folder = workdir / "eval"
+    write_results(results, folder)
+    report.write(results, workdir, folder / "report.html")
+    print(table(results))
+    print(f"wrote {folder / 'results.json'} and {folder / 'report.html'}")
+
+
+if __name__ == "__main__":
+    logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
+    flags.mark_flag_as_required("workdir")
+    app.run(main)

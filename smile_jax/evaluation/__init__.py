@@ -1,0 +1,1 @@
+"""Protocols, embeddings, probes, zero-shot, metrics and the report."""

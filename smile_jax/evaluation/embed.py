@@ -1,0 +1,111 @@
+"""Features of whole datasets: one pmapped pass, padding dropped."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from smile_jax import parallel
+from smile_jax.data.augment import plain_clips
+from smile_jax.data.pipeline import FaceDataset, eval_batches
+from smile_jax.models import Smile
+
+# Pixel baselines see images averaged down to at most this many pixels a side.
+_BASELINE_SIZE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddedSet:
+    """Embeddings of n clips.
+
+    Attributes:
+      fused: (n, F) fused backbone features, before the projector.
+      joint: (n, E) unit-norm joint embedding of the fused feature.
+      views: (n, V, E) of each view.
+    """
+
+    fused: np.ndarray
+    joint: np.ndarray
+    views: np.ndarray
+
+
+def evaluation_views(yaws_deg: tuple[float, ...], count: int) -> list[int]:
+    """Views spread evenly over the dataset's, in order of yaw."""
+    order = np.argsort(yaws_deg)
+    return [
+        int(order[i]) for i in np.linspace(0, len(order) - 1, count).round().astype(int)
+    ]
+
+
+def embed(
+    model: Smile,
+    params: dict,
+    dataset: FaceDataset,
+    records: np.ndarray,
+    config: ConfigDict,
+) -> EmbeddedSet:
+    """Embeds records without augmentation."""
+    view_ids = evaluation_views(dataset.yaws_deg, config.data.views)
+
+    def forward(params, batch):
+        clips, ids = plain_clips(
+            batch["views"],
+            view_ids,
+            channels=dataset.channels,
+            inputs=config.data.inputs,
+            relight=config.augment.relight,
+        )
+        out: Any = model.apply({"params": params}, clips, ids, train=False)
+        return out.fused, out.joint, out.views
+
+    compiled = parallel.pmap_eval(forward)
+    params = parallel.put_state(params)
+    parts = []
+    for batch in _batches(dataset, records, config):
+        out = compiled(params, parallel.put_batch({"views": batch["views"]}))
+        real = batch["weight"]
+        parts.append([np.asarray(x).reshape(-1, *x.shape[2:])[real] for x in out])
+    return EmbeddedSet(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def baseline_pixels(
+    dataset: FaceDataset, records: np.ndarray, config: ConfigDict
+) -> np.ndarray:
+    """(n, pixels) float32: what the model sees, averaged down."""
+    view_ids = evaluation_views(dataset.yaws_deg, config.data.views)
+
+    @jax.jit
+    def flatten(images):
+        clips, _ = plain_clips(
+            images,
+            view_ids,
+            channels=dataset.channels,
+            inputs=config.data.inputs,
+            relight=config.augment.relight,
+        )
+        b, t, v, h, w, c = clips.shape
+        factor = max(1, h // _BASELINE_SIZE)
+        if factor > 1 and h % factor == 0:
+            split = clips.reshape(b, t, v, h // factor, factor, w // factor, factor, c)
+            clips = split.mean(axis=(4, 6))
+        return clips.reshape(b, -1)
+
+    return np.concatenate(
+        [
+            np.asarray(flatten(batch["views"]))[batch["weight"]]
+            for batch in _batches(dataset, records, config)
+        ]
+    )
+
+
+def _batches(dataset: FaceDataset, records: np.ndarray, config: ConfigDict):
+    return eval_batches(
+        dataset,
+        records,
+        classes=config.data.classes,
+        clip=config.data.clip,
+        batch_size=config.evaluation.batch_size,
+        threads=config.data.threads,
+    )

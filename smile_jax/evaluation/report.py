@@ -1,0 +1,207 @@
+"""`report.html`: one self-contained page about a trained and evaluated run."""
+
+import base64
+import html
+import io
+import json
+import pathlib
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from smile_jax.data.channels import channel_slices
+from smile_jax.data.pipeline import RecordSource, open_dataset
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto;
+       padding: 0 1rem; color: #1a1a1a; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: .35rem .8rem; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+img { max-width: 100%; } .note { color: #555; }
+"""
+
+_PROBES = {"linear_probe": "linear probe", "knn": "10-NN", "zero_shot": "zero-shot"}
+
+
+def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) -> None:
+    """Writes the page; images are embedded, nothing is loaded from elsewhere."""
+    with mpl.rc_context(
+        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    ):
+        parts = [
+            f"<h1>SMILE-JAX: {html.escape(workdir.name)}</h1>",
+            f"<p class=note>{html.escape(results['dataset'])}<br>protocol "
+            f"{results['protocol']}, {results['tested_folds']} of {results['folds']} "
+            f"subject-independent folds tested ({len(results['test_subjects'])} "
+            f"subjects), step {results['step']}, {results['seconds']} s</p>",
+            "<h2>Scores</h2>",
+            _score_table(results),
+            _text_note(results),
+            "<h2>Rendered views</h2>",
+            _image(_samples(results)),
+            "<h2>Confusion matrices</h2>",
+            "<p class=note>Rows: true class. Share of the row, in percent.</p>",
+            _image(_confusions(results)),
+            "<h2>Fused embedding of the test subjects</h2>",
+            "<p class=note>t-SNE. Left by expression, right by subject: a good "
+            "embedding groups by expression and not by person.</p>",
+            _image(_embedding(results)),
+        ]
+        curves = _curves(workdir)
+        if curves is not None:
+            parts += ["<h2>Training</h2>", _image(curves)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "<!doctype html><html lang=en><meta charset=utf-8>"
+        f"<title>SMILE-JAX report</title><style>{_STYLE}</style>" + "\n".join(parts)
+    )
+
+
+def _score_table(results: dict[str, Any]) -> str:
+    head = "".join(f"<th colspan=3>{name}</th>" for name in _PROBES.values())
+    units = "<th>accuracy</th><th>UAR</th><th>UF1</th>" * len(_PROBES)
+    rows = []
+    for row in results["rows"]:
+        cells = [f"<td>{row['method']}{' (transductive)' * row['transductive']}</td>"]
+        for probe in _PROBES:
+            score = row[probe]
+            if score is None:
+                cells.append("<td>-</td>" * 3)
+                continue
+            spread = "" if score["std"] is None else f" ± {score['std']:.3f}"
+            cells.append(f"<td>{score['accuracy']:.3f}{spread}</td>")
+            cells += [f"<td>{score[name]:.3f}</td>" for name in ("uar", "uf1")]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    chance = 1 / len(results["classes"])
+    return (
+        f"<table><tr><th>method</th>{head}</tr><tr><th></th>{units}</tr>{''.join(rows)}"
+        f"</table><p class=note>Chance: {chance:.3f}. ± is the standard deviation over "
+        "folds.</p>"
+    )
+
+
+def _text_note(results: dict[str, Any]) -> str:
+    source = results["rows"][0]["text_source"]
+    note = {
+        "weak": "Pretraining used the prompts of the training subjects' expression "
+        "labels (text source <i>weak</i>). No label of a test subject was seen.",
+        "none": "Pretraining used no text and no labels (text source <i>none</i>).",
+    }[source]
+    return f"<p>{note}</p>"
+
+
+def _samples(results: dict[str, Any]) -> Figure:
+    """Three views of one test clip of each class."""
+    dataset = open_dataset(results["dataset"])
+    source = RecordSource(dataset.path)
+    records, labels = results["embedding"]["records"], results["embedding"]["labels"]
+    names = [n for n in ("texture", "normals", "depth") if n in dataset.channels]
+    classes = results["classes"]
+    figure = Figure(figsize=(11, 1.25 * len(names) + 0.3))
+    axes = figure.subplots(len(names), len(classes), squeeze=False)
+    for column, name in enumerate(classes):
+        clip = source[records[np.flatnonzero(labels == column)[0]]]
+        pixels = clip["views" if "views" in clip else "dynamic"][0]
+        order = np.argsort(dataset.yaws_deg)
+        chosen = pixels[order[np.linspace(0, len(order) - 1, 3).round().astype(int)]]
+        for row, group in enumerate(names):
+            part = chosen[..., channel_slices(dataset.channels)[group]]
+            strip = np.concatenate(list(part), axis=1)
+            axes[row, column].imshow(strip.squeeze(), cmap="gray")
+            axes[row, column].axis("off")
+        axes[0, column].set_title(name)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def _confusions(results: dict[str, Any]) -> Figure:
+    classes = results["classes"]
+    cells = [
+        (f"{row['method']}, {label}", row[probe])
+        for row in results["rows"]
+        for probe, label in _PROBES.items()
+        if row[probe] is not None and probe != "knn"
+    ]
+    figure = Figure(figsize=(2.9 * len(cells), 3.0))
+    for i, (title, score) in enumerate(cells):
+        axis = figure.add_subplot(1, len(cells), i + 1)
+        counts = np.array(score["confusion"])
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for r, c in np.ndindex(*share.shape):
+            color = "white" if share[r, c] > 0.5 else "black"
+            text = f"{100 * share[r, c]:.0f}"
+            axis.text(c, r, text, ha="center", va="center", color=color, fontsize=7)
+        axis.set_xticks(range(len(classes)), classes, rotation=60, fontsize=7)
+        axis.set_yticks(range(len(classes)), classes if i == 0 else [], fontsize=7)
+        axis.set_title(f"{title} ({score['accuracy']:.3f})", fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def _embedding(results: dict[str, Any]) -> Figure:
+    sample = results["embedding"]
+    features, labels = sample["features"], sample["labels"]
+    features = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
+    features = PCA(min(30, *features.shape)).fit_transform(features)
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    flat = TSNE(perplexity=perplexity, random_state=0, init="pca").fit_transform(
+        features
+    )
+    figure = Figure(figsize=(11, 4.6))
+    left, right = figure.subplots(1, 2)
+    for i, name in enumerate(results["classes"]):
+        chosen = labels == i
+        left.scatter(*flat[chosen].T, s=9, color=mpl.colormaps["tab10"](i), label=name)
+    left.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    left.set_title("expression")
+    _, person = np.unique(sample["subjects"], return_inverse=True)
+    right.scatter(*flat.T, s=9, c=person, cmap="hsv")
+    right.set_title(f"subject ({person.max() + 1} people)")
+    for axis in (left, right):
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.tight_layout()
+    return figure
+
+
+def _curves(workdir: pathlib.Path) -> Figure | None:
+    path = workdir / "metrics.jsonl"
+    if not path.is_file():  # a folder of folds
+        return None
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    panels = {
+        "loss terms": [k for k in rows[0] if k.endswith("/loss")],
+        "batch accuracy, confidence": ["alignment/accuracy", "alignment/confidence"],
+        "off-diagonal ratio (1 = noise)": ["decorrelation/offdiag_ratio"],
+        "effective rank": ["decorrelation/effective_rank"],
+        "images/s": ["images_per_second"],
+    }
+    figure = Figure(figsize=(11, 2.5))
+    for i, (title, names) in enumerate(panels.items()):
+        axis = figure.add_subplot(1, len(panels), i + 1)
+        for name in names:
+            if name in rows[0]:
+                label = name.split("/")[0 if name.endswith("/loss") else -1]
+                axis.plot(
+                    [r["step"] for r in rows], [r[name] for r in rows], label=label
+                )
+        if len(names) > 1:
+            axis.legend(frameon=False, fontsize=7)
+        axis.set_title(title)
+        axis.set_xlabel("step")
+    figure.tight_layout()
+    return figure
+
+
+def _image(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110)
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="" src="data:image/png;base64,{encoded}">'

@@ -1,0 +1,56 @@
+"""Trains: `python -m smile_jax.train --config=experiments/<x>.py --workdir=DIR`.
+
+Short on purpose: flags, validation, dispatch. The loop is in `smile_jax.training.loop`.
+"""
+
+import pathlib
+import sys
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from smile_jax.config import ConfigError, validate
+from smile_jax.data.pipeline import DataError
+from smile_jax.training.checkpoints import CheckpointError
+from smile_jax.training.loop import train
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Experiment.", lock_config=True
+)
+_WORKDIR: flags.FlagHolder[str] = flags.DEFINE_string(
+    "workdir", "", "Folder of the run."
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "host:port of process 0, or 'auto' (TPU pods, SLURM, ...)."
+)
+_PROCESSES = flags.DEFINE_integer(
+    "num_processes", None, "With --coordinator=host:port."
+)
+_PROCESS = flags.DEFINE_integer("process_id", None, "With --coordinator=host:port.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
+    if _COORDINATOR.value == "auto":
+        jax.distributed.initialize()
+    elif _COORDINATOR.value:
+        jax.distributed.initialize(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    try:
+        validate(_CONFIG.value, jax.device_count())
+        train(_CONFIG.value, pathlib.Path(_WORKDIR.value))
+    except (
+        ConfigError,
+        DataError,
+        CheckpointError,
+        FloatingPointError,
+    ) as error:
+        logging.debug("traceback", exc_info=True)
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
+    flags.mark_flags_as_required(["config", "workdir"])
+    app.run(main)

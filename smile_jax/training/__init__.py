@@ -1,0 +1,1 @@
+"""Train state, the pmapped step, optimiser, loop, checkpoints and metrics."""

@@ -1,0 +1,145 @@
+"""Orbax checkpoints: asynchronous, resumable on any number of devices."""
+
+import contextlib
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be written or read; the message says what to do."""
+
+
+class Checkpoints:
+    """The checkpoints of one run, in `<workdir>/checkpoints/<step>/`.
+
+    Each holds the state, the resolved config and what evaluation must know (folds,
+    classes, ...). Arrays are saved from the host with their true shapes, so a run
+    continues on any number of devices. Orbax renames a checkpoint into place when it
+    is whole: one that a crash cut short is never seen.
+    """
+
+    def __init__(self, workdir: pathlib.Path, *, keep: int = 2) -> None:
+        self.folder = pathlib.Path(workdir).absolute() / "checkpoints"
+        self._options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, enable_async_checkpointing=True
+        )
+        self._manager = ocp.CheckpointManager(
+            self.folder, options=self._options, item_names=("state", "run")
+        )
+
+    @property
+    def latest(self) -> int | None:
+        """Newest step, or None."""
+        return self._manager.latest_step()
+
+    def save(self, state: Any, run: dict[str, Any]) -> None:
+        """Starts writing; returns once the state is copied.
+
+        Raises:
+          CheckpointError: this or the previous checkpoint could not be written, e.g.
+            because the disk is full.
+        """
+        state = jax.device_get(state)
+        with self._explain("write"):
+            self._manager.save(
+                int(state.step),
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state), run=ocp.args.JsonSave(run)
+                ),
+            )
+
+    def wait(self) -> None:
+        """Returns when everything is on disk.
+
+        Raises:
+          CheckpointError: as `save`.
+        """
+        with self._explain("write"):
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+
+    def read_run(self) -> dict[str, Any] | None:
+        """What the newest checkpoint says of its run; None if there is none."""
+        if self.latest is None:
+            return None
+        try:
+            run = ocp.args.Composite(run=ocp.args.JsonRestore())
+            return self._manager.restore(self.latest, args=run)["run"]
+        except Exception as error:  # Orbax raises many kinds
+            raise CheckpointError(
+                f"{self.folder / str(self.latest)}: cannot be read ({error}); it is "
+                "damaged: move it away to use the one before it"
+            ) from error
+
+    def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+        """Reads the newest whole checkpoint, on the host; None if there is none.
+
+        A damaged one is named, moved to `<workdir>/damaged_checkpoints/`, and the one
+        before it is used.
+
+        Args:
+          like: a state of the same structure.
+
+        Raises:
+          CheckpointError: there are checkpoints and none can be read, or the newest is
+            of another model.
+        """
+        target = jax.tree.map(np.asarray, like)
+        damaged = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                restored = self._manager.restore(
+                    step,
+                    args=ocp.args.Composite(
+                        state=ocp.args.StandardRestore(target),
+                        run=ocp.args.JsonRestore(),
+                    ),
+                )
+            except Exception as error:  # Orbax and TensorStore raise many kinds
+                reason = str(error).splitlines()[0] if str(error) else repr(error)
+                damaged.append(f"{self.folder / str(step)}: {reason}")
+                logging.error("checkpoint cannot be read: %s", damaged[-1])
+                continue
+            self._set_aside(step, damaged)
+            return restored["state"], restored["run"]
+        if damaged:
+            listed = "\n  ".join(damaged)
+            raise CheckpointError(
+                "no checkpoint of this run can be read:\n  "
+                f"{listed}\nIf the model's config changed, use the config of this run "
+                "or another workdir; if the files are damaged, start in a new workdir."
+            )
+        return None
+
+    def close(self) -> None:
+        """Waits for writes and frees what Orbax holds."""
+        self.wait()
+        self._manager.close()
+
+    def _set_aside(self, good: int, damaged: list[str]) -> None:
+        if not damaged:
+            return
+        aside = self.folder.parent / "damaged_checkpoints"
+        aside.mkdir(exist_ok=True)
+        for step in [s for s in self._manager.all_steps() if s > good]:
+            shutil.move(self.folder / str(step), aside / str(step))
+        self._manager.reload()
+        logging.error("continuing from the last good checkpoint, step %d", good)
+
+    @contextlib.contextmanager
+    def _explain(self, verb: str):
+        try:
+            yield
+        except Exception as error:
+            free = shutil.disk_usage(self.folder.parent).free / 2**30
+            raise CheckpointError(
+                f"could not {verb} a checkpoint in {self.folder}: {error}. The disk "
+                f"has {free:.1f} GiB free; free some, then start the same command again: "
+                f"the run continues from step {self.latest or 0}"
+            ) from error

@@ -1,0 +1,32 @@
+"""What a training run is at one step, and how its random keys are derived."""
+
+import zlib
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+
+class TrainState(flax.struct.PyTreeNode):
+    """Everything that the next step depends on. Not stacked over devices."""
+
+    step: Any  # int32 []
+    params: Any  # tree of float32
+    ema: Any  # exponential moving average of params
+    optimizer: Any  # optax state
+    bank: Any  # [K, E] prompt prototypes of `params`
+    key: Any  # uint32 [2], root of all randomness; never changes
+
+
+def stream_key(root: jax.Array, stream: str, step: Any) -> jax.Array:
+    """The key of a named stream at a step: fold_in(fold_in(root, name), step)."""
+    return jax.random.fold_in(
+        jax.random.fold_in(root, zlib.crc32(stream.encode())), step
+    )
+
+
+def update_average(average: Any, params: Any, decay: float, step: Any) -> Any:
+    """EMA with a warm-up: the first steps forget the initial parameters sooner."""
+    rate = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda a, p: rate * a + (1 - rate) * p, average, params)

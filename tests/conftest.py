@@ -1,0 +1,100 @@
+"""Eight CPU devices, strict ranks, and shapes checked by jaxtyping (tests only)."""
+
+import os
+
+# Before jax is imported anywhere.
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import jaxtyping
+
+jaxtyping.install_import_hook(
+    [
+        f"smile_jax.{part}"
+        for part in ("mesh", "faces", "data", "losses", "models", "evaluation")
+    ],
+    "beartype.beartype",
+)
+
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def pytest_sessionstart() -> None:
+    assert jax.device_count() >= 8, "the tests need 8 CPU devices; jax came too early"
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def x64():
+    """float64 for one test."""
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
+@pytest.fixture(scope="session")
+def ict_archive() -> pathlib.Path:
+    path = ROOT.parent / "shared" / "data" / "ict_facekit.tar.xz"
+    if not path.is_file():
+        pytest.skip(f"needs the ICT-FaceKit archive at {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory) -> pathlib.Path:
+    """The procedural `tiny` config, built once by the real `tfds build`."""
+    data_dir = tmp_path_factory.mktemp("data")
+    tfds_build("synthetic_faces", "--config=tiny", data_dir=data_dir)
+    return data_dir / "synthetic_faces" / "tiny"
+
+
+def tfds_build(name: str, *flags: str, data_dir: pathlib.Path) -> str:
+    """Runs `tfds build tfds_builders/<name>` and returns what it printed."""
+    command = [
+        str(pathlib.Path(sys.executable).parent / "tfds"),
+        "build",
+        str(ROOT / "tfds_builders" / name),
+        f"--data_dir={data_dir}",
+        "--file_format=array_record",
+        *flags,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
+    return done.stdout
+
+
+def run_module(
+    module: str, *flags: str, devices: int = 1, timeout: float = 600
+) -> subprocess.CompletedProcess:
+    """Runs `python -m <module>` in the repository's root, as a user would."""
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"
+    }
+    return subprocess.run(
+        [sys.executable, "-m", module, *flags],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

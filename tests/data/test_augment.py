@@ -1,0 +1,112 @@
+"""Augmentation: what it changes, what it must not, and who draws what."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from smile_jax.data.augment import MEAN, STD, AugmentConfig, augment_clips, plain_clips
+
+CHANNELS = ("texture", "depth", "normals")
+OFF = AugmentConfig(0, 0, 0, 0, 0, 0, relight=False)
+
+
+@pytest.fixture
+def images(rng):
+    """Smooth pixels of 4 clips, 2 frames, 3 views; the views differ by brightness."""
+    y, x = np.mgrid[0:24, 0:24] / 24
+    base = 60 + 80 * np.stack([x, y, x * y, 1 - x, y, 0.5 + 0 * x, x + y], axis=-1) / 2
+    out = (
+        base
+        + 20 * np.arange(3)[:, None, None, None]
+        + rng.uniform(0, 9, (4, 2, 1, 1, 1, 1))
+    )
+    return jnp.asarray(out.astype(np.uint8))
+
+
+def augment(images, config, rows=None, key=0, views=2, inputs=CHANNELS):
+    rows = jnp.arange(len(images)) if rows is None else rows
+    return augment_clips(
+        images, rows, jax.random.PRNGKey(key), config,
+        channels=CHANNELS, inputs=inputs, num_views=views,
+    )  # fmt: skip
+
+
+def test_switched_off_it_only_chooses_views(images):
+    clips, ids = augment(images, OFF)
+    assert clips.shape == (4, 2, 2, 24, 24, 7)
+    for b in range(4):
+        assert ids[b, 0] != ids[b, 1]
+        chosen = np.asarray(images)[b][:, np.asarray(ids[b])] / 255
+        np.testing.assert_allclose(clips[b] * STD + MEAN, chosen, atol=1e-5)
+
+
+def test_an_example_is_augmented_alike_in_any_batch(images):
+    config = AugmentConfig()
+    whole, ids = augment(images, config)
+    part, part_ids = augment(images[2:], config, rows=jnp.array([2, 3]))
+    np.testing.assert_array_equal(ids[2:], part_ids)
+    np.testing.assert_allclose(whole[2:], part, atol=1e-5)
+    other, _ = augment(images[2:], config, rows=jnp.array([0, 1]))
+    assert np.abs(whole[2:] - other).max() > 0.1
+
+
+def test_steps_and_rows_and_views_draw_their_own(images):
+    same = jnp.broadcast_to(
+        images[:1, :, :1], images.shape
+    )  # all clips and views alike
+    clips, _ = augment(same, AugmentConfig())
+    assert np.abs(clips[0] - clips[1]).max() > 0.1
+    assert np.abs(clips[:, :, 0] - clips[:, :, 1]).max() > 0.1
+    again, _ = augment(same, AugmentConfig(), key=1)
+    assert np.abs(clips - again).max() > 0.1
+
+
+def test_frames_of_a_clip_are_augmented_alike(images):
+    still = jnp.broadcast_to(images[:, :1], images.shape)
+    clips, _ = augment(still, AugmentConfig(noise=0.0))
+    np.testing.assert_allclose(clips[:, 0], clips[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["scale", "shift", "gain", "bias", "noise", "erase", "relight"]
+)
+def test_each_strength_does_something(images, name):
+    value = True if name == "relight" else 0.5
+    clips, _ = augment(images, AugmentConfig(**{**vars(OFF), name: value}))
+    plain, _ = augment(images, OFF)
+    assert np.abs(clips - plain).max() > 0.05
+
+
+def test_shift_moves_and_zoom_keeps_the_middle(images):
+    clips, _ = augment(images, AugmentConfig(**{**vars(OFF), "scale": 0.3}))
+    plain, _ = augment(images, OFF)
+    middle = (slice(None),) * 3 + (slice(11, 13), slice(11, 13))
+    assert np.abs(clips[middle] - plain[middle]).max() < 0.1
+
+
+def lit(normal, texture=200):
+    """The texture of a plain clip whose surface faces one way."""
+    n = np.array(normal) / np.linalg.norm(normal)
+    pixels = np.concatenate([[texture] * 3, [128], 127.5 + 127 * n])
+    image = jnp.asarray(
+        np.broadcast_to(pixels, (1, 1, 1, 4, 4, 7)).round().astype(np.uint8)
+    )
+    clips, _ = plain_clips(
+        image, (0,), channels=CHANNELS, inputs=("texture",), relight=True
+    )
+    return float(clips[0, 0, 0, 2, 2, 0] * STD + MEAN)
+
+
+def test_evaluation_light_is_lambert_from_the_camera():
+    assert lit([0, 0, 1]) == pytest.approx(200 / 255, abs=0.01)
+    expected = 200 / 255 * (0.25 + 0.75 * np.cos(np.deg2rad(60)))
+    assert lit([np.sin(np.deg2rad(60)), 0, 0.5]) == pytest.approx(expected, abs=0.01)
+    assert lit([0, 1, -1]) == pytest.approx(0.25 * 200 / 255, abs=0.01)
+
+
+def test_background_stays_black_under_any_light(images):
+    black = jnp.zeros_like(images)
+    config = AugmentConfig(**{**vars(OFF), "relight": True, "bias": 0.3})
+    clips, _ = augment(black, config)
+    np.testing.assert_allclose(clips * STD + MEAN, 0, atol=1e-6)

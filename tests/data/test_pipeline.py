@@ -1,0 +1,150 @@
+"""Order, position, sharing between processes, and damaged datasets."""
+
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+
+from smile_jax.data.pipeline import (
+    DataError,
+    RecordSource,
+    eval_batches,
+    open_dataset,
+    train_batches,
+)
+from smile_jax.evaluation.protocols import split_records, subject_folds
+
+CLASSES = ("anger", "disgust", "fear", "happy", "sad", "surprise")
+
+
+@pytest.fixture(scope="module")
+def dataset(tiny_dataset):
+    return open_dataset(tiny_dataset)
+
+
+def take(dataset, count, first=0, **options):
+    records = dataset.records_of(CLASSES)
+    options = {"batch_size": 16, "seed": 3} | options
+    stream = train_batches(
+        dataset, records, classes=CLASSES, clip="views", first_step=first, **options
+    )
+    return list(itertools.islice(stream, count))
+
+
+def same(a, b):
+    return all((x[key] == y[key]).all() for x, y in zip(a, b, strict=True) for key in x)
+
+
+def test_order_is_a_function_of_the_seed(dataset):
+    assert same(take(dataset, 4), take(dataset, 4))
+    assert not same(take(dataset, 4), take(dataset, 4, seed=4))
+
+
+def test_every_epoch_holds_every_record_in_another_order(dataset):
+    batches = take(dataset, 12)  # two epochs of 96
+    keys = [hash(v.tobytes()) for b in batches for v in b["views"]]
+    assert sorted(keys[:96]) == sorted(keys[96:])
+    assert keys[:96] != keys[96:]
+
+
+@pytest.mark.parametrize("first", [1, 5, 9])
+def test_the_batch_of_a_step_does_not_depend_on_the_start(dataset, first):
+    assert same(take(dataset, 12)[first:], take(dataset, 12 - first, first))
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_share_each_global_batch(dataset, processes):
+    whole = take(dataset, 3, first=2)
+    shares = [
+        take(dataset, 3, 2, process=p, num_processes=processes)
+        for p in range(processes)
+    ]
+    for step, batch in enumerate(whole):
+        rebuilt = np.zeros_like(batch["views"])
+        for share in shares:
+            assert len(share[step]["label"]) == 16 // processes
+            rebuilt[share[step]["row"]] = share[step]["views"]
+        np.testing.assert_array_equal(rebuilt, batch["views"])
+
+
+@pytest.mark.slow
+def test_worker_processes_change_nothing(dataset):
+    assert same(take(dataset, 3), take(dataset, 3, workers=2))
+
+
+def test_evaluation_sees_every_record_once(dataset):
+    records = dataset.records_of(CLASSES)[:21]
+    batches = list(
+        eval_batches(dataset, records, classes=CLASSES, clip="views", batch_size=8)
+    )
+    assert [int(b["weight"].sum()) for b in batches] == [8, 8, 5]
+    labels = np.concatenate([b["label"][b["weight"]] for b in batches])
+    assert [CLASSES[i] for i in labels] == [
+        dataset.classes[i] for i in dataset.labels[records]
+    ]
+
+
+def test_subject_folds_are_disjoint_and_even(dataset):
+    records = dataset.records_of(CLASSES)
+    folds = subject_folds(dataset.subjects[records], 4, seed=0)
+    sizes = np.bincount(list(folds.values()))
+    assert sizes.tolist() == [2, 2, 2, 2]
+    seen = []
+    for fold in range(4):
+        train, test = split_records(dataset.subjects, records, folds, fold)
+        assert not set(dataset.subjects[train]) & set(dataset.subjects[test])
+        assert len(train) + len(test) == len(records)
+        seen += test.tolist()
+    assert sorted(seen) == sorted(records.tolist())
+    assert folds != subject_folds(dataset.subjects[records], 4, seed=1)
+    with pytest.raises(ValueError, match="choose 2 to 8"):
+        subject_folds(dataset.subjects, 9, seed=0)
+
+
+def test_missing_dataset_says_how_to_build_one(tmp_path):
+    with pytest.raises(DataError, match="tfds build tfds_builders"):
+        open_dataset(tmp_path / "synthetic_faces" / "static")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "scan.obj").touch()
+    with pytest.raises(DataError, match=r"only scan\.obj"):
+        open_dataset(tmp_path / "other")
+
+
+@pytest.fixture
+def copied(tiny_dataset, tmp_path):
+    shutil.copytree(tiny_dataset, tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+def test_corrupt_shard_is_named(copied):
+    shard = next(copied.rglob("*array_record-*"))
+    content = bytearray(shard.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 20_000] = b"\x00" * 20_000
+    shard.write_bytes(content)
+    with pytest.raises(DataError, match="--overwrite"):
+        dataset = open_dataset(copied)
+        source = RecordSource(dataset.path)
+        for i in range(len(source)):
+            source[i]
+
+
+def test_missing_shard_is_named(copied):
+    next(copied.rglob("*array_record-*")).unlink()
+    with pytest.raises(DataError, match="damaged or missing"):
+        open_dataset(copied)
+
+
+def test_dataset_of_another_project(copied):
+    (copied / "1.0.0" / "metadata.json").write_text("{}")
+    with pytest.raises(DataError, match="not a dataset of this project"):
+        open_dataset(copied)
+
+
+def test_unknown_clip_feature(dataset):
+    stream = train_batches(
+        dataset, np.arange(8), classes=CLASSES, clip="dynamic", batch_size=4, seed=0
+    )
+    with pytest.raises(DataError, match=r"data\.clip"):
+        next(stream)

@@ -1,0 +1,127 @@
+"""The same batch gives the same loss and gradient on 1, 2, 4 and 8 devices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from smile_jax import parallel
+from smile_jax.losses import LossWeights, normalize, smile_objective
+
+B, V, F, D, E, K = 32, 3, 6, 12, 8, 4
+
+TERMS = {
+    "decorrelation-gram": LossWeights(1.0, 0.0, 0.0, form="gram"),
+    "decorrelation-full": LossWeights(1.0, 0.0, 0.0, form="full"),
+    "alignment": LossWeights(0.0, 1.0, 0.0),
+    "redundancy-whitened": LossWeights(0.0, 0.0, 1.0),
+    "redundancy-private": LossWeights(0.0, 0.0, 1.0, redundancy_mode="private"),
+    "redundancy-literal": LossWeights(0.0, 0.0, 1.0, redundancy_mode="literal"),
+    "sum": LossWeights(1.0, 1.0, 0.1),
+}
+
+
+def make_batch(rng, dtype):
+    """Every example differs, so every device has its own; the last 3 are padding."""
+    labels = rng.integers(0, K, B)
+    return {
+        "x": (rng.normal(size=(B, V, F)) * rng.uniform(1, 3, (B, 1, 1)) + 2).astype(
+            dtype
+        ),
+        "q": np.eye(K)[labels].astype(dtype),
+        "weights": (np.arange(B) < B - 3).astype(dtype),
+    }
+
+
+def make_params(rng, dtype):
+    shapes = {"z": (F, D), "u": (F, E), "y": (F, K - 1), "bank": (K, E)}
+    params = {name: rng.normal(size=s).astype(dtype) for name, s in shapes.items()}
+    return params | {"logit_scale": np.asarray(1.0, dtype)}
+
+
+def objective(params, batch, loss_weights, axis_name):
+    x = batch["x"]
+    fused = x.mean(axis=1)
+    redundancy = {
+        "whitened": fused @ params["y"],
+        "private": fused[:, 3:] ** 2,
+        "literal": normalize(fused @ params["u"]),
+    }
+    return smile_objective(
+        x @ params["z"],
+        normalize(fused @ params["u"]),
+        normalize(x @ params["u"]),
+        redundancy[loss_weights.redundancy_mode] * params["y"][0, 0],
+        fused[:, :3] @ params["u"][:3],
+        normalize(params["bank"]),
+        batch["q"],
+        logit_scale=params["logit_scale"],
+        loss_weights=loss_weights,
+        weights=batch["weights"],
+        axis_name=axis_name,
+    )[0]
+
+
+def on_devices(count, params, batch, loss_weights, reduce=parallel.pmean):
+    def step(state, batch):
+        loss, gradient = jax.value_and_grad(objective)(
+            state, batch, loss_weights, parallel.AXIS
+        )
+        return reduce(gradient, parallel.AXIS), parallel.pmean(loss, parallel.AXIS)
+
+    split = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), batch)
+    compiled = parallel.pmap_step(step, devices=jax.devices()[:count])
+    gradient, loss = compiled(params, split)
+    return jax.device_get((loss, gradient))
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-6), ("float32", 2e-4)])
+def test_loss_and_gradient_are_the_full_batch_ones(name, dtype, rtol, rng, x64):
+    batch, params = make_batch(rng, dtype), make_params(rng, dtype)
+    expected = jax.value_and_grad(objective)(params, batch, TERMS[name], None)
+    scale = max(np.abs(g).max() for g in jax.tree.leaves(expected[1]))
+    assert scale > 1e-3  # there is something to compare
+    for devices in (1, 2, 4, 8):
+        loss, gradient = on_devices(devices, params, batch, TERMS[name])
+        np.testing.assert_allclose(loss, expected[0], rtol=rtol)
+        for ours, full in zip(
+            *map(jax.tree.leaves, (gradient, expected[1])), strict=True
+        ):
+            np.testing.assert_allclose(ours, full, rtol=rtol, atol=rtol * scale)
+
+
+def test_wrong_reductions_would_be_seen(rng, x64):
+    """The twin that must fail: a sum, or one device's gradient, is not the full one."""
+    batch, params = make_batch(rng, "float64"), make_params(rng, "float64")
+    expected = jax.grad(objective)(params, batch, TERMS["sum"], None)["z"]
+    summed = on_devices(8, params, batch, TERMS["sum"], reduce=parallel.psum)[1]["z"]
+    np.testing.assert_allclose(summed, 8 * expected, rtol=1e-6)
+    local = on_devices(8, params, batch, TERMS["sum"], reduce=lambda g, _: g)[1]["z"]
+    assert np.abs(local - expected).max() > 0.1 * np.abs(expected).max()
+
+
+def test_statistics_of_each_device_would_be_seen(rng, x64):
+    """The other twin: moments per device give another loss."""
+    batch, params = make_batch(rng, "float64"), make_params(rng, "float64")
+    full = objective(params, batch, TERMS["sum"], None)
+    halves = [
+        objective(
+            params,
+            jax.tree.map(lambda x, h=h: x[h * 16 : h * 16 + 16], batch),
+            TERMS["sum"],
+            None,
+        )
+        for h in (0, 1)
+    ]
+    assert abs(jnp.stack(halves).mean() - full) > 1e-2 * full
+
+
+def test_one_device_may_hold_padding_only(rng, x64):
+    batch, params = make_batch(rng, "float64"), make_params(rng, "float64")
+    batch["weights"] = (np.arange(B) < B - 8).astype("float64")
+    expected = jax.value_and_grad(objective)(params, batch, TERMS["sum"], None)
+    loss, gradient = on_devices(4, params, batch, TERMS["sum"])
+    np.testing.assert_allclose(loss, expected[0], rtol=1e-9)
+    for ours, full in zip(*map(jax.tree.leaves, (gradient, expected[1])), strict=True):
+        np.testing.assert_allclose(ours, full, rtol=1e-7, atol=1e-10)

@@ -1,0 +1,1 @@
+"""Slow float64 loop versions of the losses, written from the equations alone."""

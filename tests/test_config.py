@@ -1,0 +1,80 @@
+"""A wrong config is refused before anything slow, with all its problems."""
+
+import pytest
+
+from experiments import base, demo
+from smile_jax.config import ConfigError, validate, validate_against
+from smile_jax.data.pipeline import open_dataset
+from tests.conftest import run_module
+from tests.training.common import shrunk_config, shrunk_flags
+
+
+def test_demo_is_valid():
+    validate(demo.get_config(), devices=1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "train.batch_size",
+            30,
+            r"train\.batch_size=30: not divisible by the 8 .* use 24 or 32",
+        ),
+        ("data.clip", "view", r"data\.clip='view'.*did you mean 'views'"),
+        ("data.fold", 5, r"data\.fold=5: must be 0 to 4"),
+        ("data.views", 1, r"needs 2 views"),
+        ("data.inputs", ("colour",), r"data\.inputs"),
+        ("data.classes", ("happy",), r"at least 2"),
+        ("data.dir", "", r"tfds build"),
+        ("model.vision.heads", 5, r"does not divide width"),
+        ("augment.erase", 2.0, r"augment\.erase=2\.0: must be between 0 and 1"),
+        ("train.steps", 10, r"exactly one"),
+        ("text_source", "pseudo", r"text_source='pseudo'"),
+    ],
+)
+def test_each_problem_names_key_value_and_remedy(key, value, message):
+    config = demo.get_config()
+    config.update_from_flattened_dict({key: value})
+    with pytest.raises(ConfigError, match=message):
+        validate(config, devices=8)
+
+
+def test_all_problems_are_listed_at_once():
+    config = demo.get_config()
+    config.train.batch_size, config.data.fold = 30, 9
+    with pytest.raises(ConfigError) as error:
+        validate(config, devices=8)
+    assert str(error.value).count("\n") == 2
+
+
+def test_what_the_dataset_lacks_is_named(tiny_dataset):
+    dataset = open_dataset(tiny_dataset)
+    config = shrunk_config(tiny_dataset, **{"data.views": 7})
+    config.data.classes = ("happy", "contempt")
+    with pytest.raises(ConfigError, match=r"(?s)contempt.*has 3"):
+        validate_against(config, dataset)
+
+
+def test_typo_in_an_experiment_names_the_nearest_key():
+    config = base.get_config()
+    with pytest.raises(AttributeError, match="batch_size"):
+        config.train.batchsize = 4
+
+
+def test_typo_on_the_command_line(tmp_path):
+    flags = shrunk_flags(tmp_path, tmp_path, **{"train.batchsize": 4})
+    done = run_module("smile_jax.train", *flags)
+    assert done.returncode != 0
+    assert "batch_size" in done.stderr
+
+
+def test_problems_reach_the_user_without_a_traceback(tmp_path):
+    flags = shrunk_flags(tmp_path / "missing", tmp_path, **{"train.batch_size": 15})
+    done = run_module("smile_jax.train", *flags, devices=2)
+    assert done.returncode == 1
+    assert "not divisible by the 2 devices" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = run_module("smile_jax.train", *shrunk_flags(tmp_path / "missing", tmp_path))
+    assert done.returncode == 1
+    assert "there is no such folder" in done.stderr and "tfds build" in done.stderr

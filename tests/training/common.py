@@ -1,0 +1,49 @@
+"""The demo's config, shrunk: what the end-to-end tests train."""
+
+import pathlib
+
+from ml_collections import ConfigDict
+
+from experiments import demo
+
+SHRUNK = {
+    "data.views": 2,
+    "model.vision.width": 16,
+    "model.vision.depth": 1,
+    "model.vision.heads": 2,
+    "model.vision.mlp_width": 32,
+    "model.text.width": 16,
+    "model.text.mlp_width": 32,
+    "model.text.vocab_size": 64,
+    "model.train_text": True,
+    "model.text.heads": 2,
+    "model.projector_dim": 32,
+    "model.embed_dim": 16,
+    "train.batch_size": 16,
+    "train.log_every": 2,
+    "train.checkpoint_every": 2,
+    "train.steps": 8,
+    "evaluation.batch_size": 16,
+    "evaluation.pca_components": 8,
+}
+
+
+def shrunk_config(dataset: pathlib.Path, **overrides) -> ConfigDict:
+    config = demo.get_config()
+    config.train.epochs = None
+    config.data.dir = str(dataset)
+    config.update_from_flattened_dict(SHRUNK | overrides)
+    return config
+
+
+def shrunk_flags(
+    dataset: pathlib.Path, workdir: pathlib.Path, **overrides
+) -> list[str]:
+    """The same as command-line flags of `smile_jax.train`."""
+    values = SHRUNK | {"data.dir": str(dataset)} | overrides
+    return [
+        "--config=experiments/demo.py",
+        f"--workdir={workdir}",
+        "--config.train.epochs=none",
+        *(f"--config.{key}={value}" for key, value in values.items()),
+    ]

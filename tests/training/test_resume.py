@@ -1,0 +1,195 @@
+"""Runs that are killed, stopped, moved or damaged: `python -m smile_jax.train`."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from smile_jax.training.checkpoints import CheckpointError, Checkpoints
+from smile_jax.training.loop import build, make_plan
+from tests.conftest import ROOT, run_module
+from tests.training.common import shrunk_config, shrunk_flags
+
+STEPS = 8
+
+
+def final_state(workdir: pathlib.Path, step: int = STEPS) -> dict:
+    """Everything in a checkpoint, read by Orbax alone."""
+    return ocp.PyTreeCheckpointer().restore(
+        workdir / "checkpoints" / str(step) / "state"
+    )
+
+
+def assert_identical(a, b):
+    a, b = (dict(jax.tree_util.tree_leaves_with_path(x)) for x in (a, b))
+    assert a.keys() == b.keys()
+    for path in a:
+        np.testing.assert_array_equal(a[path], b[path], err_msg=str(path))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_dataset, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("uninterrupted")
+    done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, workdir))
+    assert done.returncode == 0, done.stderr
+    return workdir, done
+
+
+def start(dataset, workdir, **overrides) -> subprocess.Popen:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "smile_jax.train",
+            *shrunk_flags(dataset, workdir, **overrides),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"XLA_FLAGS": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_plan_progress_and_files_of_a_run(uninterrupted):
+    workdir, done = uninterrupted
+    for words in (
+        "clips of",
+        "M parameters",
+        "compiling",
+        "compiled in",
+        "images/s",
+        "left",
+    ):
+        assert words in done.stdout
+    assert {
+        "config.json",
+        "run.json",
+        "metrics.jsonl",
+        "checkpoints",
+        "tensorboard",
+    } <= {path.name for path in workdir.iterdir()}
+
+
+@pytest.mark.parametrize("marker", ["compiled in", "step 4/8"])
+def test_killed_run_ends_bit_identical(tiny_dataset, tmp_path, uninterrupted, marker):
+    process = start(tiny_dataset, tmp_path)
+    for line in process.stdout:
+        if marker in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert_identical(final_state(tmp_path), final_state(uninterrupted[0]))
+    steps = [line.split(",")[0] for line in (tmp_path / "metrics.jsonl").open()]
+    assert steps == [f'{{"step": {i}' for i in (2, 4, 6, 8)]
+
+
+def test_sigterm_saves_and_exits_cleanly(tiny_dataset, tmp_path, uninterrupted):
+    process = start(tiny_dataset, tmp_path, **{"train.checkpoint_every": 1000})
+    for line in process.stdout:
+        if "step 2/8" in line:
+            asked = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            break
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert time.monotonic() - asked < 30
+    assert "start again to continue" in output
+    done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert_identical(final_state(tmp_path), final_state(uninterrupted[0]))
+
+
+def test_continues_on_another_number_of_devices(tiny_dataset, tmp_path, uninterrupted):
+    flags = shrunk_flags(tiny_dataset, tmp_path, **{"train.stop_after_steps": 4})
+    assert run_module("smile_jax.train", *flags, devices=4).returncode == 0
+    flags = shrunk_flags(tiny_dataset, tmp_path)
+    done = run_module("smile_jax.train", *flags, devices=2)
+    assert done.returncode == 0, done.stderr
+    assert "steps      4 of 8 done" in done.stdout
+    ours, theirs = final_state(tmp_path), final_state(uninterrupted[0])
+    for a, b in zip(
+        *map(jax.tree.leaves, (ours["params"], theirs["params"])), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+@pytest.fixture
+def two_checkpoints(tiny_dataset, tmp_path):
+    """Checkpoints at steps 2 and 4, and a fresh state like them."""
+    config = shrunk_config(tiny_dataset)
+    _, state, _ = build(config, make_plan(config))
+    checkpoints = Checkpoints(tmp_path)
+    for step in (2, 4):
+        checkpoints.save(state.replace(step=np.int32(step)), {"text_source": "weak"})
+    checkpoints.close()
+    return tmp_path, state
+
+
+def damage(folder: pathlib.Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.stat().st_size > 2000:
+            content = bytearray(path.read_bytes())
+            content[100:1500] = b"\x13" * 1400
+            path.write_bytes(content)
+
+
+def test_damaged_newest_checkpoint_is_named_and_the_one_before_used(
+    two_checkpoints, caplog
+):
+    workdir, state = two_checkpoints
+    damage(workdir / "checkpoints" / "4" / "state")
+    checkpoints = Checkpoints(workdir)
+    restored, _ = checkpoints.restore(state)
+    assert int(restored.step) == 2
+    assert str(workdir / "checkpoints" / "4") in caplog.text
+    assert (workdir / "damaged_checkpoints" / "4").is_dir()
+    checkpoints.save(state.replace(step=np.int32(4)), {})
+    checkpoints.close()
+    assert Checkpoints(workdir).latest == 4
+
+
+def test_a_checkpoint_cut_short_is_not_seen(two_checkpoints):
+    workdir, _ = two_checkpoints
+    half = workdir / "checkpoints" / "6.orbax-checkpoint-tmp"
+    half.mkdir()
+    (half / "state").mkdir()
+    assert Checkpoints(workdir).latest == 4
+
+
+def test_no_readable_checkpoint_is_an_error(two_checkpoints):
+    workdir, state = two_checkpoints
+    for step in (2, 4):
+        damage(workdir / "checkpoints" / str(step) / "state")
+    with pytest.raises(CheckpointError, match="no checkpoint of this run can be read"):
+        Checkpoints(workdir).restore(state)
+
+
+def test_checkpoint_of_another_model_is_refused(two_checkpoints, tiny_dataset):
+    workdir, _ = two_checkpoints
+    config = shrunk_config(tiny_dataset, **{"model.embed_dim": 24})
+    _, other, _ = build(config, make_plan(config))
+    with pytest.raises(CheckpointError, match="another workdir"):
+        Checkpoints(workdir).restore(other)
+
+
+def test_full_disk_is_explained(two_checkpoints, monkeypatch):
+    workdir, state = two_checkpoints
+    checkpoints = Checkpoints(workdir)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints._manager, "save", full)
+    with pytest.raises(CheckpointError, match=r"No space left.*GiB free; free some"):
+        checkpoints.save(state.replace(step=np.int32(6)), {})

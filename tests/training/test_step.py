@@ -1,0 +1,135 @@
+"""The real train step on real shards."""
+
+import jax
+import numpy as np
+import pytest
+
+from smile_jax import parallel
+from smile_jax.data.pipeline import train_batches
+from smile_jax.training.loop import build, make_plan
+from smile_jax.training.step import MAX_LOGIT_SCALE
+from tests.training.common import shrunk_config
+
+
+def run_steps(config, steps, devices):
+    """State after some steps on some devices, with the metrics of the last."""
+    plan = make_plan(config)
+    _, state, step = build(config, plan)
+    compiled = parallel.pmap_step(step, devices=jax.devices()[:devices])
+    batches = train_batches(
+        plan.dataset,
+        plan.train_records,
+        classes=config.data.classes,
+        clip="views",
+        batch_size=config.train.batch_size,
+        seed=config.seed,
+    )
+    for _ in range(steps):
+        batch = next(batches)
+        split = jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
+        state, metrics = compiled(state, split)
+    return jax.device_get((state, metrics))
+
+
+@pytest.fixture(scope="module")
+def one_device(tiny_dataset):
+    return run_steps(shrunk_config(tiny_dataset), steps=3, devices=1)
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+def test_same_training_on_any_number_of_devices(tiny_dataset, one_device, devices):
+    state, metrics = run_steps(shrunk_config(tiny_dataset), steps=3, devices=devices)
+    np.testing.assert_allclose(metrics["loss"], one_device[1]["loss"], rtol=2e-4)
+    np.testing.assert_allclose(
+        metrics["gradient_norm"], one_device[1]["gradient_norm"], rtol=2e-3
+    )
+    for ours, theirs in zip(
+        *(jax.tree.leaves(s.params) for s in (state, one_device[0])), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+def test_another_seed_is_another_training(tiny_dataset, one_device):
+    _, metrics = run_steps(shrunk_config(tiny_dataset, seed=1), steps=3, devices=1)
+    assert abs(metrics["loss"] - one_device[1]["loss"]) > 1e-3
+
+
+def test_state_is_not_stacked_and_parameters_move(tiny_dataset, one_device):
+    plan = make_plan(shrunk_config(tiny_dataset))
+    _, fresh, _ = build(shrunk_config(tiny_dataset), plan)
+    state = one_device[0]
+    assert jax.tree.map(np.shape, state) == jax.tree.map(np.shape, fresh)
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), state.params, fresh.params)
+    still = [path for path, d in jax.tree_util.tree_leaves_with_path(moved) if d == 0]
+    assert not still, jax.tree_util.keystr(still[0])
+
+
+def test_frozen_text_tower_keeps_its_parameters_and_bank(tiny_dataset):
+    config = shrunk_config(tiny_dataset, **{"model.train_text": False})
+    _, fresh, _ = build(config, make_plan(config))
+    state, _ = run_steps(config, steps=2, devices=2)
+    for ours, theirs in zip(
+        *(jax.tree.leaves(s.params["text"]) for s in (state, fresh)), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(state.bank, fresh.bank)
+    assert (
+        np.abs(state.params["joint_head"]["kernel"]).sum()
+        != np.abs(fresh.params["joint_head"]["kernel"]).sum()
+    )
+
+
+def test_logit_scale_is_clamped(tiny_dataset):
+    config = shrunk_config(tiny_dataset, **{"optimizer.learning_rate": 5.0})
+    config.optimizer.warmup = 0.0
+    state, _ = run_steps(config, steps=3, devices=1)
+    assert 0 <= state.params["logit_scale"] <= MAX_LOGIT_SCALE
+
+
+@pytest.mark.parametrize("mode", ["private", "literal"])
+def test_other_readings_of_term_three_train(tiny_dataset, mode):
+    config = shrunk_config(tiny_dataset, **{"model.redundancy": mode})
+    _, metrics = run_steps(config, steps=2, devices=2)
+    assert np.isfinite(metrics["redundancy/loss"])
+
+
+def test_without_text_only_term_one_is_left(tiny_dataset):
+    config = shrunk_config(tiny_dataset, text_source="none")
+    _, metrics = run_steps(config, steps=1, devices=1)
+    assert not [k for k in metrics if k.startswith(("alignment", "redundancy"))]
+    assert metrics["loss"] == metrics["decorrelation/weighted"]
+
+
+def test_no_recompilation_after_the_first_step(tiny_dataset):
+    config = shrunk_config(tiny_dataset)
+    plan = make_plan(config)
+    _, state, step = build(config, plan)
+    traces = []
+
+    def counted(state, batch):
+        traces.append(1)
+        return step(state, batch)
+
+    compiled = parallel.pmap_step(counted)
+    state = parallel.put_state(state)
+    batches = train_batches(
+        plan.dataset,
+        plan.train_records,
+        classes=config.data.classes,
+        clip="views",
+        batch_size=16,
+        seed=0,
+    )
+    compiles = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, *_, **__: compiles.append(name) if "compile" in name else None
+    )
+    try:
+        for i in range(3):
+            state, _ = compiled(state, parallel.put_batch(next(batches)))
+            if i == 0:
+                compiles.clear()
+    finally:
+        jax.monitoring.clear_event_listeners()
+    assert len(traces) == 1
+    assert not [name for name in compiles if "backend_compile" in name]
