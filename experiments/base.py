@@ -1,6 +1,6 @@
 """Every key, its meaning, unit and default. Experiments import and override this."""
 
-from ml_collections import ConfigDict, config_dict
+from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:
@@ -78,9 +78,9 @@ def get_config() -> ConfigDict:
 
     c.train = r = ConfigDict()
     r.batch_size = 256  # B, over all devices
-    r.steps = config_dict.placeholder(int)  # duration: exactly one of these two
-    r.epochs = config_dict.placeholder(float)
-    r.stop_after_steps = config_dict.placeholder(int)  # stop early, schedule unchanged
+    r.steps = 0  # duration: exactly one of these two, the other 0
+    r.epochs = 0.0
+    r.stop_after_steps = 0  # stop early, schedule unchanged; 0 runs to the end
     r.log_every = 20  # steps
     r.checkpoint_every = 200  # steps
     r.keep_checkpoints = 2

@@ -18,6 +18,6 @@ def get_config():
     c.loss.decorrelation = 0.3
     c.optimizer.learning_rate = 1e-3
     c.train.batch_size = 32
-    c.train.epochs = 40
+    c.train.epochs = 40.0
     c.train.log_every = 50
     return c

@@ -79,10 +79,10 @@ def validate(config: ConfigDict, devices: int) -> None:
 def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
     """What only several keys together can get wrong."""
     problems = []
-    if (c.train.steps is None) == (c.train.epochs is None):
+    if (c.train.steps > 0) == (c.train.epochs > 0):
         problems.append(
             f"train.steps={c.train.steps} and train.epochs={c.train.epochs}: set "
-            "exactly one of them"
+            "exactly one of them and the other to 0"
         )
     if c.train.batch_size % devices:
         lower = c.train.batch_size // devices * devices or devices

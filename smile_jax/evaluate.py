@@ -17,15 +17,17 @@ from smile_jax.evaluation.run import (
     table,
     write_results,
 )
+from smile_jax.hostmemory import keep_freed_memory
 from smile_jax.training.checkpoints import CheckpointError
 
-_WORKDIR: flags.FlagHolder[str] = flags.DEFINE_string(
-    "workdir", "", "Folder of the run, or of fold_<i> runs."
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run, or of fold_<i> runs.", required=True
 )
 _PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "How to test.")
 
 
 def main(argv: list[str]) -> None:
+    keep_freed_memory()
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
     workdir = pathlib.Path(_WORKDIR.value)
@@ -42,5 +44,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
-    flags.mark_flag_as_required("workdir")
     app.run(main)

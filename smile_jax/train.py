@@ -12,15 +12,14 @@ from ml_collections import config_flags
 
 from smile_jax.config import ConfigError, validate
 from smile_jax.data.pipeline import DataError
+from smile_jax.hostmemory import keep_freed_memory
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.loop import train
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment.", lock_config=True
 )
-_WORKDIR: flags.FlagHolder[str] = flags.DEFINE_string(
-    "workdir", "", "Folder of the run."
-)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "host:port of process 0, or 'auto' (TPU pods, SLURM, ...)."
 )
@@ -31,6 +30,7 @@ _PROCESS = flags.DEFINE_integer("process_id", None, "With --coordinator=host:por
 
 
 def main(argv: list[str]) -> None:
+    keep_freed_memory()
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
     if _COORDINATOR.value == "auto":
@@ -52,5 +52,5 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
-    flags.mark_flags_as_required(["config", "workdir"])
+    flags.mark_flag_as_required("config")
     app.run(main)

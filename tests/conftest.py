@@ -1,6 +1,7 @@
 """Eight CPU devices, strict ranks, and shapes checked by jaxtyping (tests only)."""
 
 import os
+import pathlib
 
 # Before jax is imported anywhere.
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -12,15 +13,17 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import jaxtyping
 
-jaxtyping.install_import_hook(
-    [
-        f"smile_jax.{part}"
-        for part in ("mesh", "faces", "data", "losses", "models", "evaluation")
-    ],
-    "beartype.beartype",
-)
+import tests.typechecker  # noqa: F401 - jaxtyping looks it up by name
 
-import pathlib
+_PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "smile_jax"
+_CHECKED = [
+    f"smile_jax.{path.parent.name}.{path.stem}"
+    for part in ("mesh", "faces", "data", "losses", "models", "evaluation")
+    for path in (_PACKAGE / part).glob("[a-z]*.py")
+    if path.stem != "raster"  # numba compiles it, and cannot compile the checks
+]
+jaxtyping.install_import_hook(_CHECKED, "tests.typechecker.check")
+
 import subprocess
 import sys
 

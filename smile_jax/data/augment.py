@@ -179,7 +179,7 @@ def _zoom_and_shift(x: Array, key: Array, config: AugmentConfig) -> Array:
     def resample(size: int, shift: Array) -> Array:
         target = jnp.arange(size) - (size - 1) / 2
         source = target / factor + (size - 1) / 2 + config.shift * size * shift
-        return jnp.maximum(1 - jnp.abs(source[:, None] - jnp.arange(size)), 0)
+        return jnp.maximum(1 - jnp.abs(source[:, None] - jnp.arange(size)[None]), 0)
 
     rows, columns = resample(x.shape[1], dy), resample(x.shape[2], dx)
     x = jnp.einsum("ih,thwc->tiwc", rows, x)
@@ -192,4 +192,4 @@ def _erase(x: Array, key: Array, config: AugmentConfig) -> Array:
     cy, cx, sy, sx = jax.random.uniform(key, (4,))
     inside_y = jnp.abs(jnp.arange(height) / height - cy) < config.erase * sy / 2
     inside_x = jnp.abs(jnp.arange(width) / width - cx) < config.erase * sx / 2
-    return jnp.where((inside_y[:, None] & inside_x)[None, ..., None], 0, x)
+    return jnp.where((inside_y[:, None] & inside_x[None])[None, ..., None], 0, x)

@@ -1,5 +1,6 @@
 """Base TFDS builder: sequences of meshes in, examples of the schema out."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -107,6 +108,10 @@ class FaceDatasetBuilder(
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         return {"train": self._generate_examples(self.sequences(dl_manager))}
 
+    def _download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
+        with _deterministic_serialization():
+            super()._download_and_prepare(*args, **kwargs)
+
     def _generate_examples(
         self, sequences: list[Sequence4D]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -156,3 +161,22 @@ class FaceDatasetBuilder(
             pooled = dynamic_image(clip)[None]
             example["dynamic"] = (pooled * 255).round().astype(np.uint8)
         return example
+
+
+@contextlib.contextmanager
+def _deterministic_serialization() -> Iterator[None]:
+    """Same example, same bytes: TFDS leaves the order of features to protobuf's hash.
+
+    TFDS has no option for it, so its one serialising method is replaced meanwhile.
+    """
+    serializer = tfds.core.example_serializer.ExampleSerializer
+    original = serializer.serialize_example
+
+    def serialize(self: Any, example: Any) -> bytes:
+        return self.get_tf_example(example).SerializeToString(deterministic=True)
+
+    serializer.serialize_example = serialize
+    try:
+        yield
+    finally:
+        serializer.serialize_example = original

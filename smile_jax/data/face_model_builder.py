@@ -51,7 +51,7 @@ class FaceModelConfig(FacesConfig):
 
 STATIC = FaceModelConfig(
     name="static",
-    description="BU-3DFE's shape: 100 subjects, 6 expressions at 4 intensities + neutral",
+    description="BU-3DFE's shape: 100 subjects, 6 expressions x 4 intensities, neutral",
 )
 STATIC_224 = FaceModelConfig(
     name="static_224", size=224, description="`static` at 224 pixels"

@@ -6,6 +6,7 @@ import pathlib
 import time
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -95,10 +96,10 @@ def test_folds(run: Trained, protocol: str) -> list[tuple[np.ndarray, np.ndarray
     if run.info["text_source"] != "none":
         raise ProtocolError(
             f"{run.workdir}: trained with text_source={run.info['text_source']!r}, "
-            f"which saw the labels of all subjects outside fold {run.info['fold']}. k-fold "
-            "evaluation would test on them. Evaluate with --protocol=holdout, or train "
-            "one run a fold: --config.data.fold=<i> --workdir=DIR/fold_<i> for each i, "
-            "then --workdir=DIR --protocol=kfold"
+            f"which saw the labels of all subjects outside fold {run.info['fold']}. "
+            "k-fold evaluation would test on them. Evaluate with --protocol=holdout, "
+            "or train one run a fold, --config.data.fold=<i> --workdir=DIR/fold_<i>, "
+            "and evaluate --workdir=DIR --protocol=kfold"
         )
     records = plan.dataset.records_of(config.data.classes)
     subjects = plan.dataset.subjects
@@ -204,7 +205,9 @@ def prompt_bank(run: Trained, params: dict) -> np.ndarray:
     """Prompt prototypes (K, E): the stored bank, or a trained text tower's."""
     if not run.config.model.train_text:
         return np.asarray(run.state.bank)
-    bank = run.model.apply({"params": params}, run.plan.tokens, method="encode_text")
+    bank = run.model.apply(
+        {"params": params}, jnp.asarray(run.plan.tokens), method="encode_text"
+    )
     return np.asarray(bank)
 
 

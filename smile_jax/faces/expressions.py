@@ -65,8 +65,8 @@ EXPRESSIONS = tuple(_PROTOTYPES)
 
 # Weight range of the intensities 1 to 4 of BU-3DFE's scale; 0 is neutral.
 _INTENSITY_RANGES = {
-    1: (0.25, 0.4),
-    2: (0.45, 0.6),
+    1: (0.3, 0.45),
+    2: (0.5, 0.65),
     3: (0.65, 0.8),
     4: (0.85, 1.0),
 }
@@ -129,11 +129,9 @@ def sample_actions(
     return {k: w for k, w in weights.items() if w > 0}
 
 
-SIDED_ACTIONS = (
-    ["AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10"]  # upper face and nose
-    + ["AU12", "AU15", "AU20", "AU24"]  # mouth
-)
-MIDLINE_ACTIONS = ["AU17", "AU25", "AU26"]
+_UPPER = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10")
+SIDED_ACTIONS = (*_UPPER, "AU12", "AU15", "AU20", "AU24")
+MIDLINE_ACTIONS = ("AU17", "AU25", "AU26")
 
 
 def expression_curve(

@@ -155,7 +155,9 @@ def _read_shape(files: dict[str, bytes], name: str) -> np.ndarray:
     try:
         points = np.array(b" ".join(lines).split(), np.float32).reshape(-1, 3)
     except ValueError as error:
-        raise MeshError(f"ICT-FaceKit: FaceXModel/{name}.obj is damaged") from error
+        raise MeshError(
+            f"ICT-FaceKit: FaceXModel/{name}.obj is truncated or damaged ({error})"
+        ) from error
     if len(points) < _EYEBALLS_END or not np.isfinite(points).all():
         raise MeshError(
             f"ICT-FaceKit: FaceXModel/{name}.obj has {len(points)} points, expected at "

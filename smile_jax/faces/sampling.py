@@ -32,10 +32,10 @@ class Difficulty:
     identity: float = 1.0
     dropout: float = 0.05
     asymmetry: float = 0.1
-    noise: float = 0.15
-    unrelated: float = 0.04
-    pose_deg: float = 7.0
-    shift_mm: float = 4.0
+    noise: float = 0.12
+    unrelated: float = 0.03
+    pose_deg: float = 7.5
+    shift_mm: float = 5.0
     sensor_mm: float = 0.15
     holes: float = 1.0
     hole_mm: float = 6.0

@@ -26,7 +26,9 @@ class TemporalPool(nn.Module):
         scores = jnp.zeros((*features.shape[:3], 1), features.dtype)
         if self.kind == "attention":
             hidden = nn.tanh(nn.Dense(features.shape[-1], name="hidden")(features))
-            query = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.zeros)
+            query = nn.Dense(
+                1, use_bias=False, kernel_init=nn.initializers.zeros, name="query"
+            )
             scores = query(hidden)
         if frames is not None:
             scores = jnp.where(frames[:, :, None, None] > 0, scores, -jnp.inf)

@@ -26,9 +26,9 @@ class Block(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Float[Array, "B L W"],
+        x: Float[Array, "B L F"],
         mask: Bool[Array, "B #1 #L L"] | None = None,
-    ) -> Float[Array, "B L W"]:
+    ) -> Float[Array, "B L F"]:
         """`mask` is True where a query (rows) may look at a key (columns)."""
         batch, length, width = x.shape
         # Tokens as rows of a matrix: XLA's CPU backend multiplies the gradients of
@@ -69,9 +69,9 @@ class Transformer(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Float[Array, "B L W"],
+        x: Float[Array, "B L F"],
         mask: Bool[Array, "B #1 #L L"] | None = None,
-    ) -> Float[Array, "B L W"]:
+    ) -> Float[Array, "B L F"]:
         block = nn.remat(Block) if self.remat else Block
         for i in range(self.depth):
             x = block(

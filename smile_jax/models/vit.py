@@ -101,7 +101,7 @@ class _PatchStem(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L W"]:
+    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L F"]:
         patches, _ = _patches(images, self.patch_size)
         x = nn.Dense(self.width, use_bias=False, dtype=self.dtype, name="patch")(
             patches
@@ -117,7 +117,7 @@ class _ConvStem(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L W"]:
+    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L F"]:
         layers = round(math.log2(self.patch_size)) - 2
         if 4 * 2**layers != self.patch_size or layers < 1:
             raise ValueError(

@@ -140,6 +140,6 @@ class Checkpoints:
             free = shutil.disk_usage(self.folder.parent).free / 2**30
             raise CheckpointError(
                 f"could not {verb} a checkpoint in {self.folder}: {error}. The disk "
-                f"has {free:.1f} GiB free; free some, then start the same command again: "
-                f"the run continues from step {self.latest or 0}"
+                f"has {free:.1f} GiB free; free some, then start the same command "
+                f"again: the run continues from step {self.latest or 0}"
             ) from error

@@ -53,7 +53,7 @@ def make_plan(config: ConfigDict) -> Plan:
     )
     train, test = split_records(dataset.subjects, records, folds, config.data.fold)
     steps = config.train.steps
-    if steps is None:
+    if not steps:
         steps = max(
             1, round(config.train.epochs * len(train) / config.train.batch_size)
         )
@@ -224,7 +224,8 @@ def _print_plan(config: ConfigDict, plan: Plan, state: TrainState) -> None:
     epochs = plan.steps * batch / len(plan.train_records)
     print(
         f"data       {plan.dataset.path}: {len(plan.train_records)} clips of "
-        f"{subjects} subjects, fold {config.data.fold} of {config.data.folds} held out\n"
+        f"{subjects} subjects, fold {config.data.fold} of {config.data.folds} "
+        f"held out\n"
         f"devices    {devices} x {jax.devices()[0].device_kind}, "
         f"{jax.process_count()} process(es)\n"
         f"batch      {batch}, {batch // devices} a device, {config.data.views} views\n"

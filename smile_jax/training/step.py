@@ -40,6 +40,7 @@ def make_train_step(
 ) -> Callable:
     """Returns `step(state, batch) -> (state, metrics)` for `parallel.pmap_step`."""
     axis = model.axis_name
+    tokens = jnp.asarray(tokens)
 
     def objective(params, state, batch, clips, view_ids):
         variables = {"params": params}
@@ -78,7 +79,7 @@ def make_train_step(
         updates, moments = optimizer.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         params["logit_scale"] = jnp.clip(params["logit_scale"], 0, MAX_LOGIT_SCALE)
-        metrics["gradient_norm"] = optax.global_norm(grads)
+        metrics["gradient_norm"] = optax.tree.norm(grads)
         return state.replace(
             step=state.step + 1,
             params=params,
@@ -115,7 +116,11 @@ def init_state(
         clips = jnp.zeros((2, *clip_shape))
         view_ids = jnp.zeros((2, clip_shape[1]), jnp.int32)
         (_, bank), variables = single.init_with_output(
-            stream_key(root, "init", 0), clips, view_ids, tokens, method="initialize"
+            stream_key(root, "init", 0),
+            clips,
+            view_ids,
+            jnp.asarray(tokens),
+            method="initialize",
         )
         params = variables["params"]
         return TrainState(

@@ -58,7 +58,7 @@ def test_plane_depth_is_linear_and_subpixel():
 def test_yaw_shows_the_side_it_is_on():
     """At yaw +90 the camera stands at +x: what is at +z appears on the left."""
     marker = quad(5.0)
-    at_side = Mesh(
+    at_side = mesh(
         marker.vertices[:, [2, 1, 0]] * [1, 1, -1] + [0, 0, 30], marker.faces
     )
     out = render_views(at_side, (90,), 128, framing=FRAME)

@@ -30,7 +30,7 @@ SHRUNK = {
 
 def shrunk_config(dataset: pathlib.Path, **overrides) -> ConfigDict:
     config = demo.get_config()
-    config.train.epochs = None
+    config.train.epochs = 0.0
     config.data.dir = str(dataset)
     config.update_from_flattened_dict(SHRUNK | overrides)
     return config
@@ -44,6 +44,6 @@ def shrunk_flags(
     return [
         "--config=experiments/demo.py",
         f"--workdir={workdir}",
-        "--config.train.epochs=none",
+        "--config.train.epochs=0",
         *(f"--config.{key}={value}" for key, value in values.items()),
     ]

@@ -43,10 +43,12 @@ def test_same_training_on_any_number_of_devices(tiny_dataset, one_device, device
     np.testing.assert_allclose(
         metrics["gradient_norm"], one_device[1]["gradient_norm"], rtol=2e-3
     )
-    for ours, theirs in zip(
-        *(jax.tree.leaves(s.params) for s in (state, one_device[0])), strict=True
-    ):
-        np.testing.assert_allclose(ours, theirs, atol=2e-4)
+    # Adam's moments are averages of the gradients. (Its updates would magnify rounding
+    # where a gradient is zero in exact arithmetic, as for the keys' biases.)
+    moments = [jax.tree.leaves(s.optimizer) for s in (state, one_device[0])]
+    scale = max(np.abs(x).max() for x in moments[1] if x.dtype == np.float32)
+    for ours, theirs in zip(*moments, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * scale)
 
 
 def test_another_seed_is_another_training(tiny_dataset, one_device):
@@ -60,8 +62,10 @@ def test_state_is_not_stacked_and_parameters_move(tiny_dataset, one_device):
     state = one_device[0]
     assert jax.tree.map(np.shape, state) == jax.tree.map(np.shape, fresh)
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), state.params, fresh.params)
-    still = [path for path, d in jax.tree_util.tree_leaves_with_path(moved) if d == 0]
-    assert not still, jax.tree_util.keystr(still[0])
+    paths = jax.tree_util.tree_leaves_with_path(moved)
+    still = {jax.tree_util.keystr(path) for path, d in paths if d == 0}
+    # With one frame there is nothing to pool.
+    assert all(path.startswith("['temporal']") for path in still), still
 
 
 def test_frozen_text_tower_keeps_its_parameters_and_bank(tiny_dataset):

@@ -1,0 +1,13 @@
+"""ICT-FaceKit's scan-derived heads at 64 pixels, on two CPU cores.
+
+HEADER
+"""
+
+from experiments import demo
+
+
+def get_config():
+    c = demo.get_config()
+    c.data.dir = "data/ict_faces/static"
+    c.train.epochs = 60.0
+    return c

@@ -1,0 +1,36 @@
+"""Host memory: keeps what is freed, for runs on the CPU."""
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = (
+    -1,
+    -2,
+    -4,
+    -8,
+)  # mallopt's parameters
+
+
+def keep_freed_memory() -> bool:
+    """Tells glibc to keep freed memory rather than return it to the system.
+
+    XLA's CPU backend allocates and frees its buffers in every step. By default glibc
+    maps each large one afresh, and the kernel clears its pages again: a third of the
+    demo's time (docs/performance.md). Call it before the first large allocation.
+
+    Returns:
+      Whether it was done; False where there is no glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    largest = 2**31 - 1
+    settings = (
+        (_ARENA_MAX, 1),
+        (_MMAP_MAX, 0),
+        (_TRIM_THRESHOLD, largest),
+        (_TOP_PAD, 1 << 28),
+    )
+    return all(mallopt(name, value) == 1 for name, value in settings)

@@ -1,0 +1,64 @@
+"""A contact sheet of rendered buffers: views across, buffers down."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+_BACKGROUND = np.array([24, 26, 30], np.uint8)
+_MARGIN, _GAP = 72, 4
+
+
+def contact_sheet(
+    buffers: dict[str, np.ndarray], yaws_deg: Sequence[float]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Lit colours, texture, normals, depth and shading of every view, labelled.
+
+    Args:
+      buffers: of `render_views`.
+      yaws_deg: the views' yaws, for the labels.
+    """
+    mask = buffers["mask"]
+    shading = buffers["shaded"][..., None]
+    depth = buffers["depth"]
+    covered = depth[mask] if mask.any() else np.zeros(1)
+    near = (depth - covered.min()) / max(float(np.ptp(covered)), 1e-6)
+    rows = {
+        "lit": np.clip(buffers["texture"] * shading * 1.15, 0, 255),
+        "texture": buffers["texture"],
+        "normals": 127.5 + 127.5 * buffers["normals"],
+        "depth": 255 * _warm(0.08 + 0.92 * np.clip(near, 0, 1)),
+        "shaded": 255 * np.repeat(shading, 3, axis=-1),
+    }
+    views, size = mask.shape[:2]
+    height = len(rows) * (size + _GAP) + 24
+    sheet = Image.new(
+        "RGB", (_MARGIN + views * (size + _GAP), height), tuple(map(int, _BACKGROUND))
+    )
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for r, (name, images) in enumerate(rows.items()):
+        top = 24 + r * (size + _GAP)
+        draw.text((8, top + size / 2 - 8), name, fill=(190, 194, 200), font=font)
+        for v in range(views):
+            cell = np.where(mask[v][..., None], images[v], _BACKGROUND).astype(np.uint8)
+            sheet.paste(Image.fromarray(cell), (_MARGIN + v * (size + _GAP), top))
+    for v, yaw in enumerate(yaws_deg):
+        where = (_MARGIN + v * (size + _GAP) + size / 2 - 20, 5)
+        draw.text(where, f"{yaw:+.0f} deg", fill=(190, 194, 200), font=font)
+    return np.asarray(sheet)
+
+
+def _warm(x: np.ndarray) -> np.ndarray:
+    """Dark violet over red to pale yellow, perceptually ordered; (..., 3) in [0, 1]."""
+    stops = np.array(
+        [
+            [0.02, 0.02, 0.08],
+            [0.34, 0.06, 0.43],
+            [0.73, 0.21, 0.33],
+            [0.98, 0.55, 0.04],
+            [0.99, 1.0, 0.64],
+        ]
+    )
+    where = np.linspace(0, 1, len(stops))
+    return np.stack([np.interp(x, where, stops[:, k]) for k in range(3)], axis=-1)
