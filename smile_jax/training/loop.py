@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,13 @@ from ml_collections import ConfigDict
 
 from smile_jax import config as config_lib
 from smile_jax import parallel
-from smile_jax.data.pipeline import FaceDataset, open_dataset, train_batches
+from smile_jax.data.channels import num_channels
+from smile_jax.data.pipeline import (
+    FaceDataset,
+    RecordSource,
+    open_dataset,
+    train_batches,
+)
 from smile_jax.data.prompts import class_prompts
 from smile_jax.evaluation.protocols import split_records, subject_folds
 from smile_jax.models import HashTokenizer, Smile
@@ -81,9 +88,6 @@ def build(config: ConfigDict, plan: Plan) -> tuple[Smile, TrainState, Any]:
 
 def clip_shape(config: ConfigDict, plan: Plan) -> tuple[int, ...]:
     """(T, V, H, W, D) of one clip as the model sees it."""
-    from smile_jax.data.channels import num_channels
-    from smile_jax.data.pipeline import RecordSource
-
     record = RecordSource(plan.dataset.path)[0]
     frames, _, height, width, _ = record[config.data.clip].shape
     channels = num_channels(config.data.inputs)
@@ -136,11 +140,12 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
         else:
             with jax.transfer_guard("disallow"):
                 state, metrics = compiled(state, batch)
-        if log:
-            log.after(step, last, metrics)
         stopping = stop.requested
-        if step % config.train.checkpoint_every == 0 or step == last or stopping:
-            checkpoints.save(state, _run_info(config, plan))
+        saving = step % config.train.checkpoint_every == 0 or step == last or stopping
+        if log:
+            log.after(step, metrics, now=saving)  # before saving: never a state of NaNs
+        if saving:
+            checkpoints.save(state, _run_info(config, plan, step))
         if stopping:
             print(f"stopped at step {step} on a signal; start again to continue")
             break
@@ -193,10 +198,12 @@ class _Log:
         self._since, self._started = first, time.perf_counter()
         self._pending: tuple[int, Any] | None = None
 
-    def after(self, step: int, last: int, metrics: Any) -> None:
+    def after(self, step: int, metrics: Any, *, now: bool) -> None:
         self.flush()
-        if step % self._every == 0 or step == last:
+        if now or step % self._every == 0:
             self._pending = step, metrics
+        if now:
+            self.flush()
 
     def flush(self) -> None:
         if self._pending is None:
@@ -241,7 +248,7 @@ def _print_plan(config: ConfigDict, plan: Plan, state: TrainState) -> None:
         )
 
 
-def _run_info(config: ConfigDict, plan: Plan) -> dict[str, Any]:
+def _run_info(config: ConfigDict, plan: Plan, step: int) -> dict[str, Any]:
     """What evaluation must know, kept in every checkpoint."""
     return {
         "config": json.loads(config.to_json_best_effort()),
@@ -250,23 +257,31 @@ def _run_info(config: ConfigDict, plan: Plan) -> dict[str, Any]:
         "text_source": config.text_source,
         "dataset": str(plan.dataset.path.absolute()),
         "steps": plan.steps,
+        "data_position": step * config.train.batch_size,  # examples drawn so far
     }
 
 
 def _write_run_files(config: ConfigDict, workdir: pathlib.Path) -> None:
     (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
     names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
-    commit = subprocess.run(
+    run = {
+        "argv": sys.argv,
+        "commit": _commit(),
+        "versions": {"python": sys.version.split()[0]}
+        | {name: metadata.version(name) for name in names},
+    }
+    (workdir / "run.json").write_text(json.dumps(run, indent=2) + "\n")
+
+
+def _commit() -> str:
+    """The source's git commit, "unknown" outside a checkout."""
+    if shutil.which("git") is None:
+        return "unknown"
+    done = subprocess.run(
         ["git", "rev-parse", "HEAD"],
         cwd=pathlib.Path(__file__).parent,
         capture_output=True,
         text=True,
         check=False,
-    ).stdout.strip()
-    run = {
-        "argv": sys.argv,
-        "commit": commit or "unknown",
-        "versions": {"python": sys.version.split()[0]}
-        | {name: metadata.version(name) for name in names},
-    }
-    (workdir / "run.json").write_text(json.dumps(run, indent=2) + "\n")
+    )
+    return done.stdout.strip() or "unknown"

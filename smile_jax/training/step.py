@@ -40,14 +40,14 @@ def make_train_step(
 ) -> Callable:
     """Returns `step(state, batch) -> (state, metrics)` for `parallel.pmap_step`."""
     axis = model.axis_name
-    tokens = jnp.asarray(tokens)
+    prompts = jnp.asarray(tokens)
 
     def objective(params, state, batch, clips, view_ids):
         variables = {"params": params}
         e: Any = model.apply(variables, clips, view_ids, train=True)  # Embeddings
         bank = state.bank
         if config.train_text:
-            bank = model.apply(variables, tokens, method="encode_text")
+            bank = model.apply(variables, prompts, method="encode_text")
         has_text = config.text_source != "none"
         loss, metrics = smile_objective(
             e.projected,

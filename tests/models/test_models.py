@@ -1,0 +1,169 @@
+"""Towers, fusion, pooling and the assembled model."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from smile_jax.data.prompts import class_prompts
+from smile_jax.models import (
+    HashTokenizer,
+    Smile,
+    SmileConfig,
+    TextConfig,
+    TextTower,
+    VisionConfig,
+    VisionTower,
+)
+from smile_jax.models.heads import TemporalPool, ViewFusion
+
+SMALL = {"patch_size": 8, "width": 16, "depth": 2, "heads": 2, "mlp_width": 32}
+
+
+def run(module, *inputs, **options):
+    return module.init_with_output(jax.random.PRNGKey(0), *inputs, **options)
+
+
+@pytest.mark.parametrize("stem", ["patch", "conv"])
+@pytest.mark.parametrize("pool", ["class", "mean"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_vision_tower(rng, stem, pool, dtype):
+    images = jnp.array(rng.normal(size=(3, 16, 16, 4)), jnp.float32)
+    tower = VisionTower(VisionConfig(**SMALL, stem=stem, pool=pool, dtype=dtype))
+    out, variables = run(tower, images)
+    assert out.shape == (3, 16) and out.dtype == dtype
+    assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))
+    swapped = tower.apply(variables, images[::-1])
+    tolerance = 1e-5 if dtype == "float32" else 0.1
+    np.testing.assert_allclose(
+        swapped.astype(jnp.float32)[::-1], out.astype(jnp.float32), atol=tolerance
+    )
+    assert np.abs(out[0] - out[1]).max() > 0.1
+
+
+def test_remat_changes_nothing(rng):
+    images = jnp.array(rng.normal(size=(2, 16, 16, 3)), jnp.float32)
+    plain, remat = (VisionTower(VisionConfig(**SMALL, remat=r)) for r in (False, True))
+    params = plain.init(jax.random.PRNGKey(0), images)
+    gradients = [
+        jax.grad(lambda p, m=m: (m.apply(p, images) ** 3).sum())(params)
+        for m in (plain, remat)
+    ]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), *gradients)
+
+
+def test_every_patch_and_pixel_counts(rng):
+    images = jnp.array(rng.normal(size=(1, 16, 16, 2)), jnp.float32)
+    for stem in ("patch", "conv"):
+        tower = VisionTower(VisionConfig(**SMALL, stem=stem))
+        params = tower.init(jax.random.PRNGKey(0), images)
+        g = jax.grad(lambda x, t=tower, p=params: (t.apply(p, x) ** 3).sum())(images)
+        assert (np.abs(g).max(axis=-1) > 0).all()
+
+
+def test_sizes_that_do_not_fit_are_explained():
+    tower = VisionTower(VisionConfig(**SMALL))
+    with pytest.raises(ValueError, match="does not divide"):
+        run(tower, jnp.zeros((1, 20, 16, 3)))
+    conv = VisionTower(VisionConfig(**(SMALL | {"patch_size": 12}), stem="conv"))
+    with pytest.raises(ValueError, match="8, 16"):
+        run(conv, jnp.zeros((1, 24, 24, 3)))
+
+
+def test_text_tower_ignores_padding():
+    short, long = HashTokenizer(8), HashTokenizer(16)
+    tower = TextTower(
+        TextConfig(context_length=16, width=16, heads=2, mlp_width=32), 12
+    )
+    text = ["a happy face", "a sad face, eyes down"]
+    out, variables = run(tower, jnp.asarray(long(text)))
+    np.testing.assert_allclose(
+        tower.apply(variables, jnp.asarray(short(text))), out, atol=1e-5
+    )
+    other = tower.apply(variables, jnp.asarray(long(["a happy nose", "a sad face"])))
+    assert np.abs(other - out).max() > 0.01
+
+
+def test_tokenizer():
+    tokenizer = HashTokenizer(6)
+    a, b = tokenizer(["A happy face!", "a HAPPY  face !"])
+    np.testing.assert_array_equal(a, b)
+    assert (a > 0).sum() == 4 and a.max() < tokenizer.vocab_size
+    with pytest.raises(ValueError, match="has 7 tokens"):
+        tokenizer(["one two three four five six seven"])
+    with pytest.raises(ValueError, match="has 0 tokens"):
+        tokenizer([" "])
+
+
+def test_prompts_of_classes():
+    prompts = class_prompts(("surprise", "happy"))
+    assert "a surprised face" in prompts[0]
+    assert len({p for c in prompts for p in c}) == sum(map(len, prompts))
+    with pytest.raises(ValueError, match="contempt"):
+        class_prompts(("happy", "contempt"))
+
+
+def test_fusion_starts_as_the_mean_and_learns_views(rng):
+    features = jnp.array(rng.normal(size=(4, 3, 8)), jnp.float32)
+    ids = jnp.tile(jnp.arange(3)[None], (4, 1))
+    fusion = ViewFusion(num_views=5)
+    out, variables = run(fusion, features, ids)
+    np.testing.assert_allclose(out, features.mean(axis=1), atol=1e-6)
+    score = variables["params"]["score"]
+    score["kernel"] = score["kernel"] + 1.0
+    moved = fusion.apply(variables, features, ids)
+    assert np.abs(moved - out).max() > 1e-3
+    assert np.abs(moved - fusion.apply(variables, features, ids + 2)).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["mean", "attention"])
+def test_temporal_pooling_starts_as_the_mean_of_real_frames(rng, kind):
+    features = jnp.array(rng.normal(size=(2, 4, 3, 8)), jnp.float32)
+    frames = jnp.array([[1.0, 1, 1, 1], [1, 1, 0, 0]])
+    pool = TemporalPool(kind)
+    out, variables = run(pool, features, frames)
+    np.testing.assert_allclose(out[0], features[0].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(out[1], features[1, :2].mean(axis=0), atol=1e-6)
+    if kind == "attention":
+        query = variables["params"]["query"]
+        query["kernel"] = query["kernel"] + 1.0
+        assert np.abs(pool.apply(variables, features, frames) - out).max() > 1e-3
+    longer = jnp.concatenate([features, 99 * features], axis=1)
+    padded = jnp.concatenate([frames, jnp.zeros_like(frames)], axis=1)
+    np.testing.assert_allclose(
+        pool.apply(variables, longer, padded),
+        pool.apply(variables, features, frames),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("redundancy", ["whitened", "private", "literal"])
+def test_the_assembled_model(rng, redundancy):
+    config = SmileConfig(
+        vision=VisionConfig(**SMALL),
+        text=TextConfig(width=16, heads=2, mlp_width=32),
+        num_views=5,
+        projector_dim=24,
+        embed_dim=12,
+        redundancy=redundancy,
+        num_classes=4,
+    )
+    model = Smile(config)
+    clips = jnp.array(rng.normal(size=(6, 2, 3, 16, 16, 2)), jnp.float32)
+    ids = jnp.tile(jnp.array([[0, 2, 4]]), (6, 1))
+    tokens = jnp.ones((4, 2, 5), jnp.int32) * jnp.arange(1, 5)[:, None, None]
+    (out, bank), variables = run(model, clips, ids, tokens, method="initialize")
+    assert out.features.shape == (6, 3, 16) and out.fused.shape == (6, 16)
+    assert out.projected.shape == (6, 3, 24)
+    assert out.redundancy.shape == (
+        6,
+        {"whitened": 3, "private": 8, "literal": 12}[redundancy],
+    )
+    for unit in (out.views, out.joint, bank):
+        np.testing.assert_allclose(jnp.linalg.norm(unit, axis=-1), 1, atol=1e-5)
+    assert np.exp(variables["params"]["logit_scale"]) == pytest.approx(
+        1 / 0.07, rel=1e-5
+    )
+    plain = model.apply(variables, clips, ids, train=False)
+    assert plain.projected is None and plain.redundancy is None
+    np.testing.assert_allclose(plain.fused, out.fused, atol=1e-6)
