@@ -35,6 +35,7 @@ def get_config() -> ConfigDict:
     m.temporal = "attention"  # pooling over frames: "attention" or "mean"
     m.projector_dim = 1024  # D; keep it at most 8 batches
     m.embed_dim = 256  # E, joint space
+    m.logit_scale_init = 1 / 0.07  # exp(logit_scale) at the start
     m.redundancy = "whitened"  # term 3: "whitened", "private" or "literal"
     m.train_text = False  # False freezes the text tower: it starts random and stays
     m.vision = v = ConfigDict()
@@ -50,12 +51,14 @@ def get_config() -> ConfigDict:
     v.dtype = "float32"  # of activations: "float32" or "bfloat16"
     v.remat = False  # recompute activations in the backward pass
     m.text = t = ConfigDict()
-    t.vocab_size = 4096  # ids that words are hashed to
+    t.vocab_size = 16384  # ids that words are hashed to
     t.context_length = 32  # tokens (words)
     t.width = 128
     t.depth = 2
     t.heads = 4
     t.mlp_width = 512
+    t.activation = "gelu"  # "gelu" or "quick_gelu"
+    t.dtype = "float32"  # of activations: "float32" or "bfloat16"
 
     c.text_source = "weak"  # "weak": the class's prompts; "none": term 1 only
     c.loss = w = ConfigDict()

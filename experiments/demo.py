@@ -7,6 +7,7 @@ def get_config():
     c = base.get_config()
     c.data.dir = "data/synthetic_faces/static"
     c.data.inputs = ("texture", "normals")
+    c.data.fold = 1  # every choice below was made on fold 0
     v = c.model.vision
     v.patch_size, v.width, v.depth, v.heads, v.mlp_width = 16, 128, 4, 4, 512
     v.stem, v.pool = "conv", "mean"

@@ -26,6 +26,8 @@ _CHOICES = {
     "model.vision.pool": ("class", "mean"),
     "model.vision.activation": ("gelu", "quick_gelu"),
     "model.vision.dtype": ("float32", "bfloat16"),
+    "model.text.activation": ("gelu", "quick_gelu"),
+    "model.text.dtype": ("float32", "bfloat16"),
     "text_source": ("weak", "none"),
     "loss.form": ("auto", "gram", "full"),
     "evaluation.parameters": ("ema", "params"),
@@ -39,7 +41,7 @@ _RANGES = {
     "augment.ambient": (0, 1),
     "augment.light_angle_deg": (0, 90),
     "optimizer.learning_rate": (0, 10),
-    "optimizer.warmup": (0, 1),
+    "optimizer.warmup": (0, 0.99),
     "optimizer.ema_decay": (0, 1),
     "train.batch_size": (2, 1 << 20),
     "train.log_every": (1, 1 << 30),
@@ -137,6 +139,16 @@ def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
         problems.append(
             f"data.views={config.data.views}: the dataset has {len(dataset.yaws_deg)}"
         )
+    if config.data.clip not in dataset.clips:
+        problems.append(
+            f"data.clip={config.data.clip!r}: the dataset has {dataset.clips}; build "
+            "it with frames > 0 for 'views', with dynamic=True for 'dynamic'"
+        )
+    if config.augment.relight and config.data.clip == "dynamic":
+        problems.append(
+            "augment.relight=True: rank-pooled normals are no surface; set "
+            "augment.relight=False with data.clip='dynamic'"
+        )
     if config.augment.relight and "texture" in config.data.inputs:
         needed = {"texture", "normals"} - set(dataset.channels)
         if needed:
@@ -159,6 +171,7 @@ def model_config(config: ConfigDict, dataset: FaceDataset) -> SmileConfig:
         projector_dim=m.projector_dim,
         embed_dim=m.embed_dim,
         redundancy=m.redundancy,
+        logit_scale_init=m.logit_scale_init,
         num_classes=len(config.data.classes),
     )
 

@@ -6,13 +6,12 @@ Writes `DIR/eval/results.json` and `DIR/eval/report.html`.
 import pathlib
 import sys
 
+import jax
 from absl import app, flags, logging
 
-from smile_jax.data.pipeline import DataError
 from smile_jax.evaluation import report
 from smile_jax.evaluation.run import (
     PROTOCOLS,
-    ProtocolError,
     evaluate,
     table,
     write_results,
@@ -27,13 +26,15 @@ _PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "How to test.")
 
 
 def main(argv: list[str]) -> None:
-    keep_freed_memory()
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
     workdir = pathlib.Path(_WORKDIR.value)
+    if jax.default_backend() == "cpu":
+        keep_freed_memory()
     try:
         results = evaluate(workdir, _PROTOCOL.value)
-    except (ProtocolError, DataError, CheckpointError) as error:
+    except (ValueError, OSError, CheckpointError) as error:
+        logging.debug("traceback", exc_info=True)  # shown with --verbosity=1
         sys.exit(f"error: {error}")
     folder = workdir / "eval"
     write_results(results, folder)

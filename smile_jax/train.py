@@ -10,8 +10,7 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from smile_jax.config import ConfigError, validate
-from smile_jax.data.pipeline import DataError
+from smile_jax.config import validate
 from smile_jax.hostmemory import keep_freed_memory
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.loop import train
@@ -30,23 +29,19 @@ _PROCESS = flags.DEFINE_integer("process_id", None, "With --coordinator=host:por
 
 
 def main(argv: list[str]) -> None:
-    keep_freed_memory()
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
     if _COORDINATOR.value == "auto":
         jax.distributed.initialize()
     elif _COORDINATOR.value:
         jax.distributed.initialize(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    if jax.default_backend() == "cpu":
+        keep_freed_memory()
     try:
         validate(_CONFIG.value, jax.device_count())
         train(_CONFIG.value, pathlib.Path(_WORKDIR.value))
-    except (
-        ConfigError,
-        DataError,
-        CheckpointError,
-        FloatingPointError,
-    ) as error:
-        logging.debug("traceback", exc_info=True)
+    except (ValueError, OSError, CheckpointError, FloatingPointError) as error:
+        logging.debug("traceback", exc_info=True)  # shown with --verbosity=1
         sys.exit(f"error: {error}")
 
 

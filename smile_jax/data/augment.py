@@ -24,7 +24,7 @@ class AugmentConfig:
     """Strength of each augmentation; 0 switches one off. This project's choice.
 
     Attributes:
-      scale: zoom by up to this factor in or out, e.g. 0.1.
+      scale: zoom in or out by a factor of up to exp(scale).
       shift: move by up to this share of the image, each way.
       gain, bias: of the texture's intensity.
       noise: standard deviation, pixels in [0, 1].

@@ -75,6 +75,8 @@ TINY = FaceModelConfig(
     description="for tests: 8 subjects x 6 expressions x 2 intensities + neutral",
 )
 
+CONFIGS = [STATIC, STATIC_224, DYNAMIC, TINY]
+
 
 class FaceModelBuilder(
     FaceDatasetBuilder,
@@ -83,7 +85,7 @@ class FaceModelBuilder(
     """Builds any `FaceModelConfig`; subclasses load the face model."""
 
     CLASSES = EXPRESSIONS
-    BUILDER_CONFIGS = [STATIC, STATIC_224, DYNAMIC, TINY]  # noqa: RUF012 - TFDS' type
+    BUILDER_CONFIGS = CONFIGS
 
     builder_config: FaceModelConfig
 

@@ -15,6 +15,8 @@ import grain
 import numpy as np
 from absl import flags
 
+_CLIPS = ("views", "dynamic")
+
 
 class DataError(ValueError):
     """A dataset cannot be read; the message names it and says what to do."""
@@ -29,6 +31,7 @@ class FaceDataset:
       channels: channel groups of the pixels, in order.
       yaws_deg: camera yaws of the views.
       classes: all class names.
+      clips: pixel features: "views", "dynamic" or both.
       labels: (n,) class index of each record.
       subjects, sequences: (n,) names.
       intensities: (n,).
@@ -38,6 +41,7 @@ class FaceDataset:
     channels: tuple[str, ...]
     yaws_deg: tuple[float, ...]
     classes: tuple[str, ...]
+    clips: tuple[str, ...]
     labels: np.ndarray
     subjects: np.ndarray
     sequences: np.ndarray
@@ -72,6 +76,7 @@ def open_dataset(path: str | pathlib.Path) -> FaceDataset:
         channels=tuple(metadata["channels"]),
         yaws_deg=tuple(metadata["yaws_deg"]),
         classes=tuple(metadata["classes"]),
+        clips=tuple(c for c in _CLIPS if c in source.builder.info.features),
         labels=np.array([r["expression"] for r in records], np.int32),
         subjects=np.array([r["subject"].decode() for r in records]),
         sequences=np.array([r["sequence"].decode() for r in records]),
@@ -80,7 +85,9 @@ def open_dataset(path: str | pathlib.Path) -> FaceDataset:
 
 
 def _version_folder(path: pathlib.Path) -> pathlib.Path:
-    candidates = [path, *sorted(path.glob("[0-9]*.[0-9]*.[0-9]*"), reverse=True)]
+    versions = [p for p in path.glob("*.*.*") if p.name.replace(".", "").isdigit()]
+    newest = sorted(versions, key=lambda p: [int(n) for n in p.name.split(".")])
+    candidates = [path, *reversed(newest)]
     for folder in candidates:
         if (folder / "dataset_info.json").is_file():
             return folder
@@ -112,11 +119,10 @@ class RecordSource:
     def _source(self) -> Any:
         import tensorflow_datasets as tfds
 
-        skipped = [name for name in ("views", "dynamic") if not self._pixels]
         decoders = {
             name: tfds.decode.SkipDecoding()
-            for name in skipped
-            if name in self.builder.info.features
+            for name in _CLIPS
+            if not self._pixels and name in self.builder.info.features
         }
         try:
             return self.builder.as_data_source("train", decoders=decoders or None)
@@ -168,11 +174,6 @@ class _Selection:
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         record = self._source[self._records[index]]
-        if self._clip not in record:
-            raise DataError(
-                f"the dataset has no feature {self._clip!r}; set data.clip to one that "
-                f"its config wrote ('views' or 'dynamic')"
-            )
         return {
             "views": record[self._clip],
             "label": np.int32(self._labels[index]),

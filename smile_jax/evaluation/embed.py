@@ -86,11 +86,9 @@ def baseline_pixels(
             relight=config.augment.relight,
         )
         b, t, v, h, w, c = clips.shape
-        factor = max(1, h // _BASELINE_SIZE)
-        if factor > 1 and h % factor == 0:
-            split = clips.reshape(b, t, v, h // factor, factor, w // factor, factor, c)
-            clips = split.mean(axis=(4, 6))
-        return clips.reshape(b, -1)
+        f = next(f for f in range(1, h + 1) if h % f == 0 and h <= f * _BASELINE_SIZE)
+        split = clips.reshape(b, t, v, h // f, f, w // f, f, c)
+        return split.mean(axis=(4, 6)).reshape(b, -1)
 
     return np.concatenate(
         [
@@ -101,11 +99,12 @@ def baseline_pixels(
 
 
 def _batches(dataset: FaceDataset, records: np.ndarray, config: ConfigDict):
+    devices = jax.local_device_count()
     return eval_batches(
         dataset,
         records,
         classes=config.data.classes,
         clip=config.data.clip,
-        batch_size=config.evaluation.batch_size,
+        batch_size=-(-config.evaluation.batch_size // devices) * devices,
         threads=config.data.threads,
     )

@@ -15,6 +15,7 @@ from sklearn.manifold import TSNE
 
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.pipeline import RecordSource, open_dataset
+from smile_jax.evaluation.embed import evaluation_views
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto;
@@ -48,7 +49,7 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
             "<h2>Confusion matrices</h2>",
             "<p class=note>Rows: true class. Share of the row, in percent.</p>",
             _image(_confusions(results)),
-            "<h2>Fused embedding of the test subjects</h2>",
+            "<h2>Fused embedding of the test subjects (first fold)</h2>",
             "<p class=note>t-SNE. Left by expression, right by subject: a good "
             "embedding groups by expression and not by person.</p>",
             _image(_embedding(results)),
@@ -106,10 +107,12 @@ def _samples(results: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(11, 1.25 * len(names) + 0.3))
     axes = figure.subplots(len(names), len(classes), squeeze=False)
     for column, name in enumerate(classes):
-        clip = source[records[np.flatnonzero(labels == column)[0]]]
+        found = np.flatnonzero(labels == column)
+        if not len(found):  # a fold may lack a class
+            continue
+        clip = source[records[found[0]]]
         pixels = clip["views" if "views" in clip else "dynamic"][0]
-        order = np.argsort(dataset.yaws_deg)
-        chosen = pixels[order[np.linspace(0, len(order) - 1, 3).round().astype(int)]]
+        chosen = pixels[evaluation_views(dataset.yaws_deg, 3)]
         for row, group in enumerate(names):
             part = chosen[..., channel_slices(dataset.channels)[group]]
             strip = np.concatenate(list(part), axis=1)
@@ -173,7 +176,7 @@ def _embedding(results: dict[str, Any]) -> Figure:
 
 def _curves(workdir: pathlib.Path) -> Figure | None:
     path = workdir / "metrics.jsonl"
-    if not path.is_file():  # a folder of folds
+    if not path.is_file() or not path.read_text():  # a folder of folds
         return None
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     panels = {

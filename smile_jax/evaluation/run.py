@@ -15,7 +15,7 @@ from smile_jax.evaluation.embed import baseline_pixels, embed
 from smile_jax.evaluation.probes import linear_probe, nearest_neighbours, pca_features
 from smile_jax.evaluation.protocols import split_records, subject_folds
 from smile_jax.training.checkpoints import Checkpoints
-from smile_jax.training.loop import Plan, build, make_plan
+from smile_jax.training.plan import Plan, build, make_plan
 from smile_jax.training.state import TrainState
 
 PROTOCOLS = ("holdout", "kfold")
@@ -35,8 +35,8 @@ class Trained:
     plan: Plan
     model: Any
     state: TrainState
-    initial: TrainState
     info: dict[str, Any]
+    initial: TrainState
 
 
 @dataclasses.dataclass
@@ -53,14 +53,18 @@ def load_run(workdir: pathlib.Path) -> Trained:
     Raises:
       ProtocolError: there is none.
     """
+    missing = ProtocolError(
+        f"{workdir}: no checkpoint there; train first, with "
+        f"`python -m smile_jax.train --config=... --workdir={workdir}`"
+    )
+    if not (workdir / "checkpoints").is_dir():
+        raise missing
     checkpoints = Checkpoints(workdir)
     info = checkpoints.read_run()
     if info is None:
-        raise ProtocolError(
-            f"{workdir}: no checkpoint there; train first, with "
-            f"`python -m smile_jax.train --config=... --workdir={workdir}`"
-        )
+        raise missing
     config = ConfigDict(info["config"])
+    config.data.dir = info["dataset"]  # absolute, wherever this is started
     plan = make_plan(config)
     if plan.folds != info["folds"]:
         raise ProtocolError(
@@ -69,18 +73,38 @@ def load_run(workdir: pathlib.Path) -> Trained:
         )
     model, initial, _ = build(config, plan)
     restored = checkpoints.restore(initial)
-    assert restored is not None
+    assert restored is not None  # read_run found one
     checkpoints.close()
-    return Trained(workdir, config, plan, model, restored[0], initial, info)
+    return Trained(workdir, config, plan, model, *restored, initial)
 
 
-def find_runs(workdir: pathlib.Path, protocol: str) -> list[pathlib.Path]:
-    """The run itself; with "kfold" its `fold_<i>` folders if it has any."""
-    folders = sorted(workdir.glob("fold_*"), key=lambda p: p.name)
-    return folders if protocol == "kfold" and folders else [workdir]
+def load_runs(workdir: pathlib.Path, protocol: str) -> list[Trained]:
+    """The run itself; with "kfold" those of its `fold_<i>` folders if it has any.
+
+    Raises:
+      ProtocolError: the runs of the folds do not belong together, or some are missing.
+    """
+    folders = sorted(workdir.glob("fold_*"))
+    if protocol == "holdout" or not folders:
+        return [load_run(workdir)]
+    runs = [load_run(folder) for folder in folders]
+    tested = sorted(run.info["fold"] for run in runs)
+    if tested != list(range(runs[0].config.data.folds)):
+        raise ProtocolError(
+            f"{workdir}: its runs hold out the folds {tested}, expected each of 0 to "
+            f"{runs[0].config.data.folds - 1} once; train the missing ones"
+        )
+    for key in ("folds", "text_source", "dataset"):
+        if any(run.info[key] != runs[0].info[key] for run in runs):
+            raise ProtocolError(
+                f"{workdir}: its runs differ in {key}; train them alike"
+            )
+    return runs
 
 
-def test_folds(run: Trained, protocol: str) -> list[tuple[np.ndarray, np.ndarray]]:
+def test_folds(
+    run: Trained, protocol: str, *, one_of_many: bool
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(train, test) records of each fold that a run may be judged on.
 
     A run that was trained with labels (text source "weak") is judged on its held-out
@@ -91,7 +115,7 @@ def test_folds(run: Trained, protocol: str) -> list[tuple[np.ndarray, np.ndarray
       ProtocolError: the labels of test subjects were seen in training.
     """
     plan, config = run.plan, run.config
-    if protocol == "holdout" or run.workdir.name.startswith("fold_"):
+    if protocol == "holdout" or one_of_many:
         return [(plan.train_records, plan.test_records)]
     if run.info["text_source"] != "none":
         raise ProtocolError(
@@ -113,13 +137,16 @@ def evaluate(workdir: pathlib.Path, protocol: str) -> dict[str, Any]:
     """Runs a protocol; returns what `results.json` holds (docs/evaluation.md)."""
     started = time.perf_counter()
     collected: dict[str, list[FoldResult]] = {}
-    runs = [load_run(path) for path in find_runs(workdir, protocol)]
+    runs = load_runs(workdir, protocol)
     first = runs[0]
+    transductive = protocol == "kfold" and len(runs) == 1
     embeddings: dict[str, np.ndarray] = {}
+    tested: set[str] = set()
     for run in runs:
-        for train, test in test_folds(run, protocol):
+        for train, test in test_folds(run, protocol, one_of_many=len(runs) > 1):
             fold, sample = evaluate_fold(run, train, test)
             embeddings = embeddings or sample
+            tested |= set(run.plan.dataset.subjects[test].tolist())
             for method, result in fold.items():
                 collected.setdefault(method, []).append(result)
     classes = list(first.config.data.classes)
@@ -130,9 +157,7 @@ def evaluate(workdir: pathlib.Path, protocol: str) -> dict[str, Any]:
             {
                 "method": method,
                 "text_source": first.info["text_source"] if is_smile else None,
-                "transductive": is_smile
-                and protocol == "kfold"
-                and first.workdir == workdir,
+                "transductive": is_smile and transductive,
                 **summarize(results, len(classes)),
             }
         )
@@ -142,9 +167,7 @@ def evaluate(workdir: pathlib.Path, protocol: str) -> dict[str, Any]:
         "folds": first.config.data.folds,
         "tested_folds": len(collected["smile"]),
         "classes": classes,
-        "test_subjects": sorted(
-            {str(s) for r in runs for s in r.plan.dataset.subjects[r.plan.test_records]}
-        ),
+        "test_subjects": sorted(tested),
         "step": int(first.state.step),
         "seconds": round(time.perf_counter() - started, 1),
         "rows": rows,

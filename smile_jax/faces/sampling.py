@@ -15,14 +15,14 @@ from smile_jax.mesh.types import Mesh
 
 @dataclasses.dataclass(frozen=True)
 class Difficulty:
-    """How hard faces are to read. Defaults: this project's choice, see README.
+    """How hard faces are to read. Defaults: this project's choice, see docs/data.md.
 
     Attributes:
       identity: factor on the identity's standard deviation.
       dropout, asymmetry, noise, unrelated: of the actions, see `sample_actions`.
       pose_deg: standard deviation of head yaw and pitch, degrees; roll has half.
       shift_mm: standard deviation of the head's position in the image plane.
-      sensor_mm: standard deviation of the sensor's depth noise, after smoothing.
+      sensor_mm: standard deviation of the sensor's depth noise at each point.
       holes: mean number of holes of a scan.
       hole_mm: mean radius of a hole.
       lighting: strength in [0, 1] of the shading that a scanner's lights leave in the
@@ -136,7 +136,7 @@ def _head_rotation(pose_deg: np.ndarray) -> np.ndarray:
 def _sensor_noise(
     vertices: np.ndarray, rng: np.random.Generator, sigma: float
 ) -> np.ndarray:
-    """Depth noise of a scanner: along z, a little larger on steep surfaces."""
+    """Depth noise of a scanner, along z."""
     noise = np.zeros_like(vertices)
     noise[:, 2] = sigma * rng.standard_normal(len(vertices))
     return noise

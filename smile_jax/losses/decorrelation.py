@@ -79,12 +79,13 @@ def multiview_decorrelation(
     own = (_squares_by_gram if form == "gram" else _squares_in_full)(
         jax.lax.stop_gradient(scores), ((0, 0),), count, axis_name
     )
+    trace = _diagonals(scores, ((0, 0),), axis_name).sum() / count
     spread = (z - global_mean(z, weights, axis_name)[None]) ** 2
     metrics = {
         "offdiag_ratio": off_diagonal / len(pairs) * count / max(dims * (dims - 1), 1),
         "mean_diagonal": diagonal.mean(),
         "min_std": jnp.sqrt(global_mean(spread, weights, axis_name).min()),
-        "effective_rank": effective_rank(own.sum(), dims),
+        "effective_rank": effective_rank(trace, own.sum()),
     }
     return loss, jax.lax.stop_gradient(metrics)
 

@@ -79,6 +79,9 @@ def cross_correlation(
     return parallel.psum(a.T @ b, axis_name) / count
 
 
-def effective_rank(squared_norm: Float[Array, ""], dimensions: int) -> Float[Array, ""]:
-    """Participation ratio of a correlation matrix: trace^2 / |C|_F^2 (1 to D)."""
-    return dimensions**2 / jnp.maximum(squared_norm, EPSILON)
+def effective_rank(
+    trace: Float[Array, ""], squared_norm: Float[Array, ""]
+) -> Float[Array, ""]:
+    """Participation ratio trace(C)^2 / |C|_F^2: 1 to D; 0 if nothing varies at all."""
+    collapsed = squared_norm < EPSILON
+    return jnp.where(collapsed, 0, trace**2 / jnp.where(collapsed, 1, squared_norm))

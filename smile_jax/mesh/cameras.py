@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Float32
 
-from smile_jax.mesh.types import Mesh
+from smile_jax.mesh.types import Mesh, MeshError
 
 Projection = Literal["orthographic", "perspective"]
 
@@ -54,7 +54,7 @@ def frame_mesh(mesh: Mesh, margin: float = 1.0) -> Framing:
       margin: factor on the extent.
 
     Raises:
-      ValueError: all points coincide.
+      MeshError: all points coincide.
     """
     if mesh.landmarks is not None and len(mesh.landmarks) >= 4:
         center = mesh.landmarks.mean(axis=0)
@@ -64,7 +64,7 @@ def frame_mesh(mesh: Mesh, margin: float = 1.0) -> Framing:
         center = (low + high) / 2
         extent = 1.15 * (high - low)[:2].max()
     if not extent > 0:
-        raise ValueError("the mesh has no extent: all its points coincide")
+        raise MeshError("the mesh has no extent: all its points coincide")
     x, y, z = (float(c) for c in center)
     return Framing(center=(x, y, z), extent=float(extent * margin))
 

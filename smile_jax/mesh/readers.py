@@ -85,8 +85,8 @@ def _find_texture(path: pathlib.Path) -> pathlib.Path | None:
 
 def _values_of(path: pathlib.Path, keyword: str) -> list[str]:
     with path.open(encoding="latin-1") as lines:
-        found = [line.split(maxsplit=1) for line in lines if line.startswith(keyword)]
-    return [words[1].strip() for words in found if len(words) == 2]
+        found = [line.split(maxsplit=1) for line in lines if keyword in line]
+    return [w[1].strip() for w in found if len(w) == 2 and w[0] == keyword]
 
 
 _READERS: dict[str, Callable[[pathlib.Path], Mesh]] = {

@@ -14,7 +14,7 @@ from smile_jax.models.transformer import Transformer
 class TextConfig:
     """Size and shape of the text tower; `context_length` in tokens."""
 
-    vocab_size: int = 4096
+    vocab_size: int = 16384
     context_length: int = 32
     width: int = 128
     depth: int = 2

@@ -18,19 +18,20 @@ class HashTokenizer:
 
     Example:
       >>> HashTokenizer(context_length=6)(["A happy face"])
-      array([[2728,  865, 3252,    0,    0,    0]], dtype=int32)
+      array([[ 8497, 16267,  4026,     0,     0,     0]], dtype=int32)
     """
 
-    def __init__(self, context_length: int = 32, vocab_size: int = 4096) -> None:
+    def __init__(self, context_length: int = 32, vocab_size: int = 16384) -> None:
         self.context_length, self.vocab_size = context_length, vocab_size
 
     def __call__(self, texts: Sequence[str]) -> Int32[np.ndarray, "K L"]:
         """Encodes texts, padded with 0.
 
         Raises:
-          ValueError: a text that is empty or does not fit, named: a cut prompt would
-            mean something else.
+          ValueError: a text that is empty or does not fit, or two words with the same
+            id, named: a prompt would silently mean something else.
         """
+        owners: dict[int, str] = {}
         ids = np.full((len(texts), self.context_length), PAD, np.int32)
         for row, text in zip(ids, texts, strict=True):
             words = re.findall(r"\w+|[^\w\s]", text.lower())
@@ -40,6 +41,12 @@ class HashTokenizer:
                     f"{self.context_length} (model.text.context_length)"
                 )
             row[: len(words)] = [self._id(word) for word in words]
+            for word in words:
+                if owners.setdefault(self._id(word), word) != word:
+                    raise ValueError(
+                        f"the words {word!r} and {owners[self._id(word)]!r} have the "
+                        "same id; choose another model.text.vocab_size"
+                    )
         return ids
 
     def _id(self, word: str) -> int:

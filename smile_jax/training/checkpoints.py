@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
+from jax.experimental import multihost_utils
 
 
 class CheckpointError(RuntimeError):
@@ -65,48 +66,47 @@ class Checkpoints:
             self._manager.check_for_errors()
 
     def read_run(self) -> dict[str, Any] | None:
-        """What the newest checkpoint says of its run; None if there is none."""
-        if self.latest is None:
-            return None
-        try:
-            run = ocp.args.Composite(run=ocp.args.JsonRestore())
-            return self._manager.restore(self.latest, args=run)["run"]
-        except Exception as error:  # Orbax raises many kinds
-            raise CheckpointError(
-                f"{self.folder / str(self.latest)}: cannot be read ({error}); it is "
-                "damaged: move it away to use the one before it"
-            ) from error
+        """What the newest readable checkpoint says of its run; None without one."""
+        run = ocp.args.Composite(run=ocp.args.JsonRestore())
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            with contextlib.suppress(Exception):  # `restore` names what is damaged
+                return self._manager.restore(step, args=run)["run"]
+        return None
 
-    def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+    def restore(
+        self, like: Any, *, set_aside: bool = False
+    ) -> tuple[Any, dict[str, Any]] | None:
         """Reads the newest whole checkpoint, on the host; None if there is none.
 
-        A damaged one is named, moved to `<workdir>/damaged_checkpoints/`, and the one
-        before it is used.
+        A damaged one is named and the one before it is used.
 
         Args:
-          like: a state of the same structure.
+          like: a state of the same structure and shapes.
+          set_aside: move damaged checkpoints to `<workdir>/damaged_checkpoints/`, so
+            that the run can write them again.
 
         Raises:
-          CheckpointError: there are checkpoints and none can be read, or the newest is
-            of another model.
+          CheckpointError: there are checkpoints and none can be read, or they are of
+            another model.
         """
         target = jax.tree.map(np.asarray, like)
+        args = ocp.args.Composite(
+            state=ocp.args.StandardRestore(target), run=ocp.args.JsonRestore()
+        )
         damaged = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                restored = self._manager.restore(
-                    step,
-                    args=ocp.args.Composite(
-                        state=ocp.args.StandardRestore(target),
-                        run=ocp.args.JsonRestore(),
-                    ),
-                )
+                restored = self._manager.restore(step, args=args)
+                _check_shapes(restored["state"], target)
             except Exception as error:  # Orbax and TensorStore raise many kinds
                 reason = str(error).splitlines()[0] if str(error) else repr(error)
                 damaged.append(f"{self.folder / str(step)}: {reason}")
                 logging.error("checkpoint cannot be read: %s", damaged[-1])
                 continue
-            self._set_aside(step, damaged)
+            if damaged:
+                logging.error("using the last good checkpoint, step %d", step)
+            if damaged and set_aside:
+                self._set_aside_after(step)
             return restored["state"], restored["run"]
         if damaged:
             listed = "\n  ".join(damaged)
@@ -122,15 +122,15 @@ class Checkpoints:
         self.wait()
         self._manager.close()
 
-    def _set_aside(self, good: int, damaged: list[str]) -> None:
-        if not damaged:
-            return
+    def _set_aside_after(self, good: int) -> None:
         aside = self.folder.parent / "damaged_checkpoints"
-        aside.mkdir(exist_ok=True)
-        for step in [s for s in self._manager.all_steps() if s > good]:
-            shutil.move(self.folder / str(step), aside / str(step))
+        if jax.process_index() == 0:
+            aside.mkdir(exist_ok=True)
+            for step in [s for s in self._manager.all_steps() if s > good]:
+                shutil.move(self.folder / str(step), aside / str(step))
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("checkpoints set aside")
         self._manager.reload()
-        logging.error("continuing from the last good checkpoint, step %d", good)
 
     @contextlib.contextmanager
     def _explain(self, verb: str):
@@ -143,3 +143,18 @@ class Checkpoints:
                 f"has {free:.1f} GiB free; free some, then start the same command "
                 f"again: the run continues from step {self.latest or 0}"
             ) from error
+
+
+def _check_shapes(state: Any, like: Any) -> None:
+    """Orbax fills NumPy targets without comparing shapes."""
+    wrong = [
+        f"{jax.tree_util.keystr(path)} is {np.shape(a)}, expected {np.shape(b)}"
+        for (path, a), b in zip(
+            jax.tree_util.tree_leaves_with_path(state),
+            jax.tree.leaves(like),
+            strict=True,
+        )
+        if np.shape(a) != np.shape(b)
+    ]
+    if wrong:
+        raise ValueError(f"another model's: {wrong[0]} (and {len(wrong) - 1} more)")

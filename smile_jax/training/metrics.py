@@ -24,7 +24,9 @@ class MetricWriter:
             rows = self._path.read_text().splitlines()
             kept = [row for row in rows if _step_of(row) <= first_step]
             self._path.write_text("".join(row + "\n" for row in kept))
-        self._board = SummaryWriter(str(workdir / "tensorboard"), purge_step=first_step)
+        self._board = SummaryWriter(
+            str(workdir / "tensorboard"), purge_step=first_step + 1
+        )
         self._total, self._first = total_steps, first_step
         self._started = time.perf_counter()
 

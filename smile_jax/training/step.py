@@ -75,7 +75,7 @@ def make_train_step(
         )
         gradient = jax.grad(objective, has_aux=True)
         grads, (metrics, bank) = gradient(state.params, state, batch, clips, view_ids)
-        grads, metrics, bank = parallel.pmean((grads, metrics, bank), axis)
+        grads, metrics = parallel.pmean((grads, metrics), axis)
         updates, moments = optimizer.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         params["logit_scale"] = jnp.clip(params["logit_scale"], 0, MAX_LOGIT_SCALE)

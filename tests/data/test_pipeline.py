@@ -140,11 +140,3 @@ def test_dataset_of_another_project(copied):
     (copied / "1.0.0" / "metadata.json").write_text("{}")
     with pytest.raises(DataError, match="not a dataset of this project"):
         open_dataset(copied)
-
-
-def test_unknown_clip_feature(dataset):
-    stream = train_batches(
-        dataset, np.arange(8), classes=CLASSES, clip="dynamic", batch_size=4, seed=0
-    )
-    with pytest.raises(DataError, match=r"data\.clip"):
-        next(stream)

@@ -175,14 +175,21 @@ def test_dead_dimension_is_finite(rng, dead):
 def test_gradients_match_finite_differences(inputs):
     i = inputs
     cases = [
-        (lambda z: multiview_decorrelation(z, form="gram")[0], i["z"]),
+        (lambda z: multiview_decorrelation(jnp.asarray(z), form="gram")[0], i["z"]),
         (
             lambda u: vision_language_alignment(
-                u, i["u_views"], i["bank"], i["q"], logit_scale=jnp.log(4.0)
+                jnp.asarray(u),
+                i["u_views"],
+                i["bank"],
+                i["q"],
+                logit_scale=jnp.log(4.0),
             )[0],
             i["u"],
         ),
-        (lambda y: cross_modal_redundancy(y, i["bank"], i["q"])[0], i["y"]),
+        (
+            lambda y: cross_modal_redundancy(jnp.asarray(y), i["bank"], i["q"])[0],
+            i["y"],
+        ),
     ]
     for function, x in cases:
         jax.test_util.check_grads(function, (x,), order=1, modes="rev", rtol=1e-4)

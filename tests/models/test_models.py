@@ -91,6 +91,8 @@ def test_tokenizer():
     assert (a > 0).sum() == 4 and a.max() < tokenizer.vocab_size
     with pytest.raises(ValueError, match="has 7 tokens"):
         tokenizer(["one two three four five six seven"])
+    with pytest.raises(ValueError, match="same id; choose another"):
+        HashTokenizer(6, vocab_size=3)(["one two three four"])
     with pytest.raises(ValueError, match="has 0 tokens"):
         tokenizer([" "])
 

@@ -14,7 +14,7 @@ SHRUNK = {
     "model.vision.mlp_width": 32,
     "model.text.width": 16,
     "model.text.mlp_width": 32,
-    "model.text.vocab_size": 64,
+    "model.text.vocab_size": 2048,
     "model.train_text": True,
     "model.text.heads": 2,
     "model.projector_dim": 32,

@@ -1,5 +1,6 @@
 """Runs that are killed, stopped, moved or damaged: `python -m smile_jax.train`."""
 
+import json
 import os
 import pathlib
 import signal
@@ -13,7 +14,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
-from smile_jax.training.loop import build, make_plan
+from smile_jax.training.plan import build, make_plan
 from tests.conftest import ROOT, run_module
 from tests.training.common import shrunk_config, shrunk_flags
 
@@ -32,6 +33,18 @@ def assert_identical(a, b):
     assert a.keys() == b.keys()
     for path in a:
         np.testing.assert_array_equal(a[path], b[path], err_msg=str(path))
+
+
+def assert_same_moments(a: pathlib.Path, b: pathlib.Path, tolerance: float) -> None:
+    """Averages of the gradients agree, relative to the largest.
+
+    Adam's updates themselves magnify rounding where a gradient is zero in exact
+    arithmetic, as for the biases of the keys.
+    """
+    moments = [jax.tree.leaves(final_state(w)["optimizer"]) for w in (a, b)]
+    scale = max(np.abs(x).max() for x in moments[0] if x.dtype == np.float32)
+    for ours, theirs in zip(*moments, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=tolerance * scale)
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +103,8 @@ def test_killed_run_ends_bit_identical(tiny_dataset, tmp_path, uninterrupted, ma
     done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, tmp_path))
     assert done.returncode == 0, done.stderr
     assert_identical(final_state(tmp_path), final_state(uninterrupted[0]))
-    steps = [line.split(",")[0] for line in (tmp_path / "metrics.jsonl").open()]
-    assert steps == [f'{{"step": {i}' for i in (2, 4, 6, 8)]
+    rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [2, 4, 6, 8]
 
 
 def test_sigterm_saves_and_exits_cleanly(tiny_dataset, tmp_path, uninterrupted):
@@ -117,11 +130,19 @@ def test_continues_on_another_number_of_devices(tiny_dataset, tmp_path, uninterr
     done = run_module("smile_jax.train", *flags, devices=2)
     assert done.returncode == 0, done.stderr
     assert "steps      4 of 8 done" in done.stdout
-    ours, theirs = final_state(tmp_path), final_state(uninterrupted[0])
-    for a, b in zip(
-        *map(jax.tree.leaves, (ours["params"], theirs["params"])), strict=True
-    ):
-        np.testing.assert_allclose(a, b, atol=2e-3)
+    assert_same_moments(tmp_path, uninterrupted[0], tolerance=1e-3)
+
+
+def test_another_run_is_not_continued(tiny_dataset, uninterrupted):
+    """A changed fold would test on subjects whose labels were seen."""
+    flags = shrunk_flags(
+        tiny_dataset, uninterrupted[0], text_source="none", **{"data.fold": 1}
+    )
+    done = run_module("smile_jax.train", *flags)
+    assert done.returncode == 1
+    assert "config.data.fold: 0 became 1" in done.stderr
+    assert "config.text_source: 'weak' became 'none'" in done.stderr
+    assert "Use another --workdir" in done.stderr
 
 
 @pytest.fixture
@@ -150,7 +171,7 @@ def test_damaged_newest_checkpoint_is_named_and_the_one_before_used(
     workdir, state = two_checkpoints
     damage(workdir / "checkpoints" / "4" / "state")
     checkpoints = Checkpoints(workdir)
-    restored, _ = checkpoints.restore(state)
+    restored, _ = checkpoints.restore(state, set_aside=True)
     assert int(restored.step) == 2
     assert str(workdir / "checkpoints" / "4") in caplog.text
     assert (workdir / "damaged_checkpoints" / "4").is_dir()

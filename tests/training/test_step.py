@@ -6,7 +6,7 @@ import pytest
 
 from smile_jax import parallel
 from smile_jax.data.pipeline import train_batches
-from smile_jax.training.loop import build, make_plan
+from smile_jax.training.plan import build, make_plan
 from smile_jax.training.step import MAX_LOGIT_SCALE
 from tests.training.common import shrunk_config
 

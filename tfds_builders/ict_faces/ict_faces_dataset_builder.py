@@ -1,19 +1,28 @@
 """ICT-FaceKit: heads whose shape space comes from light-stage scans (MIT)."""
 
+import dataclasses
 import pathlib
 
 import tensorflow_datasets as tfds
 
-from smile_jax.data.face_model_builder import FaceModelBuilder
-from smile_jax.faces import FaceModel, load_ict
+from smile_jax.data.face_model_builder import CONFIGS, FaceModelBuilder
+from smile_jax.faces import Difficulty, FaceModel, load_ict
 
 _COMMIT = "da5f95a607f5e6b37755b38d3385d7f2853732e5"
 _URL = f"https://github.com/ICT-VGL/ICT-FaceKit/archive/{_COMMIT}.zip"
 
 
+# Its expressions are larger than the procedural head's; with more pose and shift,
+# pixels tell as little here as there.
+_DIFFICULTY = Difficulty(pose_deg=10.0, shift_mm=7.0)
+
+
 class Builder(FaceModelBuilder):
     """Expressions performed by ICT-FaceKit's light model."""
 
+    BUILDER_CONFIGS = [  # noqa: RUF012 - TFDS' type
+        dataclasses.replace(config, difficulty=_DIFFICULTY) for config in CONFIGS
+    ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
     Only where there is no network: put the ICT-FaceKit tree, or its .zip or .tar.xz,
     into the manual folder. The tree holds FaceXModel/generic_neutral_mesh.obj,
@@ -27,21 +36,25 @@ class Builder(FaceModelBuilder):
         }
 
     def load_model(self, dl_manager: tfds.download.DownloadManager) -> FaceModel:
-        try:
-            source = find_model(pathlib.Path(dl_manager.manual_dir))
-        except AssertionError:  # no manual folder
-            source = pathlib.Path(dl_manager.download_and_extract(_URL))
-        return load_ict(source, self.builder_config.identity_modes)
+        # TFDS' public `manual_dir` refuses a folder that is missing or empty; here the
+        # default one may be, and one that was asked for gets load_ict's message.
+        folder = pathlib.Path(dl_manager._manual_dir)
+        asked_for = folder != pathlib.Path(dl_manager.download_dir) / "manual"
+        if not asked_for and find_model(folder) is None:
+            folder = pathlib.Path(dl_manager.download_and_extract(_URL))
+        return load_ict(
+            find_model(folder) or folder, self.builder_config.identity_modes
+        )
 
 
-def find_model(manual_dir: pathlib.Path) -> pathlib.Path:
-    """The folder itself where it holds the tree, else the archive inside it."""
-    archives = sorted(
+def find_model(folder: pathlib.Path) -> pathlib.Path | None:
+    """The folder where it holds the tree, else an archive inside it, else None."""
+    if next(folder.rglob("FaceXModel"), None):
+        return folder
+    found = [
         path
-        for path in manual_dir.iterdir()
+        for path in sorted(folder.glob("*"))
         if path.name.lower().startswith("ict")
         and path.suffix in (".zip", ".xz", ".gz", ".tar")
-    )
-    if archives and not next(manual_dir.rglob("FaceXModel"), None):
-        return archives[0]
-    return manual_dir
+    ]
+    return found[0] if found else None

@@ -1,0 +1,20 @@
+"""ViT-S/16 at 224 pixels on ICT-FaceKit, for one GPU. Not measured yet.
+
+    tfds build tfds_builders/ict_faces --config=static_224 --data_dir=data \\
+        --file_format=array_record [--manual_dir=FOLDER]
+    python -m smile_jax.train --config=experiments/ict_vit_s16.py \\
+        --workdir=runs/ict_vit_s16
+    python -m smile_jax.evaluate --workdir=runs/ict_vit_s16
+"""
+
+from experiments import base
+
+
+def get_config():
+    c = base.get_config()  # the base model is ViT-S/16
+    c.data.dir = "data/ict_faces/static_224"
+    c.data.threads = 8
+    c.model.vision.dtype = "bfloat16"
+    c.train.batch_size = 128
+    c.train.epochs = 100.0
+    return c

@@ -1,0 +1,66 @@
+"""When metrics leave the device, are checked and are written."""
+
+import pathlib
+import time
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from smile_jax import config as config_lib
+from smile_jax.training.checkpoints import Checkpoints
+from smile_jax.training.metrics import MetricWriter, check_finite
+from smile_jax.training.optimizer import make_schedule
+from smile_jax.training.plan import Plan
+
+
+class Log:
+    """Fetches metrics one step late, so that logging never waits for the device.
+
+    Every process checks that they are finite; the one with a workdir writes them.
+    """
+
+    def __init__(
+        self,
+        config: ConfigDict,
+        plan: Plan,
+        workdir: pathlib.Path | None,
+        first: int,
+        checkpoints: Checkpoints,
+    ) -> None:
+        self._every, self._checkpoints = config.train.log_every, checkpoints
+        self._writer = workdir and MetricWriter(workdir, first, plan.steps)
+        self._schedule = make_schedule(config_lib.optimizer_config(config), plan.steps)
+        self._images = config.train.batch_size * config.data.views
+        self._pending: tuple[int, Any] | None = None
+        self.restart_clock(first)
+
+    def restart_clock(self, step: int) -> None:
+        """Speeds count from here: compilation is over."""
+        self._since, self._started = step, time.perf_counter()
+
+    def after(self, step: int, metrics: Any, *, now: bool) -> None:
+        self.flush()
+        if now or step % self._every == 0:
+            self._pending = step, metrics
+        if now:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pending is None:
+            return
+        step, metrics = self._pending
+        self._pending = None
+        values = {k: float(v) for k, v in sorted(jax.device_get(metrics).items())}
+        check_finite(step, self._since, values, self._checkpoints.latest)
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        values["images_per_second"] = self._images * (step - self._since) / seconds
+        values["learning_rate"] = float(self._schedule(step - 1))
+        if self._writer:
+            self._writer.write(step, values)
+        self.restart_clock(step)
+
+    def close(self) -> None:
+        self.flush()
+        if self._writer:
+            self._writer.close()

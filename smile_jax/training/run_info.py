@@ -1,0 +1,113 @@
+"""What a run says of itself: on the terminal, in its folder, in its checkpoints."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from smile_jax.training.checkpoints import CheckpointError
+from smile_jax.training.plan import Plan
+from smile_jax.training.state import TrainState
+
+
+def print_plan(config: ConfigDict, plan: Plan, state: TrainState) -> None:
+    parameters = sum(np.size(p) for p in jax.tree.leaves(state.params))
+    batch, devices = config.train.batch_size, jax.device_count()
+    subjects = len(np.unique(plan.dataset.subjects[plan.train_records]))
+    epochs = plan.steps * batch / len(plan.train_records)
+    print(
+        f"data       {plan.dataset.path}: {len(plan.train_records)} clips of "
+        f"{subjects} subjects, fold {config.data.fold} of {config.data.folds} "
+        f"held out\n"
+        f"devices    {devices} x {jax.devices()[0].device_kind}, "
+        f"{jax.process_count()} process(es)\n"
+        f"batch      {batch}, {batch // devices} a device, {config.data.views} views\n"
+        f"model      {parameters / 1e6:.2f} M parameters\n"
+        f"steps      {int(state.step)} of {plan.steps} done, {epochs:.1f} epochs\n"
+        f"text       {config.text_source}",
+        flush=True,
+    )
+    if config.model.projector_dim > 8 * batch:
+        print(
+            f"warning: projector_dim {config.model.projector_dim} is more than 8 "
+            f"batches of {batch}: the correlation matrix has rank {batch - 1} at most"
+        )
+
+
+def run_info(config: ConfigDict, plan: Plan, step: int) -> dict[str, Any]:
+    """What evaluation must know, kept in every checkpoint."""
+    return {
+        "config": json.loads(config.to_json_best_effort()),
+        "folds": plan.folds,
+        "fold": config.data.fold,
+        "text_source": config.text_source,
+        "dataset": str(plan.dataset.path.absolute()),
+        "steps": plan.steps,
+        "data_position": step * config.train.batch_size,  # examples drawn so far
+    }
+
+
+def write_run_files(config: ConfigDict, workdir: pathlib.Path) -> None:
+    (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
+    names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+    run = {
+        "argv": sys.argv,
+        "commit": _commit(),
+        "versions": {"python": sys.version.split()[0]}
+        | {name: metadata.version(name) for name in names},
+    }
+    (workdir / "run.json").write_text(json.dumps(run, indent=2) + "\n")
+
+
+def _commit() -> str:
+    """The source's git commit, "unknown" outside a checkout."""
+    if shutil.which("git") is None:
+        return "unknown"
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=pathlib.Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def check_same_run(
+    stored: dict[str, Any], current: dict[str, Any], workdir: pathlib.Path
+) -> None:
+    """Refuses to continue a run as another one: it would see what it must not, or
+    nobody could say what the result is of.
+
+    Raises:
+      CheckpointError: naming what differs.
+    """
+    free = {"train", "evaluation"}  # how long, how often; checked below where it counts
+    ours, theirs = current["config"], stored["config"]
+    differing = [
+        f"config.{key}: {theirs.get(key)!r} became {ours[key]!r}"
+        for key in ours
+        if key not in free | {"data"} and ours[key] != theirs.get(key)
+    ]
+    speed = ("dir", "threads", "workers")  # these change nothing
+    differing += [
+        f"config.data.{key}: {theirs['data'].get(key)!r} became {value!r}"
+        for key, value in ours["data"].items()
+        if key not in speed and value != theirs["data"].get(key)
+    ]
+    for key in ("folds", "steps", "data_position"):
+        if stored[key] != current[key]:
+            differing.append(f"{key} (of the split, the schedule or the data) changed")
+    if differing:
+        listed = "\n  ".join(differing)
+        raise CheckpointError(
+            f"{workdir} holds another run, which cannot be continued as this one:\n  "
+            f"{listed}\nUse another --workdir, or the config of that run"
+        )
