@@ -6,7 +6,6 @@ Writes `DIR/eval/results.json` and `DIR/eval/report.html`.
 import pathlib
 import sys
 
-import jax
 from absl import app, flags, logging
 
 from smile_jax.evaluation import report
@@ -16,7 +15,7 @@ from smile_jax.evaluation.run import (
     table,
     write_results,
 )
-from smile_jax.hostmemory import keep_freed_memory
+from smile_jax.hostmemory import cpu_only, keep_freed_memory
 from smile_jax.training.checkpoints import CheckpointError
 
 _WORKDIR = flags.DEFINE_string(
@@ -29,7 +28,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
     workdir = pathlib.Path(_WORKDIR.value)
-    if jax.default_backend() == "cpu":
+    if cpu_only():
         keep_freed_memory()
     try:
         results = evaluate(workdir, _PROTOCOL.value)

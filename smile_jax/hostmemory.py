@@ -1,7 +1,9 @@
 """Host memory: keeps what is freed, for runs on the CPU."""
 
 import ctypes
+import importlib.util
 import sys
+from importlib import metadata
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = (
     -1,
@@ -11,12 +13,19 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = (
 )  # mallopt's parameters
 
 
+def cpu_only() -> bool:
+    """Whether JAX has no accelerator's plugin to load, told without starting it."""
+    plugins = metadata.entry_points(group="jax_plugins")
+    return not plugins and importlib.util.find_spec("libtpu") is None
+
+
 def keep_freed_memory() -> bool:
     """Tells glibc to keep freed memory rather than return it to the system.
 
     XLA's CPU backend allocates and frees its buffers in every step. By default glibc
     maps each large one afresh, and the kernel clears its pages again: a third of the
-    demo's time (docs/performance.md). Call it before the first large allocation.
+    demo's time (docs/performance.md). Call it before
+    JAX starts its threads, each of which has a share of the heap from then on.
 
     Returns:
       Whether it was done; False where there is no glibc.

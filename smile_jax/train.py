@@ -11,7 +11,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from smile_jax.config import validate
-from smile_jax.hostmemory import keep_freed_memory
+from smile_jax.hostmemory import cpu_only, keep_freed_memory
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.loop import train
 
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
         jax.distributed.initialize()
     elif _COORDINATOR.value:
         jax.distributed.initialize(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-    if jax.default_backend() == "cpu":
+    if cpu_only():
         keep_freed_memory()
     try:
         validate(_CONFIG.value, jax.device_count())

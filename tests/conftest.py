@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import tempfile
 
 # Before jax is imported anywhere.
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -10,6 +11,11 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# The same step is compiled once, here and in the commands that tests start.
+_CACHE = tempfile.TemporaryDirectory(prefix="smile_jax_compiled_")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jaxtyping
 

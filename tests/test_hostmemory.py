@@ -29,3 +29,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     }
     if sys.platform == "linux":
         assert faults["kept"] < 0.2 * faults["default"]
+
+
+def test_cpu_only_is_told_without_starting_jax():
+    code = (
+        "import sys; from smile_jax.hostmemory import cpu_only;"
+        "assert cpu_only() in (True, False); assert 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
