@@ -11,7 +11,7 @@ def get_config():
     v = c.model.vision
     v.patch_size, v.width, v.depth, v.heads, v.mlp_width = 16, 128, 4, 4, 512
     v.stem, v.pool = "conv", "mean"
-    c.model.projector_dim, c.model.embed_dim = 512, 128
+    c.model.projector_dim, c.model.embed_dim = 256, 128
     t = c.model.text
     t.width, t.depth, t.mlp_width = 64, 1, 256
     a = c.augment
