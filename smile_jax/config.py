@@ -63,7 +63,7 @@ def validate(config: ConfigDict, devices: int) -> None:
     Raises:
       ConfigError: every problem, each with the key, the value and what is allowed.
     """
-    flat = _flatten(config)
+    flat = flatten(config.to_dict())
     problems = []
     for key, choices in _CHOICES.items():
         if flat[key] not in choices:
@@ -199,11 +199,12 @@ def optimizer_config(config: ConfigDict) -> OptimizerConfig:
     return OptimizerConfig(**fields)
 
 
-def _flatten(config: ConfigDict, prefix: str = "") -> dict[str, Any]:
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
     flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, ConfigDict):
-            flat |= _flatten(value, f"{prefix}{key}.")
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value
     return flat

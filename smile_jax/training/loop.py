@@ -36,13 +36,13 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
     workdir.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(workdir, keep=config.train.keep_checkpoints)
     try:
+        stored = checkpoints.read_run()
+        if stored is not None:
+            check_same_run(stored, run_info(config, plan, step=0), workdir)
         _, state, step_function = build(config, plan)
         restored = checkpoints.restore(state, set_aside=True)
         if restored is not None:
             state = restored[0]
-            check_same_run(
-                restored[1], run_info(config, plan, int(state.step)), workdir
-            )
         if jax.process_index() == 0:
             print_plan(config, plan, state)
             write_run_files(config, workdir)

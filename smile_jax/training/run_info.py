@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from smile_jax.config import flatten
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.plan import Plan
 from smile_jax.training.state import TrainState
@@ -89,22 +90,21 @@ def check_same_run(
     Raises:
       CheckpointError: naming what differs.
     """
-    free = {"train", "evaluation"}  # how long, how often; checked below where it counts
-    ours, theirs = current["config"], stored["config"]
+    free = {"data.dir", "data.threads", "data.workers"}  # these change nothing
+    free |= {f"train.{key}" for key in stored["config"]["train"]} - {"train.batch_size"}
+    ours, theirs = (flatten(run["config"]) for run in (current, stored))
     differing = [
-        f"config.{key}: {theirs.get(key)!r} became {ours[key]!r}"
-        for key in ours
-        if key not in free | {"data"} and ours[key] != theirs.get(key)
+        f"config.{key}: {theirs.get(key)!r} became {ours.get(key)!r}"
+        for key in sorted(ours.keys() | theirs.keys())
+        if key not in free
+        and not key.startswith("evaluation.")
+        and ours.get(key) != theirs.get(key)
     ]
-    speed = ("dir", "threads", "workers")  # these change nothing
     differing += [
-        f"config.data.{key}: {theirs['data'].get(key)!r} became {value!r}"
-        for key, value in ours["data"].items()
-        if key not in speed and value != theirs["data"].get(key)
+        f"{what} changed"
+        for key, what in (("folds", "the subjects' folds"), ("steps", "the schedule"))
+        if stored[key] != current[key]
     ]
-    for key in ("folds", "steps", "data_position"):
-        if stored[key] != current[key]:
-            differing.append(f"{key} (of the split, the schedule or the data) changed")
     if differing:
         listed = "\n  ".join(differing)
         raise CheckpointError(

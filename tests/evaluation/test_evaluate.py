@@ -41,7 +41,7 @@ def test_holdout_results_and_report(weak_run):
     assert total == 12 * len(results["test_subjects"])
     report = (weak_run / "eval" / "report.html").read_text()
     assert report.count("data:image/png;base64,") == 4
-    assert "http" not in report
+    assert "http://" not in report and "https://" not in report
     assert "training subjects' expression labels" in report
     assert "linear_probe" in done.stdout
 

@@ -8,6 +8,7 @@ from experiments import demo
 
 SHRUNK = {
     "data.views": 2,
+    "data.fold": 0,
     "model.vision.width": 16,
     "model.vision.depth": 1,
     "model.vision.heads": 2,
