@@ -75,12 +75,12 @@ def tiny_dataset(tmp_path_factory) -> pathlib.Path:
     return data_dir / "synthetic_faces" / "tiny"
 
 
-def tfds_build(name: str, *flags: str, data_dir: pathlib.Path) -> str:
-    """Runs `tfds build tfds_builders/<name>` and returns what it printed."""
+def tfds_build(name: str | pathlib.Path, *flags: str, data_dir: pathlib.Path) -> str:
+    """Runs `tfds build` on a builder of ours or a folder; returns what it printed."""
     command = [
         str(pathlib.Path(sys.executable).parent / "tfds"),
         "build",
-        str(ROOT / "tfds_builders" / name),
+        str(ROOT / "tfds_builders" / name),  # an absolute path stays as it is
         f"--data_dir={data_dir}",
         "--file_format=array_record",
         *flags,

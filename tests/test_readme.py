@@ -1,0 +1,53 @@
+"""What the README says can be done, can be done."""
+
+import importlib.util
+import re
+import textwrap
+
+import numpy as np
+
+from smile_jax.data.pipeline import RecordSource, open_dataset
+from tests.conftest import ROOT, tfds_build
+from tests.mesh.shapes import CUBE_OBJ
+
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [README, *(p.read_text() for p in (ROOT / "docs").glob("*.md"))]
+
+
+def test_every_command_module_and_file_exists():
+    for text in DOCUMENTS:
+        for module in re.findall(r"python -m ([a-z_.]+)", text):
+            assert importlib.util.find_spec(module), module
+        for path in re.findall(
+            r"\b(?:experiments|tfds_builders)/\w+(?:\.py|\.md)?", text
+        ):
+            assert (ROOT / path).exists(), path
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (ROOT / link).exists(), link
+
+
+def test_make_has_the_targets():
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"demo", "test", "check"} <= set(targets)
+
+
+def test_your_dataset_builds(tmp_path):
+    """The README's own builder, on two scans."""
+    start = README.index("    import pathlib")
+    code = textwrap.dedent(README[start : README.index("\nThe base class", start)])
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    for name in ("ann_happy", "bob_sad"):
+        (scans / f"{name}.obj").write_text(CUBE_OBJ)
+    folder = tmp_path / "my_scans"
+    folder.mkdir()
+    builder = code.replace("/scans", str(scans)).replace("size=224", "size=16")
+    (folder / "my_scans_dataset_builder.py").write_text(builder)
+    (folder / "__init__.py").touch()
+    printed = tfds_build(folder, data_dir=tmp_path / "data")
+    assert "wrote 2 examples" in printed
+    dataset = open_dataset(tmp_path / "data" / "my_scans" / "static")
+    assert sorted(dataset.subjects) == ["ann", "bob"]
+    record = RecordSource(dataset.path)[0]
+    assert record["views"].shape == (1, 5, 16, 16, 7)
+    assert np.asarray(record["views"]).any()
