@@ -2,12 +2,14 @@ r"""ICT-FaceKit's scan-derived heads at 64 pixels, on two CPU cores.
 
     tfds build tfds_builders/ict_faces --config=static --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.train --config=experiments/ict_static.py --workdir=runs/ict_static
+    python -m smile_jax.train --config=experiments/ict_static.py \
+        --workdir=runs/ict_static
     python -m smile_jax.evaluate --workdir=runs/ict_static
 
 With 24 of the 100 identity modes, as measured on two CPU cores that ran tests besides:
-15 minutes in all. 20 held-out people, six expressions, chance 0.167: linear probe 0.875,
-zero-shot 0.892; random_init 0.373, pixels_pca 0.569 (linear probes). One seed, one fold.
+15 minutes in all. 20 held-out people, six expressions, chance 0.167. Linear probe
+0.875, zero-shot 0.892; random_init 0.373, pixels_pca 0.569 (linear probes). One seed,
+one fold.
 """
 
 from experiments import demo
