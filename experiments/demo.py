@@ -1,4 +1,12 @@
-"""The demo: procedural faces on two CPU cores. `make demo` runs all of it."""
+"""The demo: procedural faces on two CPU cores.
+
+    make demo
+
+380 seconds on two CPU cores (after the installation). 20 held-out people, six
+expressions, chance 0.167: linear probe 0.881, zero-shot 0.877; random_init 0.421,
+pixels_pca 0.573 (linear probes). One seed, one fold. docs/performance.md tells why the
+model looks like this.
+"""
 
 from experiments import base
 

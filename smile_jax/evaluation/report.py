@@ -56,7 +56,11 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
         ]
         curves = _curves(workdir)
         if curves is not None:
-            parts += ["<h2>Training</h2>", _image(curves)]
+            parts += [
+                "<h2>Training</h2>",
+                "<p class=note>Off-diagonal ratio: 1 for independent noise.</p>",
+                _image(curves),
+            ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         "<!doctype html><html lang=en><meta charset=utf-8>"
@@ -104,7 +108,7 @@ def _samples(results: dict[str, Any]) -> Figure:
     records, labels = results["embedding"]["records"], results["embedding"]["labels"]
     names = [n for n in ("texture", "normals", "depth") if n in dataset.channels]
     classes = results["classes"]
-    figure = Figure(figsize=(11, 1.25 * len(names) + 0.3))
+    figure = Figure(figsize=(11, 0.68 * len(names) + 0.2))
     axes = figure.subplots(len(names), len(classes), squeeze=False)
     for column, name in enumerate(classes):
         found = np.flatnonzero(labels == column)
@@ -119,7 +123,7 @@ def _samples(results: dict[str, Any]) -> Figure:
             axes[row, column].imshow(strip.squeeze(), cmap="gray")
             axes[row, column].axis("off")
         axes[0, column].set_title(name)
-    figure.tight_layout(pad=0.3)
+    figure.tight_layout(pad=0.2)
     return figure
 
 
@@ -181,8 +185,8 @@ def _curves(workdir: pathlib.Path) -> Figure | None:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     panels = {
         "loss terms": [k for k in rows[0] if k.endswith("/loss")],
-        "batch accuracy, confidence": ["alignment/accuracy", "alignment/confidence"],
-        "off-diagonal ratio (1 = noise)": ["decorrelation/offdiag_ratio"],
+        "accuracy, confidence": ["alignment/accuracy", "alignment/confidence"],
+        "off-diagonal ratio": ["decorrelation/offdiag_ratio"],
         "effective rank": ["decorrelation/effective_rank"],
         "images/s": ["images_per_second"],
     }
@@ -205,6 +209,6 @@ def _curves(workdir: pathlib.Path) -> Figure | None:
 
 def _image(figure: Figure) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110)
+    figure.savefig(buffer, dpi=110, bbox_inches="tight")
     encoded = base64.b64encode(buffer.getvalue()).decode()
     return f'<img alt="" src="data:image/png;base64,{encoded}">'
