@@ -204,13 +204,35 @@ def test_checkpoint_of_another_model_is_refused(two_checkpoints, tiny_dataset):
         Checkpoints(workdir).restore(other)
 
 
-def test_full_disk_is_explained(two_checkpoints, monkeypatch):
-    workdir, state = two_checkpoints
-    checkpoints = Checkpoints(workdir)
+def test_a_write_that_fails_is_explained_and_the_one_before_kept(tmp_path):
+    """A file-size limit stops the asynchronous write half-way, as a full disk does."""
+    code = """
+import pathlib, resource, sys
+import numpy as np
+from smile_jax.training.checkpoints import CheckpointError, Checkpoints
+from smile_jax.training.state import TrainState
 
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoints._manager, "save", full)
-    with pytest.raises(CheckpointError, match=r"No space left.*GiB free; free some"):
-        checkpoints.save(state.replace(step=np.int32(6)), {})
+workdir = pathlib.Path(sys.argv[1])
+weights = np.random.default_rng(0).normal(size=1 << 19)
+state = lambda step: TrainState(np.int32(step), weights, {}, {}, weights, weights)
+checkpoints = Checkpoints(workdir)
+checkpoints.save(state(1), {})
+checkpoints.wait()
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+try:
+    checkpoints.save(state(2), {})
+    checkpoints.wait()
+except CheckpointError as error:
+    print(error)
+print("newest:", Checkpoints(workdir).latest)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "could not write a checkpoint" in done.stdout
+    assert "GiB free; free some" in done.stdout
+    assert "the run continues from step 1" in done.stdout
+    assert "newest: 1" in done.stdout
