@@ -16,7 +16,9 @@ TERMS = {
     "alignment": LossWeights(0.0, 1.0, 0.0),
     "redundancy-whitened": LossWeights(0.0, 0.0, 1.0),
     "redundancy-private": LossWeights(0.0, 0.0, 1.0, redundancy_mode="private"),
-    "redundancy-literal": LossWeights(0.0, 0.0, 1.0, redundancy_mode="literal"),
+    "redundancy-literal": LossWeights(
+        0.0, 0.0, 1.0, off_diagonal=1.0, redundancy_mode="literal"
+    ),
     "sum": LossWeights(1.0, 1.0, 0.1),
 }
 
@@ -40,18 +42,19 @@ def make_params(rng, dtype):
 
 
 def objective(params, batch, loss_weights, axis_name):
+    params, batch = jax.tree.map(jnp.asarray, (params, batch))
     x = batch["x"]
     fused = x.mean(axis=1)
     redundancy = {
         "whitened": fused @ params["y"],
-        "private": fused[:, 3:] ** 2,
+        "private": fused @ params["z"][:, :3],
         "literal": normalize(fused @ params["u"]),
     }
     return smile_objective(
         x @ params["z"],
         normalize(fused @ params["u"]),
         normalize(x @ params["u"]),
-        redundancy[loss_weights.redundancy_mode] * params["y"][0, 0],
+        redundancy[loss_weights.redundancy_mode],
         fused[:, :3] @ params["u"][:3],
         normalize(params["bank"]),
         batch["q"],
