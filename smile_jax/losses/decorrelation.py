@@ -69,16 +69,13 @@ def multiview_decorrelation(
 
     pairs = tuple(itertools.combinations(range(views), 2))
     diagonal = _diagonals(scores, pairs, axis_name) / count
-    squares = (_squares_by_gram if form == "gram" else _squares_in_full)(
-        scores, pairs, count, axis_name
-    )
+    squares_of = _squares_by_gram if form == "gram" else _squares_in_full
+    squares = squares_of(scores, pairs, count, axis_name)
     on_diagonal = ((1 - diagonal) ** 2).sum()
     off_diagonal = squares.sum() - (diagonal**2).sum()
     loss = (on_diagonal + off_diagonal_weight * off_diagonal) / (len(pairs) * dims)
 
-    own = (_squares_by_gram if form == "gram" else _squares_in_full)(
-        jax.lax.stop_gradient(scores), ((0, 0),), count, axis_name
-    )
+    own = squares_of(jax.lax.stop_gradient(scores), ((0, 0),), count, axis_name)
     trace = _diagonals(scores, ((0, 0),), axis_name).sum() / count
     spread = (z - global_mean(z, weights, axis_name)[None]) ** 2
     metrics = {
