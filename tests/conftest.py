@@ -22,11 +22,12 @@ import jaxtyping
 import tests.typechecker  # noqa: F401 - jaxtyping looks it up by name
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "smile_jax"
+_COMPILED = {"numbers", "obj", "raster"}  # numba cannot compile the checks
 _CHECKED = [
     f"smile_jax.{path.parent.name}.{path.stem}"
     for part in ("mesh", "faces", "data", "losses", "models", "evaluation")
     for path in (_PACKAGE / part).glob("[a-z]*.py")
-    if path.stem != "raster"  # numba compiles it, and cannot compile the checks
+    if path.stem not in _COMPILED
 ]
 jaxtyping.install_import_hook(_CHECKED, "tests.typechecker.check")
 

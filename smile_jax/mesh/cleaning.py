@@ -37,7 +37,17 @@ def clean(mesh: Mesh, name: str) -> Mesh:
             f"{name}: face index {faces.min() if faces.min() < 0 else faces.max()} is "
             f"outside 0..{len(vertices) - 1}; the file is truncated or damaged"
         )
-    repairs = {}
+    corners = mesh.uv_faces
+    if (
+        corners is not None
+        and mesh.uv is not None
+        and not (0 <= corners.min() and corners.max() < len(mesh.uv))
+    ):
+        raise MeshError(
+            f"{name}: texture index {corners.max()} is outside 0..{len(mesh.uv) - 1}; "
+            "the file is truncated or damaged"
+        )
+    repairs = dict(mesh.repairs)
     finite = np.isfinite(vertices).all(axis=1)
     usable = finite[faces].all(axis=1)
     repairs["non-finite points removed"] = int((~finite).sum())

@@ -1,0 +1,177 @@
+"""PLY and glTF through trimesh, behind checks that it does not make itself."""
+
+import json
+import pathlib
+import re
+import struct
+import warnings
+from typing import Any
+
+import numpy as np
+
+from smile_jax.mesh.textures import find_texture
+from smile_jax.mesh.types import Mesh, MeshError
+
+_PLY_SIZES = {
+    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
+    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
+    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
+    **dict.fromkeys(("double", "float64"), 8),
+}
+_MAX_HEADER = 1 << 16
+_GLTF_SIZES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
+_GLTF_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+
+
+def read_ply(path: pathlib.Path) -> Mesh:
+    """Reads a PLY file, ASCII or binary.
+
+    Raises:
+      MeshError: naming the file, the byte and the fault.
+    """
+    _check_ply(path)
+    return _read_with_trimesh(path)
+
+
+def read_gltf(path: pathlib.Path) -> Mesh:
+    """Reads a glTF 2.0 file (`.glb`, or `.gltf` with its buffers beside it).
+
+    Its nodes are joined into one mesh; a texture inside of the file is not used.
+
+    Raises:
+      MeshError: naming the file, the byte and the fault.
+    """
+    _check_gltf(path)
+    return _read_with_trimesh(path)
+
+
+def _read_with_trimesh(path: pathlib.Path) -> Mesh:
+    import trimesh  # 0.5 s to import, and only files of these formats need it
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NaN: `clean` reports them
+            loaded = trimesh.load_mesh(path, process=False, skip_materials=True)
+        vertices = np.asarray(loaded.vertices, np.float32).reshape(-1, 3)
+        faces = np.asarray(loaded.faces, np.int64).reshape(-1, 3)
+    except Exception as error:  # trimesh raises whatever its parsers meet
+        raise MeshError(
+            f"{path}: byte 0 to {path.stat().st_size}: not a readable "
+            f"{path.suffix[1:].upper()} mesh ({type(error).__name__}: {error}); it may "
+            "be truncated or damaged"
+        ) from error
+    if faces.size and (faces.min() < 0 or faces.max() >= len(vertices)):
+        faces = np.clip(faces, -1, len(vertices))  # `clean` names them; no overflow
+    visual: Any = loaded.visual
+    uv = getattr(visual, "uv", None)
+    if uv is not None and np.shape(uv) != (len(vertices), 2):
+        uv = None
+    colors = None
+    if getattr(visual, "kind", None) == "vertex":
+        colors = np.asarray(visual.vertex_colors[:, :3], np.float32) / 255
+    faces = faces.astype(np.int32)
+    with np.errstate(over="ignore"):
+        return Mesh(
+            vertices=vertices,
+            faces=faces,
+            uv=None if uv is None else np.asarray(uv, np.float32),
+            uv_faces=None if uv is None else faces,
+            texture=None if uv is None else find_texture(path, []),
+            colors=colors,
+        )
+
+
+def _check_ply(path: pathlib.Path) -> None:
+    """Refuses a header that announces more than the file holds."""
+    with path.open("rb") as file:
+        head = file.read(_MAX_HEADER)
+    end = re.search(rb"end_header\r?\n", head)
+    if not head.startswith(b"ply") or end is None:
+        raise MeshError(
+            f"{path}: byte {0 if not head.startswith(b'ply') else len(head)}: no PLY "
+            "header from 'ply' to 'end_header'; the file is truncated or of another "
+            "format"
+        )
+    rest = path.stat().st_size - end.end()
+    binary = b"format ascii" not in head[: end.start()]
+    needed, count = 0, 0
+    for number, line in enumerate(head[: end.start()].splitlines()):
+        words = line.decode("latin-1").split()
+        if words[:1] == ["element"]:
+            if len(words) != 3 or not words[2].isdecimal() or len(words[2]) > 12:
+                raise MeshError(
+                    f"{path}: byte {head.find(line)} (line {number + 1}): bad element "
+                    f"{line[:40]!r} in the PLY header"
+                )
+            count = int(words[2])
+        elif words[:1] == ["property"] and len(words) >= 3:
+            # A list has at least its length; text at least a digit and a blank.
+            size = _PLY_SIZES.get(words[2] if words[1] == "list" else words[1], 1)
+            needed += count * (size if binary else 2)
+    if needed > rest + 1:
+        raise MeshError(
+            f"{path}: byte {end.end()}: the header announces at least {needed} bytes "
+            f"and {rest} follow; the file is truncated or damaged, copy it again"
+        )
+
+
+def _check_gltf(path: pathlib.Path) -> None:
+    """Refuses accessors that reach beyond the file's buffers."""
+    data = path.read_bytes()
+    text, at = data, 0
+    if path.suffix.lower() == ".glb":
+        if len(data) < 20:
+            raise MeshError(
+                f"{path}: byte {len(data)}: the file ends in its header, truncated"
+            )
+        magic, version, total, length = struct.unpack_from("<4sIII", data)
+        if magic != b"glTF" or version != 2 or data[16:20] != b"JSON":
+            raise MeshError(f"{path}: byte 0: not the header of a glTF 2.0 binary file")
+        chunk = 12
+        while chunk < max(total, len(data)):
+            head = data[chunk : chunk + 4]
+            chunk += 8 + int.from_bytes(head, "little")
+            if len(head) < 4 or chunk > len(data):
+                raise MeshError(
+                    f"{path}: byte {len(data)}: {max(total, chunk)} bytes announced;"
+                    " the file is truncated or damaged, copy it again"
+                )
+        text, at = data[20 : 20 + length], 20
+    try:
+        tree = json.loads(text.decode("utf-8", "strict"))
+        views, accessors = tree.get("bufferViews", []), tree.get("accessors", [])
+        buffers = sum(int(buffer["byteLength"]) for buffer in tree.get("buffers", []))
+        for accessor in accessors:
+            size = _GLTF_SIZES[accessor["componentType"]]
+            size *= _GLTF_WIDTHS.get(accessor["type"], 1)
+            size *= int(accessor["count"])
+            view = views[accessor["bufferView"]]["byteLength"]
+            if not 0 < size <= view <= buffers or "sparse" in accessor:
+                raise ValueError(f"an accessor of {size} bytes in a view of {view}")
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
+        raise MeshError(
+            f"{path}: byte {at}: bad glTF description ({type(error).__name__}: {error})"
+        ) from error
+    except RecursionError as error:
+        raise MeshError(
+            f"{path}: byte {at}: glTF description nested too deep"
+        ) from error
+    available = len(data)
+    for buffer in tree.get("buffers", []):
+        uri = str(buffer.get("uri", ""))
+        if uri and not uri.startswith("data:"):
+            beside = path.parent / uri
+            if not beside.is_file():
+                raise MeshError(f"{path}: byte {at}: its buffer {beside} is missing")
+            available += beside.stat().st_size
+    if buffers > available:
+        raise MeshError(
+            f"{path}: byte {at}: buffers of {buffers} bytes announced, {available} are "
+            "there; the file is truncated"
+        )

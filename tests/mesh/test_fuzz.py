@@ -1,0 +1,170 @@
+"""Damaged files: only `MeshError` comes out, naming the file and where it is broken."""
+
+import random
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+import trimesh
+
+from smile_jax.mesh import MeshError, VertexSequence, read_landmarks, read_mesh
+from smile_jax.mesh.landmarks import Landmarks
+from smile_jax.mesh.types import Mesh
+from smile_jax.mesh.writers import (
+    write_bnt,
+    write_landmarks,
+    write_obj,
+    write_ply,
+    write_vrml,
+)
+
+# A reader may take this much memory for each byte of the file, and this much besides.
+MAX_BYTES_PER_BYTE, MAX_BYTES = 64, 4 << 20
+STRUCTURE = {
+    "wrl": rb"[\[\]{}\"\n,]|[A-Za-z]+",
+    "obj": rb"\n|\S+",
+    "gltf": rb"[\[\]{}:,\"]",
+    "lm2": rb"\n|\S+",
+    "lm3": rb"\n|\S+",
+    "bnd": rb"\n|\S+",
+    "bndplus": rb"\n|\S+",
+    "pse": rb"\n|\S+",
+}
+FORMATS = [*STRUCTURE, "bnt", "ply", "glb", "npy"]
+
+
+def small_mesh() -> Mesh:
+    rng = np.random.default_rng(0)
+    faces = np.array([[0, 1, 2], [2, 3, 4], [4, 5, 0], [1, 3, 5]], np.int32)
+    return Mesh(
+        rng.random((6, 3), np.float32), faces, uv=rng.random((6, 2), np.float32),
+        uv_faces=faces,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    """A valid file of every format."""
+    folder = tmp_path_factory.mktemp("samples")
+    mesh = small_mesh()
+    write_vrml(folder / "a.wrl", mesh, "skin.png")
+    write_obj(folder / "a.obj", mesh, "skin.png")
+    write_ply(folder / "a.ply", mesh)
+    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    solid.export(folder / "a.glb")
+    for name, data in trimesh.exchange.gltf.export_gltf(solid.scene()).items():
+        (folder / name).write_bytes(data)
+    (folder / "model.gltf").rename(folder / "a.gltf")
+    y, x = np.mgrid[:4, :5].astype(float)
+    grid = np.stack([x, y, x * y], -1)
+    write_bnt(folder / "a.bnt", grid, grid[..., :2] / 5, x + y > 0, "a.png")
+    points = np.arange(15, dtype=np.float32).reshape(5, 3)
+    labels = tuple(f"Point {i}" for i in range(5))
+    write_landmarks(folder / "a.lm3", Landmarks(points, labels))
+    write_landmarks(folder / "a.lm2", Landmarks(points[:, :2], labels))
+    for suffix in ("bnd", "bndplus", "pse"):
+        write_landmarks(folder / f"a.{suffix}", Landmarks(points))
+    np.save(folder / "a.npy", np.stack([mesh.vertices] * 3))
+    return folder
+
+
+def read(path) -> None:
+    if path.suffix == ".npy":
+        [len(frame.faces) for frame in VertexSequence(path, small_mesh())]
+    elif path.suffix in (".lm2", ".lm3", ".bnd", ".bndplus", ".pse"):
+        read_landmarks(path)
+    else:
+        read_mesh(path)
+
+
+def check(path, content: bytes) -> bool:
+    """Reads `content`; whether it was refused, in the only way it may be."""
+    path.write_bytes(content)
+    try:
+        read(path)
+    except MeshError as error:
+        assert path.name in str(error)
+        where = re.search(r"byte \d+|frame \d+|points|face|index", str(error))
+        assert where, str(error)
+        return True
+    return False
+
+
+def damaged(content: bytes, kind: str, rng: random.Random):
+    """Cut at every boundary, bits flipped, bytes replaced, counts made absurd."""
+    if kind in STRUCTURE:
+        cuts = {m.start() for m in re.finditer(STRUCTURE[kind], content)}
+    else:
+        cuts = set(range(min(len(content), 400)))
+    for cut in sorted(cuts)[:: max(len(cuts) // 150, 1)]:
+        yield content[:cut]
+    for _ in range(150):
+        broken = bytearray(content)
+        for _flip in range(rng.choice([1, 1, 4, 32])):
+            broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
+        yield bytes(broken)
+    for _ in range(100):
+        start = rng.randrange(len(content))
+        yield content[:start] + rng.randbytes(rng.randrange(1, 40)) + content[start:]
+        yield content[:start] + content[start + rng.randrange(1, 40) :]
+    digits = [m.span() for m in re.finditer(rb"\d+", content)]
+    for start, stop in rng.sample(digits, min(len(digits), 60)):
+        for number in (b"-1", b"999999999", b"99999999999999999999", b"1e999", b"nan"):
+            yield content[:start] + number + content[stop:]
+    for _ in range(30):
+        yield rng.randbytes(rng.randrange(200))
+        start = rng.randrange(max(len(content) - 8, 1))
+        yield content[:start] + b"\xff" * 8 + content[start + 8 :]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_only_mesh_errors_come_out(samples, tmp_path, kind):
+    content = (samples / f"a.{kind}").read_bytes()
+    if kind == "gltf":
+        for buffer in samples.glob("*.bin"):
+            (tmp_path / buffer.name).write_bytes(buffer.read_bytes())
+    path = tmp_path / f"broken.{kind}"
+    assert not check(path, content)  # the file itself is good
+    refused = [
+        check(path, broken) for broken in damaged(content, kind, random.Random(0))
+    ]
+    assert sum(refused) > len(refused) / 5
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_memory_is_in_proportion_to_the_file(samples, tmp_path, kind):
+    content = (samples / f"a.{kind}").read_bytes()
+    if kind == "gltf":
+        for buffer in samples.glob("*.bin"):
+            (tmp_path / buffer.name).write_bytes(buffer.read_bytes())
+    path = tmp_path / f"broken.{kind}"
+    check(path, content)  # imports and compiled code are not counted
+    rng = random.Random(1)
+    for broken in rng.sample(list(damaged(content, kind, rng)), 60):
+        tracemalloc.start()
+        check(path, broken)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < MAX_BYTES + MAX_BYTES_PER_BYTE * len(broken)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "{" * 100_000, "a [1] " * 50_000, '"' * 99_999, "#" * 100_000],
+    ids=["lists", "nodes", "numbers", "quotes", "comments"],
+)
+def test_deep_and_repetitive_vrml_ends(tmp_path, text):
+    assert check(tmp_path / "deep.wrl", b"#VRML V2.0 utf8\n" + text.encode())
+
+
+def test_where_a_truncated_scan_is_broken(samples, tmp_path):
+    content = (samples / "a.wrl").read_bytes()
+    cut = content.index(b"coordIndex") + 20
+    (tmp_path / "cut.wrl").write_bytes(content[:cut])
+    message = rf"cut\.wrl: byte {cut}: the file ends inside of the list that byte \d+"
+    with pytest.raises(MeshError, match=message):
+        read_mesh(tmp_path / "cut.wrl")
+    (tmp_path / "cut.obj").write_bytes(b"v 0 0 0\nv 1 0\nf 1 2 3\n")
+    with pytest.raises(MeshError, match=r"cut\.obj: byte 8 \(line 2, 'v 1 0'\)"):
+        read_mesh(tmp_path / "cut.obj")
