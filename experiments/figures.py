@@ -31,7 +31,7 @@ def strip(model: FaceModel, seed: int, yaw: float) -> np.ndarray:
     columns = []
     for name in EXPRESSIONS[:-1]:
         clip = sample_clip(model, person, name, 4, np.random.default_rng(1), _CALM)
-        mesh = next(clip)
+        mesh = clip[0]
         framing = frame_mesh(mesh, margin=1.25)
         out = render_views(mesh, (yaw,), _SIZE.value, framing=framing)
         lit = np.clip(out["texture"] * out["shaded"][..., None] * 1.2, 0, 255)

@@ -1,73 +1,115 @@
 """Base TFDS builder: sequences of meshes in, examples of the schema out."""
 
+import collections
 import contextlib
 import dataclasses
+import json
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
+import cloudpickle
 import tensorflow_datasets as tfds
 from absl import logging
+from etils import epath
 
-from smile_jax.data.schema import (
-    FacesConfig,
-    face_features,
-    render_example,
-    sample_frames,
-)
-from smile_jax.mesh import Mesh, MeshError, dynamic_image, frame_mesh
+from smile_jax.data.examples import Made, Sequence4D, make_example
+from smile_jax.data.schema import FacesConfig, face_features
+from smile_jax.workers import run_everywhere
 
-# Share of unreadable sequences beyond which a build fails (this project's choice).
+# Share of skipped sequences, or frames, beyond which a build fails (this project's
+# choice). One is always allowed.
 MAX_SKIPPED = 0.01
-
-
-@dataclasses.dataclass
-class Sequence4D:
-    """One example to be: its meshes, read lazily, and what is known about it.
-
-    Attributes:
-      key: unique name; also the `sequence` feature.
-      meshes: starts the iteration over its frames in order; may raise MeshError.
-      num_frames: how many frames `meshes()` yields.
-      labels: `expression`, `subject` and any other metadata of the schema.
-    """
-
-    key: str
-    meshes: Callable[[], Iterable[Mesh]]
-    num_frames: int
-    labels: dict[str, Any]
+_LISTED = 50  # in what is printed; `metadata.json` has up to _KEPT
+_KEPT = 1000
+_REPORT = "build_report"
 
 
 @dataclasses.dataclass
 class BuildReport:
-    """Counts what a build wrote and skipped, and fails if it skipped too much."""
+    """Counts what a build wrote and skipped, and fails if it skipped too much.
+
+    Attributes:
+      total: sequences to build.
+      frames, written: that were rendered; examples that were written.
+      lost: sequences that were given up.
+      skipped: a line for each skipped file.
+      unmatched: files in the folder that the builder does not know.
+      notes: other lines, such as gaps in frame numbers.
+      repairs: what cleaning changed, by kind.
+    """
 
     total: int
     written: int = 0
     frames: int = 0
+    lost: int = 0
     skipped: list[str] = dataclasses.field(default_factory=list)
+    unmatched: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    repairs: collections.Counter = dataclasses.field(
+        default_factory=collections.Counter
+    )
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
-    def skip(self, key: str, error: Exception) -> None:
-        self.skipped.append(f"{key}: {error}")
-        logging.warning("skipped %s: %s", key, error)
-        if len(self.skipped) > max(MAX_SKIPPED * self.total, 1):
-            listed = "\n  ".join(self.skipped)
-            raise ValueError(
-                f"{len(self.skipped)} of {self.total} sequences are unreadable, more "
-                f"than {MAX_SKIPPED:.0%}; repair or remove them:\n  {listed}"
-            )
+    def add(self, made: Made) -> None:
+        """Counts one sequence.
 
-    def finish(self) -> None:
+        Raises:
+          ValueError: more than 1 % of the sequences were given up.
+        """
+        for line in made.skipped:
+            logging.warning("skipped %s", line)
+        self.skipped += made.skipped
+        self.frames += made.frames
+        self.repairs.update(made.repairs)
+        self.written += made.example is not None
+        self.lost += made.example is None
+        if self.lost > max(MAX_SKIPPED * self.total, 1):
+            self._fail(f"{self.lost} of {self.total} sequences are unreadable")
+
+    def finish(self) -> dict[str, Any]:
+        """Prints the report; returns it for `dataset_info.metadata`.
+
+        Raises:
+          ValueError: more than 1 % of the frames were skipped.
+        """
+        frames_lost = len(self.skipped) - self.lost
+        if frames_lost > max(MAX_SKIPPED * self.frames, 1):
+            self._fail(f"{frames_lost} of {self.frames} frames are unreadable")
         seconds = time.perf_counter() - self.started
         print(
             f"\nwrote {self.written} examples, {self.frames} frames rendered in "
             f"{seconds:.1f} s ({self.frames / max(seconds, 1e-9):.1f} frames/s); "
-            f"skipped {len(self.skipped)}"
+            f"skipped {len(self.skipped)}; files not known: {len(self.unmatched)}"
         )
-        for line in self.skipped:
-            print(f"  skipped {line}")
+        _print_some("skipped", self.skipped)
+        _print_some("not known", self.unmatched)
+        _print_some("note", self.notes)
+        for name, count in self.repairs.items():
+            print(f"  repaired {name}: {count}")
+        return {
+            "written": self.written,
+            "frames": self.frames,
+            "skipped": self.skipped[:_KEPT],
+            "unmatched_count": len(self.unmatched),
+            "unmatched": self.unmatched[:_KEPT],
+            "notes": self.notes[:_KEPT],
+            "repairs": dict(self.repairs),
+        }
+
+    def _fail(self, what: str) -> None:
+        listed = "\n  ".join(self.skipped[-_LISTED:])
+        raise ValueError(
+            f"{what}, more than {MAX_SKIPPED:.0%}; repair or remove them:\n  {listed}"
+        )
+
+
+def _print_some(word: str, lines: list[str]) -> None:
+    for line in lines[:_LISTED]:
+        print(f"  {word} {line}")
+    if len(lines) > _LISTED:
+        print(f"  ... and {len(lines) - _LISTED} more")
 
 
 class FaceDatasetBuilder(
@@ -77,13 +119,15 @@ class FaceDatasetBuilder(
     """Renders every sequence that `sequences` lists; subclasses say where they are.
 
     All examples are in one split, `train`: evaluation splits by subject, see
-    `smile_jax.evaluation.protocols`.
+    `smile_jax.evaluation.protocols`. Locally every core works; where Beam options are
+    given, Beam's workers do.
     """
 
     CLASSES: ClassVar[Sequence[str]]
     VERSION = tfds.core.Version("1.0.0")
 
     builder_config: FacesConfig
+    _with_beam = False
 
     def sequences(self, dl_manager: tfds.download.DownloadManager) -> list[Sequence4D]:
         """Lists all sequences without reading any mesh."""
@@ -93,10 +137,14 @@ class FaceDatasetBuilder(
         """What `dataset_info` says: description, homepage, citation."""
         raise NotImplementedError
 
+    def extra_features(self) -> dict[str, Any]:
+        """Features beside those of the schema."""
+        return {}
+
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
         return self.dataset_info_from_configs(
-            features=face_features(config, self.CLASSES),
+            features=face_features(config, self.CLASSES, self.extra_features()),
             metadata=tfds.core.MetadataDict(
                 channels=list(config.channels),
                 yaws_deg=list(config.yaws_deg),
@@ -106,61 +154,90 @@ class FaceDatasetBuilder(
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
-        return {"train": self._generate_examples(self.sequences(dl_manager))}
+        sequences = self.sequences(dl_manager)
+        self._report = self._new_report(sequences)
+        return {"train": self._generate_examples(sequences)}
 
-    def _download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
-        with _deterministic_serialization():
-            super()._download_and_prepare(*args, **kwargs)
+    def _new_report(self, sequences: list[Sequence4D]) -> BuildReport:
+        return BuildReport(total=len(sequences))
 
-    def _generate_examples(
-        self, sequences: list[Sequence4D]
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        report = BuildReport(total=len(sequences))
-        for sequence in sequences:
-            try:
-                example = self._example(sequence)
-            except MeshError as error:
-                report.skip(sequence.key, error)
-                continue
-            report.written += 1
-            report.frames += sequence.num_frames
-            yield sequence.key, example
-        report.finish()
+    def _generate_examples(self, sequences: list[Sequence4D]) -> Any:
+        # A builder's own module is rarely installed where the work is done.
+        module = sys.modules[type(self).__module__]
+        if not module.__name__.startswith("smile_jax."):
+            cloudpickle.register_pickle_by_value(module)
+        return (self._beam if self._with_beam else self._local)(sequences)
 
-    def _example(self, sequence: Sequence4D) -> dict[str, Any]:
-        config = self.builder_config
-        kept = sample_frames(sequence.num_frames, config.frames)
-        wanted = (
-            set(range(sequence.num_frames)) if config.dynamic else set(kept.tolist())
+    def _local(self, sequences: list[Sequence4D]) -> Iterator[tuple[str, Any]]:
+        for made in run_everywhere(make_example, sequences, self.builder_config):
+            self._report.add(made)
+            if made.example is not None:
+                yield made.key, made.example
+        self._save_report()
+
+    def _beam(self, sequences: list[Sequence4D]) -> Any:
+        import apache_beam as beam
+
+        where = str(self.data_path / _REPORT)
+        make = beam.ptransform_fn(_beam_examples)
+        return make(sequences, config=self.builder_config, where=where)
+
+    def _process_pipeline_result(self, pipeline_result: Any) -> None:
+        for path in sorted(epath.Path(self.data_path).glob(f"{_REPORT}*")):
+            for line in path.read_text().splitlines():
+                fields = json.loads(line)
+                example: dict | None = {} if fields.pop("written") else None
+                self._report.add(Made(**fields, example=example))
+            path.unlink()
+        self._save_report()
+
+    def _save_report(self) -> None:
+        self.info.metadata["build"] = self._report.finish()
+
+    def _download_and_prepare(
+        self, dl_manager: Any, download_config: Any, **kwargs: Any
+    ) -> None:
+        self._with_beam = bool(
+            download_config.beam_options or download_config.beam_runner
         )
-        images, framing = {}, None
-        for index, mesh in enumerate(sequence.meshes()):
-            # Framed on the first frame, so that motion stays motion.
-            framing = framing or frame_mesh(mesh)
-            if index in wanted:
-                images[index] = render_example(mesh, config, framing)
-        if framing is None:
-            raise MeshError(f"{sequence.key}: the sequence has no frames")
-        example = {
-            "sequence": sequence.key,
-            "intensity": -1,
-            "gender": "unknown",
-            "ethnicity": "unknown",
-            "seed": -1,
-            "yaw_deg": np.asarray(config.yaws_deg, np.float32),
-            "mm_per_pixel": framing.mm_per_pixel(config.size),
-            **sequence.labels,
+        with _deterministic_serialization():
+            super()._download_and_prepare(dl_manager, download_config, **kwargs)
+
+
+def _beam_examples(
+    root: Any, sequences: list[Sequence4D], config: FacesConfig, where: str
+) -> Any:
+    """The examples; what became of every sequence goes into text files."""
+    import apache_beam as beam
+
+    made = (
+        root
+        | beam.Create(sequences)
+        | beam.Reshuffle()
+        | beam.Map(make_example, config=config)
+    )
+    _ = (
+        made
+        | "Report" >> beam.Map(_report_line)
+        | beam.io.WriteToText(where, file_name_suffix=".jsonl")
+    )
+    return made | "Examples" >> beam.FlatMap(_keyed_examples)
+
+
+def _report_line(made: Made) -> str:
+    return json.dumps(
+        {
+            "key": made.key,
+            "written": made.example is not None,
+            "frames": made.frames,
+            "skipped": made.skipped,
+            "repairs": made.repairs,
         }
-        if config.frames:
-            example["views"] = np.stack([images[i] for i in kept.tolist()])
-            example["frame_index"] = kept
-        if config.dynamic:
-            clip = (
-                np.stack([images[i] for i in sorted(images)]).astype(np.float32) / 255
-            )
-            pooled = dynamic_image(clip)[None]
-            example["dynamic"] = (pooled * 255).round().astype(np.uint8)
-        return example
+    )
+
+
+def _keyed_examples(made: Made) -> list[tuple[str, dict[str, Any]]]:
+    return [] if made.example is None else [(made.key, made.example)]
 
 
 @contextlib.contextmanager

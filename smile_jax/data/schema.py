@@ -4,7 +4,7 @@
 |---|---|---|
 | `views` | uint8 [T, V, H, W, C] | channel groups in the config's order |
 | `dynamic` | uint8 [1, V, H, W, C] | rank-pooled clip, where the config asks for it |
-| `expression` | ClassLabel | |
+| `expression` | ClassLabel | -1 where there is none, or not one |
 | `subject`, `sequence` | text | `sequence` is unique |
 | `frame_index` | int32 [T] | of each frame in its sequence |
 | `intensity` | int32 | 1 to 4, 0 neutral, -1 unknown |
@@ -18,7 +18,8 @@ framing extent, nearer is brighter; `normals` 127.5 + 127 n in camera axes.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -37,6 +38,8 @@ class FacesConfig(tfds.core.BuilderConfig):
       channels: channel groups, see `CHANNELS`.
       frames: T, frames kept of each sequence, spread evenly; 0 keeps none.
       dynamic: also write the rank-pooled image of the whole sequence.
+      pose: "as_is" keeps heads as they are turned; "surface" turns them to the front
+        by `smile_jax.mesh.pose`; "landmarks" by landmarks where a sequence has them.
     """
 
     yaws_deg: Sequence[float] = (-30.0, -15.0, 0.0, 15.0, 30.0)
@@ -44,6 +47,7 @@ class FacesConfig(tfds.core.BuilderConfig):
     channels: Sequence[str] = ("texture", "depth", "normals")
     frames: int = 1
     dynamic: bool = False
+    pose: str = "as_is"
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.channels if name not in CHANNELS]
@@ -53,13 +57,17 @@ class FacesConfig(tfds.core.BuilderConfig):
             )
         if self.frames < 1 and not self.dynamic:
             raise ValueError("frames=0 needs dynamic=True, or nothing would be kept")
+        if self.pose not in ("as_is", "surface", "landmarks"):
+            raise ValueError(
+                f"pose={self.pose!r} must be 'as_is', 'surface' or 'landmarks'"
+            )
         self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
 
 
 def face_features(
-    config: FacesConfig, classes: Sequence[str]
+    config: FacesConfig, classes: Sequence[str], extra: Mapping[str, Any]
 ) -> tfds.features.FeaturesDict:
-    """The schema as TFDS features."""
+    """The schema as TFDS features, with a builder's extra ones."""
     image = (
         len(config.yaws_deg),
         config.size,
@@ -73,8 +81,8 @@ def face_features(
             shape=(frames, *image), dtype=np.uint8, encoding="bytes"
         )
 
-    features = {
-        "expression": tfds.features.ClassLabel(names=list(classes)),
+    features: dict[str, Any] = {
+        "expression": tfds.features.ClassLabel(names=list(classes) or ["unknown"]),
         "subject": tfds.features.Text(),
         "sequence": tfds.features.Text(),
         "intensity": np.int32,
@@ -86,6 +94,7 @@ def face_features(
         "mm_per_pixel": np.float32,
         "seed": np.int64,
     }
+    features.update(extra)
     if config.frames:
         features["views"] = clip(config.frames)
         features["frame_index"] = tfds.features.Tensor(

@@ -22,6 +22,7 @@ class FaceModel:
         what has none of them keeps `base_colors`.
       base_colors: (n, 3) colours in [0, 1] of eyes, teeth, mouth.
       landmarks: (l,) vertex indices that frame the face.
+      named: places in `landmarks` of some of Bosphorus' landmarks, by their labels.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FaceModel:
     brows: Float32[np.ndarray, "n"]
     base_colors: Float32[np.ndarray, "n 3"]
     landmarks: Int32[np.ndarray, "l"]
+    named: Mapping[str, int]
 
     def shape(
         self,

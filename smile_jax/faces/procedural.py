@@ -16,6 +16,20 @@ _BROW_Y = 43.0
 
 _FINE, _COARSE = (81, 58), (41, 30)  # columns, rows above the mouth
 
+# Places in `_landmarks`, with Bosphorus' labels.
+_NAMED = {
+    "Outer left eye corner": 11,
+    "Inner left eye corner": 9,
+    "Inner right eye corner": 6,
+    "Outer right eye corner": 8,
+    "Nose tip": 14,
+    "Left mouth corner": 18,
+    "Upper lip outer middle": 19,
+    "Right mouth corner": 17,
+    "Lower lip outer middle": 20,
+    "Chin middle": 27,
+}
+
 
 def load_procedural(fine: bool = True) -> FaceModel:
     """Builds the head: 9.3k points at `fine`, 2.5k else (for tests)."""
@@ -49,6 +63,7 @@ def load_procedural(fine: bool = True) -> FaceModel:
         brows=np.concatenate([brows, pad]).astype(np.float32),
         base_colors=base.astype(np.float32),
         landmarks=_landmarks(rest),
+        named=_NAMED,
     )
 
 

@@ -1,7 +1,8 @@
 """Subjects, performances and nuisances drawn from a face model."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -73,6 +74,65 @@ def sample_subject(
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Clip(Sequence[Mesh]):
+    """A performed expression; its frames are made when they are asked for.
+
+    Attributes:
+      model, subject, difficulty: as given to `sample_clip`.
+      actions: weight of each action at the apex.
+      curve: (t,) strength of each frame.
+      pose_deg, drift_deg: head pose, and how far it turns from first frame to last.
+      shift: of the framing, in mm.
+      light: direction of the light that stays in the texture.
+      faces: triangles without the scan's holes.
+      noise: state of the generator that the sensor noise is drawn from.
+    """
+
+    model: FaceModel
+    subject: Subject
+    difficulty: Difficulty
+    actions: Mapping[str, float]
+    curve: np.ndarray
+    pose_deg: np.ndarray
+    drift_deg: np.ndarray
+    shift: np.ndarray
+    light: np.ndarray
+    faces: np.ndarray
+    noise: Any
+
+    def __len__(self) -> int:
+        return len(self.curve)
+
+    def __getitem__(self, index):
+        frame = range(len(self))[index]
+        actions = scale_actions(self.actions, self.curve[frame])
+        vertices = self.model.shape(self.subject.coefficients, actions)
+        vertices = vertices + self._sensor_noise(frame, vertices)
+        time = frame / max(len(self) - 1, 1)
+        rotation = _head_rotation(self.pose_deg + self.drift_deg * (time - 0.5))
+        vertices = (vertices @ rotation.T).astype(np.float32)
+        return Mesh(
+            vertices=vertices,
+            faces=self.faces,
+            colors=_baked_light(
+                self.subject.colors, vertices, self.faces, self.light, self.difficulty
+            ),
+            # The scanner frames the head where it expects it, off by `shift`.
+            landmarks=(vertices[self.model.landmarks] + self.shift).astype(np.float32),
+        )
+
+    def _sensor_noise(self, frame: int, vertices: np.ndarray) -> np.ndarray:
+        """Depth noise of a scanner, along z; each frame's is its own."""
+        bits = np.random.PCG64()
+        bits.state = self.noise
+        bits.advance(frame << 40)
+        noise = np.zeros_like(vertices)
+        draws = np.random.Generator(bits).standard_normal(len(vertices))
+        noise[:, 2] = self.difficulty.sensor_mm * draws
+        return noise
+
+
 def sample_clip(
     model: FaceModel,
     subject: Subject,
@@ -81,7 +141,7 @@ def sample_clip(
     rng: np.random.Generator,
     difficulty: Difficulty,
     num_frames: int = 1,
-) -> Iterator[Mesh]:
+) -> Clip:
     """Performs an expression: one scan, or a sequence from neutral over apex back.
 
     Pose, position, light, holes and the performance are drawn once a clip, sensor
@@ -92,7 +152,7 @@ def sample_clip(
       subject: drawn by `sample_subject` from the same model.
       expression: one of `EXPRESSIONS`.
       intensity: 1 to 4; 0 with "neutral".
-      rng: source of all randomness.
+      rng: source of all randomness, of NumPy's default kind (PCG64).
       difficulty: see there.
       num_frames: T; 1 is a scan at the apex.
     """
@@ -110,20 +170,19 @@ def sample_clip(
     drift = 0.2 * difficulty.pose_deg * rng.standard_normal(3)
     shift = np.append(difficulty.shift_mm * rng.standard_normal(2), 0)
     faces = _punch_holes(model, rng, difficulty)
-    light = rng.standard_normal(3) + np.array([0, 0, 2])
-    for frame, strength in enumerate(curve):
-        vertices = model.shape(subject.coefficients, scale_actions(actions, strength))
-        vertices = vertices + _sensor_noise(vertices, rng, difficulty.sensor_mm)
-        time = frame / max(num_frames - 1, 1)
-        rotation = _head_rotation(pose + drift * (time - 0.5))
-        vertices = (vertices @ rotation.T).astype(np.float32)
-        yield Mesh(
-            vertices=vertices,
-            faces=faces,
-            colors=_baked_light(subject.colors, vertices, faces, light, difficulty),
-            # The scanner frames the head where it expects it, off by `shift`.
-            landmarks=(vertices[model.landmarks] + shift).astype(np.float32),
-        )
+    return Clip(
+        model=model,
+        subject=subject,
+        difficulty=difficulty,
+        actions=actions,
+        curve=curve,
+        pose_deg=pose,
+        drift_deg=drift,
+        shift=shift,
+        light=rng.standard_normal(3) + np.array([0, 0, 2]),
+        faces=faces,
+        noise=rng.bit_generator.state,
+    )
 
 
 def _head_rotation(pose_deg: np.ndarray) -> np.ndarray:
@@ -131,15 +190,6 @@ def _head_rotation(pose_deg: np.ndarray) -> np.ndarray:
     angle = np.deg2rad(roll / 2)
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ view_rotation(-yaw, -pitch)
-
-
-def _sensor_noise(
-    vertices: np.ndarray, rng: np.random.Generator, sigma: float
-) -> np.ndarray:
-    """Depth noise of a scanner, along z."""
-    noise = np.zeros_like(vertices)
-    noise[:, 2] = sigma * rng.standard_normal(len(vertices))
-    return noise
 
 
 def _baked_light(

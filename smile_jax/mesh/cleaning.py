@@ -41,7 +41,7 @@ def clean(mesh: Mesh, name: str) -> Mesh:
     if (
         corners is not None
         and mesh.uv is not None
-        and not (0 <= corners.min() and corners.max() < len(mesh.uv))
+        and not (corners.min() >= 0 and corners.max() < len(mesh.uv))
     ):
         raise MeshError(
             f"{name}: texture index {corners.max()} is outside 0..{len(mesh.uv) - 1}; "

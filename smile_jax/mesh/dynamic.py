@@ -30,16 +30,35 @@ def rank_pooling_weights(num_frames: int) -> Float32[np.ndarray, "t"]:
     return np.cumsum(terms[::-1])[::-1].astype(np.float32)
 
 
+class RankPooling:
+    """Rank-pools frames in [0, 1] one by one: memory does not grow with their number.
+
+    The scale is fixed (0.5 + d / sum |weights|), never per sequence, so small motion
+    stays small and 0.5 is where nothing moves (this project's choice). One frame alone
+    is returned as it is.
+    """
+
+    def __init__(self, num_frames: int) -> None:
+        self._weights = rank_pooling_weights(num_frames)
+        self._sum: np.ndarray | float = 0.0
+
+    def add(self, index: int, frame: Float[np.ndarray, "*image"]) -> None:
+        """Adds frame `index` of 0 to num_frames - 1; each must be added once."""
+        self._sum = self._sum + self._weights[index] * frame
+
+    def image(self) -> Float32[np.ndarray, "*image"]:
+        """The dynamic image in [0, 1]."""
+        pooled = np.asarray(self._sum)
+        if len(self._weights) > 1:
+            pooled = 0.5 + pooled / np.abs(self._weights).sum()
+        return pooled.astype(np.float32)
+
+
 def dynamic_image(
     frames: Float[np.ndarray, "t *image"],
 ) -> Float32[np.ndarray, "*image"]:
-    """Rank-pools frames in [0, 1] into one image in [0, 1]; 0.5 where nothing moves.
-
-    The scale is fixed (0.5 + d / sum |weights|), never per sequence, so small motion
-    stays small (this project's choice). One frame is returned as it is.
-    """
-    weights = rank_pooling_weights(len(frames))
-    pooled = np.tensordot(weights, frames, axes=1)
-    if len(frames) > 1:
-        pooled = 0.5 + pooled / np.abs(weights).sum()
-    return pooled.astype(np.float32)
+    """The dynamic image of all frames at once, see `RankPooling`."""
+    pooling = RankPooling(len(frames))
+    for index, frame in enumerate(frames):
+        pooling.add(index, frame)
+    return pooling.image()

@@ -20,6 +20,7 @@ class VertexSequence(Sequence[Mesh]):
     Attributes:
       path: `.npy` file of floats, (t, n, 3); (n, 3) is one frame.
       template: a mesh with the same n points, its triangles, colours and texture.
+      unit_mm: millimetres of the file's unit.
 
     Raises:
       MeshError: on the first access, naming the file and the fault.
@@ -32,6 +33,7 @@ class VertexSequence(Sequence[Mesh]):
 
     path: pathlib.Path
     template: Mesh
+    unit_mm: float = 1.0
 
     @functools.cached_property
     def _array(self) -> np.ndarray:
@@ -58,7 +60,7 @@ class VertexSequence(Sequence[Mesh]):
     def __getitem__(self, index):
         frame = self._array[index]
         with np.errstate(over="ignore"):
-            vertices = np.array(frame, np.float32)
+            vertices = np.array(frame, np.float32) * np.float32(self.unit_mm)
         mesh = dataclasses.replace(self.template, vertices=vertices, landmarks=None)
         return clean(mesh, f"{self.path}: frame {index}")
 

@@ -5,12 +5,15 @@ import json
 import shutil
 import subprocess
 import sys
+import types
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from smile_jax.data.builder import BuildReport, FaceDatasetBuilder, Sequence4D
+from smile_jax.data.builder import BuildReport, FaceDatasetBuilder
 from smile_jax.data.channels import channel_slices
+from smile_jax.data.examples import Made, Sequence4D
 from smile_jax.data.pipeline import RecordSource, open_dataset
 from smile_jax.data.schema import FacesConfig, sample_frames
 from smile_jax.mesh import MeshError, dynamic_image
@@ -119,6 +122,21 @@ def test_wrong_manual_folder_is_named(tmp_path):
         )
 
 
+class Scan(Sequence):
+    """One generated mesh, or none."""
+
+    def __init__(self, number: int, broken: bool) -> None:
+        self.number, self.broken = number, broken
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        if self.broken:
+            raise MeshError(f"scan{self.number}.obj: empty mesh")
+        return sphere(n=10)
+
+
 class Broken(FaceDatasetBuilder):
     """A builder some of whose scans are unreadable."""
 
@@ -136,16 +154,9 @@ class Broken(FaceDatasetBuilder):
         return pathlib.Path(__file__).parent
 
     def sequences(self, dl_manager):
-        def meshes(i):
-            if i in self.broken:
-                raise MeshError(f"scan{i}.obj: empty mesh")
-            yield sphere(n=10)
-
+        labels = {"expression": "sad", "subject": "A"}
         return [
-            Sequence4D(
-                f"{i}", lambda i=i: meshes(i), 1, {"expression": "sad", "subject": "A"}
-            )
-            for i in range(20)
+            Sequence4D(f"{i}", Scan(i, i in self.broken), labels) for i in range(20)
         ]
 
 
@@ -154,7 +165,11 @@ def generate(broken):
     builder = Broken.__new__(Broken)
     builder._builder_config, builder.broken = config, broken
     type(builder).builder_config = property(lambda self: self._builder_config)
-    return list(builder._generate_examples(builder.sequences(None)))
+    sequences = builder.sequences(None)
+    builder._report = BuildReport(total=len(sequences))
+    info = types.SimpleNamespace(metadata={})
+    type(builder).info = property(lambda self: info)
+    return list(builder._generate_examples(sequences))
 
 
 def test_unreadable_scans_are_listed_and_too_many_are_fatal(capsys):
@@ -168,9 +183,9 @@ def test_unreadable_scans_are_listed_and_too_many_are_fatal(capsys):
 def test_report_allows_one_percent():
     report = BuildReport(total=300)
     for i in range(3):
-        report.skip(f"{i}", MeshError("bad"))
+        report.add(Made(f"{i}", skipped=["bad"]))
     with pytest.raises(ValueError, match="more than 1%"):
-        report.skip("3", MeshError("bad"))
+        report.add(Made("3", skipped=["bad"]))
 
 
 def test_frames_are_spread_and_clamped():

@@ -341,6 +341,7 @@ def test_numbers_are_parsed_as_python_does(values, spell):
     assert (count, at, how) == (len(values), len(text) - 1, CLOSED)
     expected = np.array([float(spell % v) for v in values])
     expected[np.isinf(expected)] = np.nan
+    out[np.isinf(out)] = np.nan  # beyond the largest number
     normal = ~(np.abs(expected) < 1e-300)  # subnormal numbers may lose digits
     np.testing.assert_allclose(out[:count][normal], expected[normal], rtol=2e-15)
     assert (np.abs(out[:count][~normal]) < 1e-300).all()
@@ -358,5 +359,7 @@ def test_bad_gltf_is_named(folder):
     (folder / "bad.glb").write_bytes(
         struct.pack("<4sIII4s", b"glTF", 2, 10**9, 9, b"JSON")
     )
-    with pytest.raises(MeshError, match=r"bad\.glb: byte 20: the header announces"):
+    with pytest.raises(
+        MeshError, match=r"bad\.glb: byte 20: 1000000000 bytes announced"
+    ):
         read_mesh(folder / "bad.glb")

@@ -6,7 +6,7 @@ import pathlib
 import tensorflow_datasets as tfds
 
 from smile_jax.data.face_model_builder import CONFIGS, FaceModelBuilder
-from smile_jax.faces import Difficulty, FaceModel, load_ict
+from smile_jax.faces import Difficulty
 
 _COMMIT = "da5f95a607f5e6b37755b38d3385d7f2853732e5"
 _URL = f"https://github.com/ICT-VGL/ICT-FaceKit/archive/{_COMMIT}.zip"
@@ -35,16 +35,14 @@ class Builder(FaceModelBuilder):
             "homepage": "https://github.com/ICT-VGL/ICT-FaceKit",
         }
 
-    def load_model(self, dl_manager: tfds.download.DownloadManager) -> FaceModel:
+    def model_path(self, dl_manager: tfds.download.DownloadManager) -> str:
         # TFDS' public `manual_dir` refuses a folder that is missing or empty; here the
         # default one may be, and one that was asked for gets load_ict's message.
         folder = pathlib.Path(dl_manager._manual_dir)
         asked_for = folder != pathlib.Path(dl_manager.download_dir) / "manual"
         if not asked_for and find_model(folder) is None:
             folder = pathlib.Path(dl_manager.download_and_extract(_URL))
-        return load_ict(
-            find_model(folder) or folder, self.builder_config.identity_modes
-        )
+        return str(find_model(folder) or folder)
 
 
 def find_model(folder: pathlib.Path) -> pathlib.Path | None:

@@ -1,9 +1,6 @@
 """Procedural faces: no download, no licence."""
 
-import tensorflow_datasets as tfds
-
 from smile_jax.data.face_model_builder import FaceModelBuilder
-from smile_jax.faces import FaceModel, load_procedural
 
 
 class Builder(FaceModelBuilder):
@@ -14,6 +11,3 @@ class Builder(FaceModelBuilder):
             "description": "Expressions performed by a procedural head model.",
             "citation": "",
         }
-
-    def load_model(self, dl_manager: tfds.download.DownloadManager) -> FaceModel:
-        return load_procedural()

@@ -1,0 +1,72 @@
+"""Landmarks that fix a pose, from the landmark files of each dataset."""
+
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from smile_jax.mesh import MeshError, read_landmarks
+from smile_jax.mesh.pose import Anchors
+
+# Rows (first, last + 1) of the Binghamton sets' 83 points. From memory: a user who
+# knows better sets the config's `landmark_rows`.
+BINGHAMTON_ROWS = {
+    "eye": (0, 8),
+    "other_eye": (8, 16),
+    "nose": (36, 48),
+    "mouth": (48, 68),
+}
+
+
+def bosphorus_anchors(path: pathlib.Path) -> Anchors:
+    """From a `.lm3` file, by its labels.
+
+    Raises:
+      MeshError: unreadable, or a label is missing (turned and occluded scans).
+    """
+    read = read_landmarks(path)
+    points = {
+        label.lower(): point
+        for label, point in zip(read.labels, read.points, strict=True)
+    }
+
+    def middle(*labels: str) -> np.ndarray:
+        missing = [label for label in labels if label not in points]
+        if missing:
+            raise MeshError(f"{path}: byte 0: no landmark {missing[0]!r}")
+        return np.mean([points[label] for label in labels], axis=0)
+
+    return Anchors(
+        eyes=(
+            middle("outer left eye corner", "inner left eye corner"),
+            middle("outer right eye corner", "inner right eye corner"),
+        ),
+        mouth=middle("left mouth corner", "right mouth corner"),
+        nose_tip=middle("nose tip"),
+    )
+
+
+def binghamton_anchors(
+    path: pathlib.Path, rows: Mapping[str, tuple[int, int]]
+) -> Anchors:
+    """From a `.bnd` file of 83 points; the middle of the nose stands for its tip.
+
+    Raises:
+      MeshError: unreadable, or fewer points than `rows` names.
+    """
+    points = read_landmarks(path).points
+
+    def middle(name: str) -> np.ndarray:
+        first, stop = rows[name]
+        if stop > len(points):
+            raise MeshError(
+                f"{path}: byte {path.stat().st_size}: {len(points)} landmarks, but "
+                f"landmark_rows[{name!r}] reaches to {stop}"
+            )
+        return points[first:stop].mean(axis=0)
+
+    return Anchors(
+        eyes=(middle("eye"), middle("other_eye")),
+        mouth=middle("mouth"),
+        nose_tip=middle("nose"),
+    )

@@ -1,0 +1,158 @@
+"""The unit of work of a build: one sequence of meshes in, one example out."""
+
+import collections
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from smile_jax.data.schema import FacesConfig, render_example, sample_frames
+from smile_jax.mesh import Mesh, MeshError, RankPooling, frame_mesh
+from smile_jax.mesh.pose import (
+    Anchors,
+    Pose,
+    frontalize,
+    pose_from_anchors,
+    pose_from_surface,
+)
+
+# An unreadable frame is replaced by a readable one at most this many frames away, and a
+# sequence that loses more than this share of the frames it needs is given up (this
+# project's choices).
+_NEAREST = 2
+_MAX_LOST = 0.1
+
+
+@dataclasses.dataclass
+class Sequence4D:
+    """One example to be: its meshes, read lazily, and what is known about it.
+
+    Everything in it must pickle: it is sent to the process that builds the example.
+
+    Attributes:
+      key: unique name; also the `sequence` feature.
+      frames: its meshes in order; taking one reads it and may raise MeshError.
+      labels: `subject`, `expression` (None where it has none) and any other features
+        of the schema.
+      numbers: each frame's number in the file names; 0, 1, 2, ... by default.
+      anchors: reads the landmarks that fix the pose of the first frame.
+    """
+
+    key: str
+    frames: Sequence[Mesh]
+    labels: dict[str, Any]
+    numbers: Sequence[int] | None = None
+    anchors: Callable[[], Anchors] | None = None
+
+
+@dataclasses.dataclass
+class Made:
+    """What became of a sequence.
+
+    Attributes:
+      key: of the sequence.
+      example: of the schema, or None where the sequence was given up.
+      frames: how many were rendered.
+      skipped: a line for each file that was skipped, and why.
+      repairs: what cleaning changed, by kind.
+    """
+
+    key: str
+    example: dict[str, Any] | None = None
+    frames: int = 0
+    skipped: list[str] = dataclasses.field(default_factory=list)
+    repairs: collections.Counter = dataclasses.field(
+        default_factory=collections.Counter
+    )
+
+
+def make_example(sequence: Sequence4D, config: FacesConfig) -> Made:
+    """Reads, cleans, turns, renders and pools one sequence.
+
+    Framing and pose are those of its first frame, so that motion stays motion. Frames
+    are read and rendered one at a time, whatever their number.
+    """
+    made = Made(sequence.key)
+    try:
+        made.example = _example(sequence, config, made)
+    except MeshError as error:
+        made.skipped.append(f"{sequence.key}: {error}")
+    return made
+
+
+def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str, Any]:
+    total = len(sequence.frames)
+    if not total:
+        raise MeshError(f"{sequence.key}: the sequence has no frames")
+    kept = sample_frames(total, config.frames)
+    needed = range(total) if config.dynamic else sorted(set(kept.tolist()))
+    pooling = RankPooling(total)
+    images: dict[int, np.ndarray] = {}
+    framing, pose = None, None
+    for index in needed:
+        mesh = _read(sequence, index, made)
+        made.repairs.update(mesh.repairs)
+        if len(made.skipped) > max(_MAX_LOST * len(needed), 1):
+            raise MeshError(f"{len(made.skipped)} of its frames are unreadable")
+        if framing is None:
+            pose = _pose(sequence, mesh, config)
+            framing = pose.framing if pose else frame_mesh(mesh)
+        image = render_example(
+            frontalize(mesh, pose) if pose else mesh, config, framing
+        )
+        made.frames += 1
+        if index in kept:
+            images[index] = image
+        if config.dynamic:
+            pooling.add(index, image.astype(np.float32) / 255)
+    assert framing is not None
+    example = {
+        "sequence": sequence.key,
+        "intensity": -1,
+        "gender": "unknown",
+        "ethnicity": "unknown",
+        "seed": -1,
+        "yaw_deg": np.asarray(config.yaws_deg, np.float32),
+        "mm_per_pixel": framing.mm_per_pixel(config.size),
+        **sequence.labels,
+    }
+    if example.get("expression") is None:
+        example["expression"] = -1
+    if config.frames:
+        numbers = np.asarray(sequence.numbers or range(total), np.int32)
+        example["views"] = np.stack([images[i] for i in kept.tolist()])
+        example["frame_index"] = numbers[kept]
+    if config.dynamic:
+        example["dynamic"] = (pooling.image()[None] * 255).round().astype(np.uint8)
+    return example
+
+
+def _read(sequence: Sequence4D, index: int, made: Made) -> Mesh:
+    """The frame, or the nearest one that can be read."""
+    total, first_error = len(sequence.frames), None
+    nearby = sorted(range(-_NEAREST, _NEAREST + 1), key=lambda step: (abs(step), step))
+    for step in nearby:
+        if not 0 <= index + step < total:
+            continue
+        try:
+            mesh = sequence.frames[index + step]
+        except MeshError as error:
+            first_error = first_error or error
+            if total == 1:
+                break
+            continue
+        if first_error is not None:
+            made.skipped.append(f"{sequence.key}: {first_error}")
+        return mesh
+    raise first_error or MeshError(f"{sequence.key}: frame {index} cannot be read")
+
+
+def _pose(sequence: Sequence4D, mesh: Mesh, config: FacesConfig) -> Pose | None:
+    if config.pose == "as_is":
+        return None
+    if config.pose == "landmarks" and sequence.anchors is not None:
+        with contextlib.suppress(MeshError):  # occluded: fall back to the surface
+            return pose_from_anchors(sequence.anchors())
+    return pose_from_surface(mesh)

@@ -1,0 +1,58 @@
+"""How the datasets spell their classes, in file and folder names."""
+
+BU3DFE = {
+    "AN": "anger",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happy",
+    "NE": "neutral",
+    "SA": "sad",
+    "SU": "surprise",
+}
+BU3DFE_ETHNICITIES = {
+    "WH": "white",
+    "BL": "black",
+    "AE": "east_asian",
+    "AM": "middle_east_asian",
+    "IN": "indian",
+    "LA": "hispanic_latino",
+}
+BU4DFE = {
+    "Angry": "anger",
+    "Disgust": "disgust",
+    "Fear": "fear",
+    "Happy": "happy",
+    "Sad": "sad",
+    "Surprise": "surprise",
+}
+BOSPHORUS = {
+    "ANGER": "anger",
+    "DISGUST": "disgust",
+    "FEAR": "fear",
+    "HAPPY": "happy",
+    "SADNESS": "sad",
+    "SURPRISE": "surprise",
+}
+# What each task of BP4D is meant to elicit. From memory: a user who knows better sets
+# the config's `task_expressions`.
+BP4D_TASKS = {
+    "T1": "happy",
+    "T2": "sad",
+    "T3": "surprise",
+    "T5": "fear",
+    "T7": "anger",
+    "T8": "disgust",
+}
+COMA = (
+    "bareteeth", "cheeks_in", "eyebrow", "high_smile", "lips_back", "lips_up",
+    "mouth_down", "mouth_extreme", "mouth_middle", "mouth_open", "mouth_side",
+    "mouth_up",
+)  # fmt: skip
+FACESCAPE = (
+    "neutral", "smile", "mouth_stretch", "anger", "jaw_left", "jaw_right",
+    "jaw_forward", "mouth_left", "mouth_right", "dimpler", "chin_raiser",
+    "lip_puckerer", "lip_funneler", "sadness", "lip_roll", "grin", "cheek_blowing",
+    "eye_closed", "brow_raiser", "brow_lower",
+)  # fmt: skip
+FOUR_DME = ("positive", "negative", "surprise", "repression", "others")
+GENDERS = {"F": "female", "M": "male"}

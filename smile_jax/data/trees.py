@@ -1,0 +1,104 @@
+"""Finding a dataset's files in the folder as it was delivered."""
+
+import os
+import pathlib
+import re
+from collections.abc import Iterable
+
+_LISTED = 20
+
+
+class TreeError(ValueError):
+    """A folder does not hold the dataset; the message shows what was expected."""
+
+
+class Tree:
+    """All files below a folder, and which of them a builder recognised.
+
+    Args:
+      root: the folder.
+
+    Raises:
+      TreeError: there is no such folder.
+    """
+
+    def __init__(self, root: str | pathlib.Path) -> None:
+        self.root = pathlib.Path(root)
+        if not self.root.is_dir():
+            raise TreeError(f"{root}: no such folder")
+        self._files = sorted(
+            os.path.relpath(os.path.join(folder, name), self.root).replace(os.sep, "/")
+            for folder, _, names in os.walk(self.root, followlinks=True)
+            for name in names
+            if not name.startswith(".")
+        )
+        self._known: set[str] = set()
+
+    def take(self, pattern: str) -> list[tuple[re.Match, pathlib.Path]]:
+        """Files whose path ends as `pattern` says, at any depth, in order.
+
+        Args:
+          pattern: regular expression of the last parts of the path, with /.
+
+        Returns:
+          (match, path) pairs; the files count as recognised.
+        """
+        regex = re.compile(rf"(?:.*/)?(?:{pattern})")
+        found = [(regex.fullmatch(name), name) for name in self._files]
+        taken = [(match, name) for match, name in found if match]
+        self._known.update(name for _, name in taken)
+        return [(match, self.root / name) for match, name in taken]
+
+    def mark(self, paths: Iterable[pathlib.Path]) -> None:
+        """Counts files as recognised."""
+        self._known.update(
+            os.path.relpath(path, self.root).replace(os.sep, "/") for path in paths
+        )
+
+    def unmatched(self) -> list[str]:
+        """The files that no pattern took, relative to the root."""
+        return [name for name in self._files if name not in self._known]
+
+    def describe(self) -> str:
+        """A short listing of what there is, two levels deep."""
+        names = sorted({"/".join(name.split("/")[:2]) for name in self._files})
+        more = f"\n  ... and {len(names) - _LISTED} more" * (len(names) > _LISTED)
+        return (
+            "".join(f"\n  {name}" for name in names[:_LISTED]) + more or "\n  nothing"
+        )
+
+
+def pattern_regex(pattern: str, suffixes: tuple[str, ...]) -> str:
+    """The regular expression of a path pattern with named groups.
+
+    Args:
+      pattern: such as `{subject}/{expression}/{frame}.obj`. `{frame}` and `{intensity}`
+        are numbers, other groups anything but /; `*` is anything but /, too.
+      suffixes: what a final `.*` stands for.
+
+    Raises:
+      ValueError: a group twice, or braces that do not match.
+    """
+    if pattern.endswith(".*"):
+        ending = "|".join(re.escape(suffix) for suffix in suffixes)
+        return pattern_regex(pattern[:-2], suffixes) + f"(?:{ending})"
+    parts = re.split(r"({\w+}|\*)", pattern)
+    names = [part[1:-1] for part in parts[1::2] if part != "*"]
+    if len(set(names)) < len(names) or re.search(r"[{}]", "".join(parts[::2])):
+        raise ValueError(
+            f"pattern {pattern!r} needs names in braces, each once, such as "
+            "{subject}/{expression}/{frame}.obj"
+        )
+    for i in range(1, len(parts), 2):
+        if parts[i] == "*":
+            parts[i] = "[^/]*?"
+        else:
+            digits = parts[i] in ("{frame}", "{intensity}")
+            parts[i] = f"(?P<{parts[i][1:-1]}>{'[0-9]+' if digits else '[^/]+?'})"
+        parts[i - 1] = re.escape(parts[i - 1])
+    return "".join([*parts[:-1], re.escape(parts[-1])])
+
+
+def missing_numbers(numbers: list[int]) -> list[int]:
+    """The numbers between the first and the last that are not there."""
+    return sorted(set(range(min(numbers), max(numbers) + 1)) - set(numbers))

@@ -1,0 +1,61 @@
+"""Writes a rehearsal tree in a licensed dataset's format.
+
+    python -m smile_jax.faces.export --format=bu4dfe --out=DIR [--subjects=2]
+
+`tfds build tfds_builders/<format> --manual_dir=DIR` then builds it like the real one.
+"""
+
+import pathlib
+import sys
+import time
+
+from absl import app, flags
+
+from smile_jax.faces.rehearsal import LAYOUTS, Options, finish, record, recordings
+from smile_jax.mesh import MeshError
+from smile_jax.workers import run_everywhere
+
+_FORMAT = flags.DEFINE_enum("format", None, LAYOUTS, "Dataset.", required=True)
+_OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
+_SUBJECTS = flags.DEFINE_integer("subjects", 2, "People.")
+_FRAMES = flags.DEFINE_integer("frames", 10, "Frames of a sequence, in 4D formats.")
+_POINTS = flags.DEFINE_integer(
+    "points", 35_000, "Points of a scan; a cropped face of bu3dfe has a quarter."
+)
+_TEXTURE = flags.DEFINE_integer("texture", 512, "Pixels of a texture.")
+_RAW = flags.DEFINE_boolean("raw", False, "bu3dfe: also the raw scans.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of people and performances.")
+_ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
+
+
+def main(_: list[str]) -> None:
+    started = time.perf_counter()
+    out = pathlib.Path(_OUT.value)
+    if out.exists() and any(out.iterdir()):
+        sys.exit(f"error: {out} is not empty; name a new folder")
+    try:
+        options = Options(
+            out=out,
+            subjects=_SUBJECTS.value,
+            frames=_FRAMES.value,
+            points=_POINTS.value,
+            texture=_TEXTURE.value,
+            raw=_RAW.value,
+            seed=_SEED.value,
+            ict=_ICT.value,
+        )
+        plan = recordings(_FORMAT.value, options)
+        scans = sum(run_everywhere(record, plan, options))
+        finish(_FORMAT.value, options, plan)
+    except (MeshError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    print(
+        f"wrote {scans} scans of {options.subjects} people to {out} in "
+        f"{time.perf_counter() - started:.0f} s; build them with\n"
+        f"  tfds build tfds_builders/{_FORMAT.value} --manual_dir={out} "
+        "--data_dir=data --file_format=array_record"
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,376 @@
+"""Trees in the licensed datasets' formats, made from a face model.
+
+Names, folders and file formats are those of the real sets; people and performances are
+generated, and where a set has classes that the FACS scripts do not know, one of the six
+expressions stands in. So a build can be rehearsed and measured without a licence.
+"""
+
+import dataclasses
+import pathlib
+import zlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from PIL import Image
+
+from smile_jax.data import names
+from smile_jax.faces.expressions import EXPRESSIONS
+from smile_jax.faces.model import FaceModel
+from smile_jax.faces.sampling import Clip, Difficulty, sample_clip, sample_subject
+from smile_jax.faces.scanner import Scan, scan_head
+from smile_jax.faces.source import load_face_model
+from smile_jax.mesh import Framing, Landmarks, Mesh
+from smile_jax.mesh.writers import (
+    write_bnt,
+    write_landmarks,
+    write_obj,
+    write_ply,
+    write_vrml,
+)
+
+_SIX = EXPRESSIONS[:-1]
+_FACE_MM = 190.0  # across a cropped face
+_POSES = Difficulty(pose_deg=8.0, shift_mm=0.0, holes=0.5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to write.
+
+    Attributes:
+      out: folder; made if it is not there.
+      subjects: people.
+      frames: of each sequence, in the 4D formats.
+      points: of a scan (a cropped face of BU-3DFE has a quarter of them).
+      texture: height and width of textures in pixels.
+      raw: BU-3DFE: also the raw scans.
+      seed: of people and performances.
+      ict: ICT-FaceKit tree or archive; "" for the procedural head.
+    """
+
+    out: pathlib.Path
+    subjects: int = 2
+    frames: int = 10
+    points: int = 35_000
+    texture: int = 512
+    raw: bool = False
+    seed: int = 0
+    ict: str = ""
+
+    def __post_init__(self) -> None:
+        for name, least in (("subjects", 1), ("frames", 2), ("points", 50)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}")
+        if self.texture < 8:
+            raise ValueError("texture must be at least 8 pixels")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """One performance and the file that it goes to, without its suffix.
+
+    `{frame}` in the stem, with a format, makes it a sequence; numbers start at `first`.
+    """
+
+    person: int
+    expression: str
+    intensity: int
+    stem: str
+    kind: str
+    first: int = 0
+
+
+def recordings(layout: str, options: Options) -> list[Recording]:
+    """What a tree of this format consists of."""
+    people = range(options.subjects)
+    return [r for person in people for r in _PLANS[layout](person, options)]
+
+
+def record(recording: Recording, options: Options) -> int:
+    """Performs, scans and writes one recording; returns how many scans."""
+    model = load_face_model(options.ict)
+    clip = _perform(model, recording, options)
+    write = _WRITERS[recording.kind]
+    first = clip[0].vertices
+    for frame in range(len(clip)):
+        stem = recording.stem.format(frame=recording.first + frame)
+        path = options.out / stem
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, _Shot(model, clip[frame], first, options))
+    return len(clip)
+
+
+def finish(layout: str, options: Options, written: list[Recording]) -> None:
+    """Writes what belongs to the tree as a whole."""
+    if layout == "facescape":
+        lines = [f"{p + 1} {_gender(p).lower()} {20 + p}" for p in _people(written)]
+        (options.out / "info_list_v2.txt").write_text("\n".join(lines) + "\n")
+    if layout == "bu4dfe":
+        viewer = options.out / "BU_4DFE" / "BU_WrlViewer_V2"
+        viewer.mkdir(exist_ok=True)
+        (viewer / "readme.txt").write_text("not a subject\n")
+    if layout == "four_dme":
+        _write_spreadsheet(options, written)
+
+
+def _people(written: list[Recording]) -> list[int]:
+    return sorted({recording.person for recording in written})
+
+
+def _gender(person: int) -> str:
+    return "FM"[person % 2]
+
+
+def _perform(model: FaceModel, recording: Recording, options: Options) -> Clip:
+    seed = f"{options.seed}/{recording.person}"
+    person = np.random.default_rng(zlib.crc32(seed.encode()))
+    take = np.random.default_rng(zlib.crc32(f"{seed}/{recording.stem}".encode()))
+    return sample_clip(
+        model,
+        sample_subject(model, person, _POSES),
+        recording.expression,
+        recording.intensity,
+        take,
+        _POSES,
+        options.frames if "{frame" in recording.stem else 1,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shot:
+    """A head in front of the scanner; the first frame's points fix what it sees."""
+
+    model: FaceModel
+    mesh: Mesh
+    first: np.ndarray
+    options: Options
+
+    def head(self) -> Scan:
+        low, high = self.first.min(axis=0), self.first.max(axis=0)
+        x, y, z = (float(c) for c in (low + high) / 2)
+        extent = 1.1 * float((high - low)[:2].max())
+        return self._scan(Framing((x, y, z), extent), self.options.points, None)
+
+    def face(self) -> Scan:
+        x, y, z = (float(c) for c in self.first[self.model.landmarks].mean(axis=0))
+        framing = Framing((x, y, z), _FACE_MM)
+        return self._scan(framing, max(self.options.points // 4, 50), 0.97)
+
+    def _scan(self, framing: Framing, points: int, crop: float | None) -> Scan:
+        size = self.options.texture
+        return scan_head(
+            self.mesh, framing=framing, points=points, texture_size=size, crop=crop
+        )
+
+    def landmarks(self) -> Landmarks:
+        """Those that the model has by name, with Bosphorus' labels."""
+        order = list(self.model.named.items())
+        points = self.mesh.vertices[self.model.landmarks]
+        return Landmarks(
+            points=points[[place for _, place in order]],
+            labels=tuple(label for label, _ in order),
+        )
+
+    def eighty_three(self) -> Landmarks:
+        """83 points in Binghamton's order: each stands where its group's middle is."""
+        found = self.landmarks()
+        at = dict(zip(found.labels, found.points, strict=True))
+        left = (at["Outer left eye corner"] + at["Inner left eye corner"]) / 2
+        right = (at["Outer right eye corner"] + at["Inner right eye corner"]) / 2
+        mouth = (at["Left mouth corner"] + at["Right mouth corner"]) / 2
+        points = np.concatenate(
+            [
+                np.repeat([right, left], 8, axis=0),
+                np.repeat([right, left], 10, axis=0),  # brows
+                np.repeat([at["Nose tip"]], 12, axis=0),
+                np.repeat([mouth], 20, axis=0),
+                np.repeat([at["Chin middle"]], 15, axis=0),
+            ]
+        )
+        return Landmarks(points=points.astype(np.float32))
+
+
+def _save(path: pathlib.Path, scan: Scan) -> None:
+    Image.fromarray(scan.texture).save(path, quality=92)
+
+
+def _beside(path: pathlib.Path, suffix: str) -> pathlib.Path:
+    return path.with_name(path.name + suffix)
+
+
+def _write_f3d(path: pathlib.Path, shot: _Shot) -> None:
+    scan, texture = shot.face(), _beside(path, "_F3D.bmp")
+    _save(texture, scan)
+    write_vrml(_beside(path, "_F3D.wrl"), scan.mesh(), texture.name)
+    write_landmarks(_beside(path, "_F3D.bnd"), shot.eighty_three())
+
+
+def _write_raw(path: pathlib.Path, shot: _Shot) -> None:
+    # The texture of both kinds is F3D's; the raw scan has its own coordinates in it.
+    scan, face = shot.head(), shot.face()
+    at = scan.points[..., :2] - face.points[0, 0, :2]
+    uv = (at / face.spacing + 0.5) / len(face.points)
+    scan = dataclasses.replace(scan, uv=np.clip(uv, 0, 1).astype(np.float32))
+    write_vrml(_beside(path, "_RAW.wrl"), scan.mesh(), _beside(path, "_F3D.bmp").name)
+    write_landmarks(_beside(path, "_RAW.pse"), shot.landmarks())
+
+
+def _write_wrl(path: pathlib.Path, shot: _Shot) -> None:
+    scan, texture = shot.head(), _beside(path, ".jpg")
+    _save(texture, scan)
+    write_vrml(_beside(path, ".wrl"), scan.mesh(), texture.name)
+    parts = path.parts
+    bnd = shot.options.out.joinpath("BU4DFE_BND_V1.1", *parts[-3:])
+    bnd.parent.mkdir(parents=True, exist_ok=True)
+    write_landmarks(_beside(bnd, ".bnd"), shot.eighty_three())
+
+
+def _write_textured_obj(path: pathlib.Path, shot: _Shot) -> None:
+    scan, texture = shot.head(), _beside(path, ".jpg")
+    _save(texture, scan)
+    write_obj(_beside(path, ".obj"), scan.mesh(), texture.name)
+
+
+def _write_bosphorus(path: pathlib.Path, shot: _Shot) -> None:
+    scan, texture = shot.head(), _beside(path, ".png")
+    _save(texture, scan)
+    write_bnt(_beside(path, ".bnt"), scan.points, scan.uv, scan.valid, texture.name)
+    marks = shot.landmarks()
+    write_landmarks(_beside(path, ".lm3"), marks)
+    origin = scan.points[0, 0, :2] - scan.spacing / 2
+    across = (marks.points[:, :2] - origin) / (scan.spacing * len(scan.points))
+    pixels = np.stack([across[:, 0], 1 - across[:, 1]], 1) * len(scan.texture)
+    flat = Landmarks(pixels.astype(np.float32), marks.labels)
+    write_landmarks(_beside(path, ".lm2"), flat)
+
+
+def _write_registered(path: pathlib.Path, shot: _Shot) -> None:
+    """The model's own points, in metres and without colours, as FLAME's."""
+    metres = Mesh(shot.mesh.vertices * np.float32(1e-3), shot.model.faces)
+    write_ply(_beside(path, ".ply"), metres)
+
+
+def _write_colored_ply(path: pathlib.Path, shot: _Shot) -> None:
+    write_ply(_beside(path, ".ply"), shot.mesh)
+
+
+_WRITERS: dict[str, Callable[[pathlib.Path, _Shot], None]] = {
+    "f3d": _write_f3d,
+    "raw": _write_raw,
+    "wrl": _write_wrl,
+    "obj": _write_textured_obj,
+    "bnt": _write_bosphorus,
+    "registered": _write_registered,
+    "ply": _write_colored_ply,
+}
+
+
+def _bu3dfe(person: int, options: Options) -> Iterator[Recording]:
+    subject = f"{_gender(person)}{person // 2 + 1:04d}"
+    codes = list(names.BU3DFE_ETHNICITIES)
+    for code, expression in names.BU3DFE.items():
+        for level in (0,) if code == "NE" else (1, 2, 3, 4):
+            scan = f"{subject}_{code}{level:02d}{codes[person % len(codes)]}"
+            stem = f"BU_3DFE/{subject}/{scan}"
+            yield Recording(person, expression, level, stem, "f3d")
+            if options.raw:
+                yield Recording(person, expression, level, stem, "raw")
+
+
+def _bu4dfe(person: int, options: Options) -> Iterator[Recording]:
+    subject = f"{_gender(person)}{person // 2 + 1:03d}"
+    for folder, expression in names.BU4DFE.items():
+        stem = f"BU_4DFE/{subject}/{folder}/{{frame:03d}}"
+        yield Recording(person, expression, 4, stem, "wrl")
+
+
+def _bosphorus(person: int, options: Options) -> Iterator[Recording]:
+    stem = f"BosphorusDB/bs{person:03d}/bs{person:03d}"
+    for repeat in range(2):
+        yield Recording(person, "neutral", 0, f"{stem}_N_N_{repeat}", "bnt")
+    for code, expression in names.BOSPHORUS.items():
+        yield Recording(person, expression, 4, f"{stem}_E_{code}_0", "bnt")
+    for scan, expression in (("LFAU_12", "happy"), ("UFAU_4", "anger")):
+        yield Recording(person, expression, 2, f"{stem}_{scan}_0", "bnt")
+    yield Recording(person, "neutral", 0, f"{stem}_YR_R20_0", "bnt")
+
+
+def _bp4d(person: int, options: Options) -> Iterator[Recording]:
+    subject = f"{_gender(person)}{person // 2 + 1:03d}"
+    for task in (f"T{number}" for number in range(1, 9)):
+        expression = names.BP4D_TASKS.get(task, "neutral")
+        level = 3 if task in names.BP4D_TASKS else 0
+        stem = f"{subject}/{task}/{{frame:04d}}"
+        yield Recording(person, expression, level, stem, "obj")
+
+
+def _four_dme(person: int, options: Options) -> Iterator[Recording]:
+    subject = f"S{person + 1:02d}"
+    for number, expression in enumerate(("happy", "sad", "surprise", "disgust"), 1):
+        stem = f"{subject}/{subject}_1st_{number:03d}_01_1/{{frame:04d}}"
+        yield Recording(person, expression, 1, stem, "obj", first=100)
+
+
+def _coma(person: int, options: Options) -> Iterator[Recording]:
+    for number, motion in enumerate(names.COMA):
+        stem = f"FaceTalk_{person:06d}_TA/{motion}/{motion}.{{frame:06d}}"
+        expression = _SIX[number % len(_SIX)]
+        yield Recording(person, expression, 4, stem, "registered", first=1)
+
+
+def _facescape(person: int, options: Options) -> Iterator[Recording]:
+    for number, name in enumerate(names.FACESCAPE):
+        expression = "neutral" if name == "neutral" else _SIX[number % len(_SIX)]
+        level = 0 if name == "neutral" else 4
+        stem = f"{person + 1}/models_reg/{number + 1}_{name}"
+        yield Recording(person, expression, level, stem, "obj")
+
+
+def _mesh_folder(person: int, options: Options) -> Iterator[Recording]:
+    for expression in _SIX:
+        stem = f"S{person:04d}/{expression}/{{frame:03d}}"
+        yield Recording(person, expression, 4, stem, "ply")
+
+
+_PLANS: dict[str, Callable[[int, Options], Iterator[Recording]]] = {
+    "bosphorus": _bosphorus,
+    "bp4d": _bp4d,
+    "bu3dfe": _bu3dfe,
+    "bu4dfe": _bu4dfe,
+    "coma": _coma,
+    "facescape": _facescape,
+    "four_dme": _four_dme,
+    "mesh_folder": _mesh_folder,
+}
+LAYOUTS = tuple(_PLANS)
+
+
+def _write_spreadsheet(options: Options, written: list[Recording]) -> None:
+    """4DME's labels of micro-expressions, in the release's columns."""
+    import openpyxl
+
+    model = load_face_model(options.ict)
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    emotions = [name.capitalize() for name in names.FOUR_DME]
+    head = ["fold", "sub_ID", "fold_name", "Onset", "Apex", "Offset", "Emotion", "AUs"]
+    sheet.append([*head, "eye blink", *emotions, "Total"])
+    for recording in written:
+        clip = _perform(model, recording, options)
+        kept = sorted(
+            {int(n[2:].split("_")[0]) for n, w in clip.actions.items() if w > 0.02}
+        )
+        shown = {"happy": {"Positive"}, "surprise": {"Surprise"}}.get(
+            recording.expression, {"Negative"}
+        ) | ({"Repression"} if recording.expression == "disgust" else set())
+        apex = recording.first + int(np.argmax(clip.curve))
+        last = recording.first + len(clip) - 1
+        subject, folder, _ = recording.stem.split("/")
+        sheet.append(
+            [
+                recording.person % 5 + 1, subject, folder, recording.first, apex, last,
+                "+".join(sorted(shown)), "+".join(f"{n}" for n in kept) + "+L7(k)", 0,
+                *(int(name in shown) for name in emotions), len(shown),
+            ]
+        )  # fmt: skip
+    book.save(options.out / "4DME_Labelling_Micro_release v1.xlsx")

@@ -1,0 +1,239 @@
+"""Frontalisation: turning a scan to face the viewer, with landmarks or without.
+
+Raw scans are as the person sat. Without landmarks, yaw and roll come from the face's
+plane of symmetry and pitch from the lie of the face around the nose; every constant is
+this project's choice, tuned on scans made from ICT-FaceKit heads of known pose.
+Lengths are millimetres.
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float, Float32
+from scipy.spatial import KDTree
+from scipy.spatial.transform import Rotation
+
+from smile_jax.mesh.cameras import Framing
+from smile_jax.mesh.raster import vertex_normals
+from smile_jax.mesh.types import Mesh, MeshError
+
+# The face in its own axes: from the nose tip to the middle of the picture, its size.
+_CENTER_FROM_TIP = np.array([0.0, -6.0, -36.0])
+_EXTENT = 190.0
+
+_CELL = 4.0  # scans are thinned to one point a cell
+_NOSE_RADIUS = 25.0  # of the neighbourhood above which the nose rises
+_FACE_RADIUS = 75.0  # of the region that is symmetric
+_PITCH_RADIUS = 85.0
+_STEEPEST = 0.5  # cosine of the largest angle between nose and +z
+_SYMMETRIC = 4.0  # mm, mean misfit of a face and its mirror image
+# The line from the mouth up to the eyes leans back by this angle in a frontal face.
+_EYES_MOUTH_TILT_DEG = 16.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Pose:
+    """How a head is turned, and where its face is once turned back.
+
+    Attributes:
+      rotation: (3, 3) from the face's axes to the scan's, for column vectors.
+      framing: of the face after `frontalize`.
+    """
+
+    rotation: Float32[np.ndarray, "3 3"]
+    framing: Framing
+
+
+@dataclasses.dataclass(frozen=True)
+class Anchors:
+    """Landmarks that fix a pose, (3,) each, in mm: eye centres, mouth, nose tip."""
+
+    eyes: tuple[np.ndarray, np.ndarray]
+    mouth: np.ndarray
+    nose_tip: np.ndarray
+
+
+def frontalize(mesh: Mesh, pose: Pose) -> Mesh:
+    """Turns a mesh by the inverse of a pose, about the middle of its face."""
+    center = np.asarray(pose.framing.center, np.float32)
+    vertices = (mesh.vertices - center) @ pose.rotation + center
+    landmarks = mesh.landmarks
+    if landmarks is not None:
+        landmarks = (landmarks - center) @ pose.rotation + center
+    return dataclasses.replace(
+        mesh, vertices=np.ascontiguousarray(vertices, np.float32), landmarks=landmarks
+    )
+
+
+def pose_from_anchors(anchors: Anchors) -> Pose:
+    """Pose from landmarks: x along the eyes, y from the mouth up.
+
+    Raises:
+      MeshError: eyes and mouth lie on one line.
+    """
+    first, second = sorted(anchors.eyes, key=lambda point: point[0])
+    x = second - first
+    y = (first + second) / 2 - anchors.mouth
+    z = np.cross(x, y)
+    if not np.linalg.norm(z) > 1e-3 * np.linalg.norm(x) * np.linalg.norm(y):
+        raise MeshError("the landmarks of eyes and mouth lie on one line")
+    x, z = x / np.linalg.norm(x), z / np.linalg.norm(z)
+    axes = np.stack([x, np.cross(z, x), z], axis=1)
+    tilt = Rotation.from_euler("x", _EYES_MOUTH_TILT_DEG, degrees=True).as_matrix()
+    return _pose(axes @ tilt, anchors.nose_tip)
+
+
+def pose_from_surface(mesh: Mesh) -> Pose:
+    """Pose of a face scan in mm without landmarks.
+
+    The nose tip is the point that rises most above its neighbourhood and looks forward;
+    the face around it is aligned to its own mirror image (trimmed point-to-plane ICP),
+    which gives the plane of symmetry; in that plane the face is turned until a robust
+    plane through it stands upright.
+
+    Args:
+      mesh: a scan or head, turned by up to about 45 degrees.
+
+    Returns:
+      The pose. On scans of ICT-FaceKit heads within 30 degrees of yaw and pitch: see
+      docs/data.md for the measured error.
+
+    Raises:
+      MeshError: no symmetric face was found.
+    """
+    points, normals = _thin(mesh)
+    tree = KDTree(points)
+    best = None
+    for tip, forward in _nose_tips(points, normals, tree):
+        for lateral in _starts(forward):
+            misfit, found = _symmetry(points, normals, tree, tip, lateral)
+            if found[0] > 0.6 and (best is None or misfit < best[0]):
+                best = misfit, found, tip, forward
+        if best is not None and best[0] < _SYMMETRIC / 2:
+            break
+    if best is None or best[0] > _SYMMETRIC:
+        found_misfit = "no plane" if best is None else f"{best[0]:.1f} mm misfit"
+        raise MeshError(
+            f"no symmetric face found ({found_misfit}); is the scan in mm, and does it "
+            "face +z? Else build with pose='as_is'"
+        )
+    _, lateral, tip, forward = best
+    return _pose(_upright(points - tip, lateral, forward), tip)
+
+
+def _pose(axes: np.ndarray, tip: np.ndarray) -> Pose:
+    x, y, z = (float(c) for c in tip + axes @ _CENTER_FROM_TIP)
+    framing = Framing(center=(x, y, z), extent=_EXTENT)
+    return Pose(rotation=axes.astype(np.float32), framing=framing)
+
+
+def _thin(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """Mean point and normal of each cell of a grid; float64, so sums are exact."""
+    low = mesh.vertices.min(axis=0)
+    cells = np.floor((mesh.vertices - low) / _CELL).astype(np.int64)
+    if cells.max() > 1000 or cells.max() < 10:
+        raise MeshError(
+            f"a mesh of {np.ptp(mesh.vertices, axis=0).max():.3g} mm is no head; set "
+            "unit_mm to the millimetres of the file's unit"
+        )
+    key = (cells[:, 0] * 1024 + cells[:, 1]) * 1024 + cells[:, 2]
+    _, cell, count = np.unique(key, return_inverse=True, return_counts=True)
+    normals = vertex_normals(mesh.vertices, mesh.faces.view(np.uint32))
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        columns = [np.bincount(cell, values[:, k]) / count for k in range(3)]
+        return np.stack(columns, axis=1)
+
+    return mean(mesh.vertices), _unit(mean(normals))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(length, 1e-9)
+
+
+def _nose_tips(
+    points: np.ndarray, normals: np.ndarray, tree: KDTree, most: int = 3
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The points that rise most above their surroundings, and where they look."""
+    around = tree.query_ball_point(points, _NOSE_RADIUS)
+    count = np.array([len(near) for near in around])
+    middle = np.stack([points[near].mean(axis=0) for near in around])
+    forward = _unit(np.stack([normals[near].mean(axis=0) for near in around]))
+    height = ((points - middle) * forward).sum(axis=1)
+    # Not the rim of the scan, where half of the neighbourhood is missing.
+    height[(count < 0.6 * np.median(count)) | (forward[:, 2] < _STEEPEST)] = -np.inf
+    tips: list[int] = []
+    for i in np.argsort(-height):
+        apart = [np.linalg.norm(points[i] - points[j]) > 50 for j in tips]
+        if all(apart) and np.isfinite(height[i]):
+            tips.append(int(i))
+        if len(tips) == most:
+            break
+    return [(points[i], forward[i]) for i in tips]
+
+
+def _starts(forward: np.ndarray) -> list[np.ndarray]:
+    """Guesses of the lateral axis: level, and turned about the vertical."""
+    level = _unit(np.cross([0.0, 1.0, 0.0], forward))
+    up = np.cross(forward, level)
+    return [
+        Rotation.from_rotvec(np.deg2rad(turn) * up).apply(level)
+        for turn in (0.0, -20.0, 20.0)
+    ]
+
+
+def _symmetry(
+    points: np.ndarray,
+    normals: np.ndarray,
+    tree: KDTree,
+    tip: np.ndarray,
+    lateral: np.ndarray,
+    iterations: int = 30,
+    trim: float = 0.75,
+) -> tuple[float, np.ndarray]:
+    """Aligns the face to its mirror image; returns (misfit in mm, lateral axis)."""
+    face = points[np.linalg.norm(points - tip, axis=1) < _FACE_RADIUS]
+    linear = np.eye(3) - 2 * np.outer(lateral, lateral)
+    shift = tip - linear @ tip
+    for _ in range(iterations):
+        image = face @ linear.T + shift
+        distance, nearest = tree.query(image)
+        kept = distance <= np.quantile(distance, trim)
+        p, q, n = image[kept], points[nearest[kept]], normals[nearest[kept]]
+        center = p.mean(axis=0)
+        gap = ((q - p) * n).sum(axis=1)
+        weight = 1 / (1 + (gap / 2) ** 2)
+        jacobian = np.concatenate([np.cross(p - center, n), n], axis=1)
+        step = np.linalg.lstsq(jacobian * weight[:, None], gap * weight, rcond=None)[0]
+        turn = Rotation.from_rotvec(step[:3]).as_matrix()
+        linear = turn @ linear
+        shift = center + turn @ (shift - center) + step[3:]
+        if np.linalg.norm(step[:3]) < 1e-4:
+            break
+    distance, _ = tree.query(face @ linear.T + shift)
+    misfit = distance[distance <= np.quantile(distance, trim)].mean()
+    # The axis that the map reverses.
+    axis = np.linalg.eigh((linear + linear.T) / 2)[1][:, 0]
+    return float(misfit), axis * np.sign(axis[0])
+
+
+def _upright(
+    points: Float[np.ndarray, "n 3"], lateral: np.ndarray, forward: np.ndarray
+) -> np.ndarray:
+    """Axes (columns) of the face, pitched so that a plane through it is upright."""
+    forward = _unit(forward - lateral * (lateral @ forward))
+    axes = np.stack([lateral, np.cross(forward, lateral), forward], axis=1)
+    near = points[np.linalg.norm(points, axis=1) < _PITCH_RADIUS]
+    for _ in range(20):
+        x, y, z = (near @ axes).T
+        columns = np.stack([y, np.abs(x), np.ones_like(x)], axis=1)
+        weight = np.ones_like(z)
+        for _reweighting in range(5):
+            fit = np.linalg.lstsq(columns * weight[:, None], z * weight, rcond=None)[0]
+            weight = 1 / (1 + ((z - columns @ fit) / 6) ** 2)
+        tilt = float(np.arctan(fit[0]))
+        axes = axes @ Rotation.from_euler("x", tilt).as_matrix()
+        if abs(tilt) < 1e-4:
+            break
+    return axes

@@ -1,0 +1,49 @@
+"""One function on many inputs, on every core."""
+
+import collections
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+Shared = TypeVar("Shared")
+
+
+def run_everywhere(
+    function: Callable[[Input, Shared], Output],
+    inputs: Sequence[Input],
+    shared: Shared,
+) -> Iterator[Output]:
+    """Yields `function(input, shared)` in the order of the inputs.
+
+    In processes of their own (loky: no fork, so the threads of TensorFlow or jax do not
+    matter); the environment variable LOKY_MAX_CPU_COUNT limits how many. At most three
+    results a process wait at any time, so memory does not grow with the inputs.
+
+    Args:
+      function: of an importable module, or of one registered with
+        `cloudpickle.register_pickle_by_value`.
+      inputs: the work; everything in it must pickle.
+      shared: the second argument of every call.
+
+    Raises:
+      What `function` raises.
+    """
+    import loky
+
+    workers = min(loky.cpu_count(), len(inputs))
+    if workers <= 1:
+        for one in inputs:
+            yield function(one, shared)
+        return
+    executor = loky.ProcessPoolExecutor(workers)
+    waiting: collections.deque = collections.deque()
+    try:
+        for one in inputs:
+            waiting.append(executor.submit(function, one, shared))
+            if len(waiting) >= 3 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        executor.shutdown(wait=True, kill_workers=bool(waiting))

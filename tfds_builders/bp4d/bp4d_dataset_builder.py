@@ -1,0 +1,105 @@
+"""BP4D-Spontaneous and BP4D+: spontaneous expressions elicited by tasks, 4D."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+
+import tensorflow_datasets as tfds
+
+from smile_jax.data.examples import Sequence4D
+from smile_jax.data.names import BP4D_TASKS, GENDERS
+from smile_jax.data.scan_builder import (
+    ScanBuilder,
+    ScanConfig,
+    configs_4d,
+    group_frames,
+)
+from smile_jax.data.trees import Tree
+from smile_jax.faces import EXPRESSIONS
+
+
+@dataclasses.dataclass(kw_only=True)
+class Bp4dConfig(ScanConfig):
+    """Which clips of BP4D.
+
+    Attributes:
+      clip_frames: tasks are cut into clips of this many frame numbers (25 a second);
+        0 keeps each task whole.
+      task_expressions: the label of each task's clips; other tasks have none.
+    """
+
+    pose: str = "surface"
+    clip_frames: int = 100
+    task_expressions: Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: dict(BP4D_TASKS)
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = set(self.task_expressions.values()) - set(EXPRESSIONS)
+        if unknown:
+            raise ValueError(
+                f"task_expressions has {sorted(unknown)}, which are none of "
+                f"{EXPRESSIONS}"
+            )
+        if self.clip_frames < 0:
+            raise ValueError(f"clip_frames={self.clip_frames} must not be negative")
+
+
+class Builder(ScanBuilder):
+    """Clips of BP4D; subject, task and gender by their folders."""
+
+    CLASSES = EXPRESSIONS
+    BUILDER_CONFIGS = configs_4d(Bp4dConfig)
+    GAPS_ARE_NORMAL = True  # frames with occlusion were never written
+    TREE = """\
+  F001/T1/0000.obj (or .wrl)   mesh of frame 0
+  F001/T1/0000.jpg             its texture
+  ... F001 and on, M001 and on; T1 to T8 (BP4D+: T10)
+  (BP4D+ has the folders in 2D+3D/<subject>.zip: unpack them)"""
+
+    builder_config: Bp4dConfig
+
+    def describe(self) -> dict:
+        return {
+            "description": "BP4D spontaneous expressions, rendered from several views.",
+            "homepage": "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
+        }
+
+    def extra_features(self) -> dict:
+        return {"task": tfds.features.Text()}
+
+    def find(self, tree: Tree) -> list[Sequence4D]:
+        name = r"(?P<subject>[FM]\d{3})/(?P<task>T\d{1,2})/(?P<frame>\d{1,5})"
+        scans = tree.take(name + r"\.(?:obj|wrl)")
+        tree.take(name + r"\.(?:jpg|mtl|obj\.mtl)")
+        tree.take(r"(?:2DFeatures|3DFeatures|AUCoding|IRFeatures)/.*")
+        tree.take(r"(?:Physiology|Thermal)/.*")
+        found = []
+        length = self.builder_config.clip_frames
+        for keys, numbers, paths in group_frames(scans, "subject", "task"):
+            frames = zip(numbers, paths, strict=True)
+            clips = (
+                itertools.groupby(frames, key=lambda f: f[0] // length * length)
+                if (length)
+                else [(0, frames)]
+            )
+            for start, clip in clips:
+                clip_numbers, clip_paths = zip(*clip, strict=True)
+                name = f"{keys['subject']}_{keys['task']}"
+                found.append(
+                    Sequence4D(
+                        key=f"{name}_{start:05d}" if length else name,
+                        frames=self.mesh_files(clip_paths),
+                        numbers=clip_numbers,
+                        labels={
+                            "expression": self.builder_config.task_expressions.get(
+                                keys["task"]
+                            ),
+                            "subject": keys["subject"],
+                            "gender": GENDERS[keys["subject"][0]],
+                            "task": keys["task"],
+                        },
+                    )
+                )
+        return found

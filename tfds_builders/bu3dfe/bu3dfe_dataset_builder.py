@@ -1,0 +1,120 @@
+"""BU-3DFE: 100 people, six expressions at four intensities and neutral, static."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+
+from smile_jax.data.anchors import BINGHAMTON_ROWS, binghamton_anchors
+from smile_jax.data.examples import Sequence4D
+from smile_jax.data.names import BU3DFE, BU3DFE_ETHNICITIES, GENDERS
+from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
+from smile_jax.data.trees import Tree
+from smile_jax.faces import EXPRESSIONS
+
+
+@dataclasses.dataclass(kw_only=True)
+class Bu3dfeConfig(ScanConfig):
+    """Which scans of BU-3DFE.
+
+    Attributes:
+      kind: "F3D", the cropped face models, or "RAW", the scans as they were taken.
+      intensities: levels 1 to 4 of the six expressions.
+      neutral: also the neutral scans.
+      landmark_rows: rows of `.bnd` that `pose="landmarks"` uses (F3D only).
+    """
+
+    kind: str = "F3D"
+    intensities: Sequence[int] = (1, 2, 3, 4)
+    neutral: bool = True
+    landmark_rows: Mapping[str, tuple[int, int]] = dataclasses.field(
+        default_factory=lambda: dict(BINGHAMTON_ROWS)
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind not in ("F3D", "RAW"):
+            raise ValueError(f"kind={self.kind!r} must be 'F3D' or 'RAW'")
+        if not self.intensities or not set(self.intensities) <= {1, 2, 3, 4}:
+            raise ValueError(f"intensities={self.intensities} must name some of 1 to 4")
+
+
+class Builder(ScanBuilder):
+    """Scans of BU-3DFE; subject, class, intensity, gender, ethnicity by their names."""
+
+    CLASSES = EXPRESSIONS
+    BUILDER_CONFIGS = with_small(
+        Bu3dfeConfig(name="static", description="all 2,500 cropped faces"),
+        Bu3dfeConfig(
+            name="subset1",
+            intensities=(3, 4),
+            neutral=False,
+            description="Subset I: levels 3 and 4, no neutral; 1,200 scans",
+        ),
+        Bu3dfeConfig(
+            name="subset2",
+            neutral=False,
+            description="Subset II: all levels, no neutral; 2,400 scans",
+        ),
+        Bu3dfeConfig(
+            name="raw",
+            kind="RAW",
+            pose="surface",
+            description="all 2,500 raw scans, turned to the front",
+        ),
+    )
+    TREE = """\
+  F0001/F0001_AN01WH_F3D.wrl   cropped face (kind F3D)
+  F0001/F0001_AN01WH_RAW.wrl   raw scan (kind RAW)
+  F0001/F0001_AN01WH_F3D.bmp   texture of both
+  F0001/F0001_AN01WH_F3D.bnd   landmarks of F3D
+  ... F0001 to F0056 and M0001 to M0044, 25 scans each"""
+
+    builder_config: Bu3dfeConfig
+
+    def describe(self) -> dict:
+        return {
+            "description": "BU-3DFE facial expressions, rendered from several views.",
+            "homepage": "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
+        }
+
+    def find(self, tree: Tree) -> list[Sequence4D]:
+        config = self.builder_config
+        name = (
+            r"(?P<subject>[FM]\d{4})_(?P<code>AN|DI|FE|HA|NE|SA|SU)(?P<level>\d{2})"
+            r"(?P<ethnicity>[A-Z]{2})_(?P<kind>F3D|RAW)"
+        )
+        scans = tree.take(name + r"\.wrl")
+        tree.take(r"[FM]\d{4}_[A-Z]{2}\d{2}[A-Z]{2}_F[23]D\.bmp")
+        tree.take(r"[FM]\d{4}_[A-Z]{2}\d{2}[A-Z]{2}_RAW(\.pse|_84_LMS\.txt)")
+        landmarks = {path.stem: path for _, path in tree.take(name + r"\.bnd")}
+        found = []
+        for match, path in scans:
+            level = int(match["level"])
+            wanted = (
+                config.neutral
+                if match["code"] == "NE"
+                else level in (config.intensities)
+            )
+            if not wanted or match["kind"] != config.kind:
+                continue
+            bnd = landmarks.get(path.stem)
+            found.append(
+                Sequence4D(
+                    key=path.stem,
+                    frames=self.mesh_files([path]),
+                    labels={
+                        "expression": BU3DFE[match["code"]],
+                        "subject": match["subject"],
+                        "intensity": level,
+                        "gender": GENDERS[match["subject"][0]],
+                        "ethnicity": BU3DFE_ETHNICITIES.get(
+                            match["ethnicity"], "other"
+                        ),
+                    },
+                    anchors=bnd
+                    and functools.partial(
+                        binghamton_anchors, bnd, rows=config.landmark_rows
+                    ),
+                )
+            )
+        return found

@@ -1,0 +1,86 @@
+"""BU-4DFE: 101 people, one sequence of each of six expressions."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+from smile_jax.data.anchors import BINGHAMTON_ROWS, binghamton_anchors
+from smile_jax.data.examples import Sequence4D
+from smile_jax.data.names import BU4DFE, GENDERS
+from smile_jax.data.scan_builder import (
+    ScanBuilder,
+    ScanConfig,
+    configs_4d,
+    group_frames,
+)
+from smile_jax.data.trees import Tree
+from smile_jax.faces import EXPRESSIONS
+
+
+@dataclasses.dataclass(kw_only=True)
+class Bu4dfeConfig(ScanConfig):
+    """Which sequences of BU-4DFE.
+
+    Attributes:
+      landmark_rows: rows of `.bnd` that `pose="landmarks"` uses.
+    """
+
+    pose: str = "surface"
+    landmark_rows: Mapping[str, tuple[int, int]] = dataclasses.field(
+        default_factory=lambda: dict(BINGHAMTON_ROWS)
+    )
+
+
+class Builder(ScanBuilder):
+    """Sequences of BU-4DFE; subject, class and gender by their folders."""
+
+    CLASSES = EXPRESSIONS[:-1]  # there is no neutral class
+    BUILDER_CONFIGS = configs_4d(Bu4dfeConfig)
+    TREE = """\
+  F001/Angry/000.wrl   mesh of frame 0
+  F001/Angry/000.jpg   its texture
+  ... F001 to F058 and M001 to M043; Angry Disgust Fear Happy Sad Surprise
+  BU4DFE_BND_V1.1/F001/Angry/000.bnd   landmarks, optional"""
+
+    builder_config: Bu4dfeConfig
+
+    def describe(self) -> dict:
+        return {
+            "description": "BU-4DFE expression sequences, rendered from several views.",
+            "homepage": "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
+        }
+
+    def find(self, tree: Tree) -> list[Sequence4D]:
+        name = (
+            rf"(?P<subject>[FM]\d{{3}})/(?P<expression>{'|'.join(BU4DFE)})/"
+            r"(?P<frame>\d{3,4})"
+        )
+        scans = tree.take(name + r"\.wrl")
+        tree.take(name + r"\.jpg")
+        tree.take(r"BU_WrlViewer_V2/.*")
+        landmarks = {
+            (match["subject"], match["expression"], int(match["frame"])): path
+            for match, path in tree.take(name + r"\.bnd")
+        }
+        found = []
+        for keys, numbers, paths in group_frames(scans, "subject", "expression"):
+            bnd = landmarks.get((keys["subject"], keys["expression"], numbers[0]))
+            found.append(
+                Sequence4D(
+                    key=f"{keys['subject']}_{keys['expression']}",
+                    frames=self.mesh_files(paths),
+                    numbers=numbers,
+                    labels={
+                        "expression": BU4DFE[keys["expression"]],
+                        "subject": keys["subject"],
+                        "gender": GENDERS[keys["subject"][0]],
+                    },
+                    anchors=bnd
+                    and functools.partial(
+                        binghamton_anchors,
+                        bnd,
+                        rows=self.builder_config.landmark_rows,
+                    ),
+                )
+            )
+        return found

@@ -1,0 +1,82 @@
+"""FaceScape: 847 people, 20 expressions, registered meshes with textures, static."""
+
+import dataclasses
+
+import numpy as np
+
+from smile_jax.data.examples import Sequence4D
+from smile_jax.data.names import FACESCAPE, GENDERS
+from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
+from smile_jax.data.trees import Tree, TreeError
+
+
+@dataclasses.dataclass(kw_only=True)
+class FacescapeConfig(ScanConfig):
+    """FaceScape's topologically uniform models."""
+
+
+class Builder(ScanBuilder):
+    """Models of FaceScape; subject and class by name, gender and age by a list."""
+
+    CLASSES = FACESCAPE
+    BUILDER_CONFIGS = with_small(
+        FacescapeConfig(name="static", description="20 expressions of each person")
+    )
+    TREE = """\
+  1/models_reg/1_neutral.obj   mesh; or models_reg/1_neutral.obj, <person>_<expression>
+  1/models_reg/1_neutral.obj.mtl, 1_neutral.jpg   its material and texture
+  ... 20 expressions of each person
+  info_list_v2.txt             index, m or f, age; optional"""
+
+    builder_config: FacescapeConfig
+
+    def describe(self) -> dict:
+        return {
+            "description": "FaceScape expressions, rendered from several views.",
+            "homepage": "https://facescape.nju.edu.cn",
+        }
+
+    def extra_features(self) -> dict:
+        return {"age": np.int32}
+
+    def find(self, tree: Tree) -> list[Sequence4D]:
+        expression = rf"(?P<expression>{'|'.join(FACESCAPE)})"
+        scans = tree.take(rf"(?P<subject>\d+)/models_reg/\d+_{expression}\.obj")
+        scans = scans or tree.take(rf"models_reg/(?P<subject>\d+)_{expression}\.obj")
+        tree.take(rf"models_reg/\d+_{expression}(?:\.obj\.mtl|\.mtl|\.jpg)")
+        tree.take(r"dpmap/.*\.png")
+        people = self._people(tree)
+        found = []
+        for match, path in scans:
+            gender, age = people.get(int(match["subject"]), ("unknown", -1))
+            found.append(
+                Sequence4D(
+                    key=f"{int(match['subject']):04d}_{match['expression']}",
+                    frames=self.mesh_files([path]),
+                    labels={
+                        "expression": match["expression"],
+                        "subject": f"{int(match['subject']):04d}",
+                        "gender": gender,
+                        "age": age,
+                    },
+                )
+            )
+        return found
+
+    def _people(self, tree: Tree) -> dict[int, tuple[str, int]]:
+        """Subject -> (gender, age), from `info_list_v2.txt` where it is there."""
+        people = {}
+        for _, path in tree.take(r"info_list(_v\d)?\.txt"):
+            for number, line in enumerate(path.read_text().splitlines(), start=1):
+                words = line.replace(",", " ").split()
+                if len(words) < 3 or not words[0].isdecimal():
+                    continue  # a header, or a blank line
+                if (
+                    words[1].upper() not in GENDERS
+                    or not words[2].lstrip("-").isdecimal()
+                ):
+                    raise TreeError(
+                        f"{path}: line {number}: {line[:40]!r} is no 'index m|f age'"
+                    )
+                people[int(words[0])] = (GENDERS[words[1].upper()], int(words[2]))
+        return people

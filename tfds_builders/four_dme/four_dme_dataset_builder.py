@@ -1,0 +1,144 @@
+"""4DME: spontaneous micro- and macro-expressions, 4D, with several emotions a clip."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from smile_jax.data.examples import Sequence4D
+from smile_jax.data.four_dme_labels import Label, read_labels
+from smile_jax.data.names import FOUR_DME
+from smile_jax.data.scan_builder import (
+    ScanBuilder,
+    ScanConfig,
+    configs_4d,
+    group_frames,
+)
+from smile_jax.data.trees import Tree, pattern_regex
+from smile_jax.mesh.readers import MESH_SUFFIXES
+
+# From memory, the union of what the release codes; another one is an error that says
+# so.
+_ACTION_UNITS = (
+    1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 23, 24, 25, 26, 28, 38, 43,
+)  # fmt: skip
+
+
+@dataclasses.dataclass(kw_only=True)
+class FourDmeConfig(ScanConfig):
+    """Which clips of 4DME.
+
+    Attributes:
+      meshes: pattern of the mesh files, with the groups subject, clip and frame: the
+        release's names are not public, so this is where to say them.
+      kind: "micro", "macro" or "both"; told apart by the label file's name.
+      action_units: order of the feature `action_units`.
+      swap_rows: pairs of rows of the micro label file (0 is the first below the
+        header) whose action units the release has swapped.
+    """
+
+    pose: str = "surface"
+    meshes: str = "{subject}/{clip}/*{frame}.*"
+    kind: str = "both"
+    action_units: Sequence[int] = _ACTION_UNITS
+    swap_rows: Sequence[Sequence[int]] = ((144, 145),)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        regex = pattern_regex(self.meshes, MESH_SUFFIXES)
+        missing = [g for g in ("subject", "clip", "frame") if f"<{g}>" not in regex]
+        if missing:
+            raise ValueError(f"meshes={self.meshes!r} lacks the groups {missing}")
+        if self.kind not in ("micro", "macro", "both"):
+            raise ValueError(f"kind={self.kind!r} must be 'micro', 'macro' or 'both'")
+
+
+class Builder(ScanBuilder):
+    """Clips of 4DME that its spreadsheets label."""
+
+    CLASSES = FOUR_DME
+    BUILDER_CONFIGS = configs_4d(FourDmeConfig)
+    GAPS_ARE_NORMAL = True  # clips are cut out of longer recordings
+    TREE = """\
+  4DME_Labelling_Micro_release v1.xlsx   labels (and a Macro one)
+  S13/S13_1st_001_01_1/0001.obj          a frame: .obj, .ply or .wrl
+  S13/S13_1st_001_01_1/0001.jpg          its texture
+  (other names: config `meshes`, here "{subject}/{clip}/*{frame}.*")"""
+
+    builder_config: FourDmeConfig
+
+    def describe(self) -> dict:
+        return {
+            "description": "4DME micro-expressions, rendered from several views.",
+            "homepage": "https://www.oulu.fi/en/university/faculties-and-units/faculty-information-technology-and-electrical-engineering/center-for-machine-vision-and-signal-analysis",
+        }
+
+    def extra_features(self) -> dict:
+        units = len(self.builder_config.action_units)
+        return {
+            "emotions": tfds.features.Tensor(shape=(len(FOUR_DME),), dtype=np.uint8),
+            "action_units": tfds.features.Tensor(shape=(units,), dtype=np.uint8),
+            "kind": tfds.features.Text(),
+            "onset": np.int32,
+            "apex": np.int32,
+            "offset": np.int32,
+            "fold": np.int32,
+        }
+
+    def find(self, tree: Tree) -> list[Sequence4D]:
+        config = self.builder_config
+        labels = self._labels(tree)
+        scans = tree.take(pattern_regex(config.meshes, MESH_SUFFIXES))
+        tree.take(r".*\.(?:jpg|jpeg|png|bmp|mtl)")
+        found = []
+        for keys, numbers, paths in group_frames(scans, "subject", "clip"):
+            label = labels.pop((keys["subject"], keys["clip"]), None)
+            if label is None:
+                self.notes.append(
+                    f"{keys['subject']}/{keys['clip']}: left out, no spreadsheet has it"
+                )
+                continue
+            if config.kind not in ("both", label.kind):
+                continue
+            found.append(
+                Sequence4D(
+                    key=f"{keys['subject']}_{keys['clip']}",
+                    frames=self.mesh_files(paths),
+                    numbers=numbers,
+                    labels={
+                        "expression": label.emotion(),
+                        "subject": keys["subject"],
+                        "emotions": np.array(label.emotions, np.uint8),
+                        "action_units": self._units(label),
+                        "kind": label.kind,
+                        "onset": label.onset,
+                        "apex": label.apex,
+                        "offset": label.offset,
+                        "fold": label.fold,
+                    },
+                )
+            )
+        self.notes += [f"{s}/{c}: labelled, but has no meshes" for s, c in labels]
+        return found
+
+    def _labels(self, tree: Tree) -> dict[tuple[str, str], Label]:
+        labels = {}
+        for match, path in tree.take(
+            r"[^/]*4DME_Labelling_(?P<kind>Micro|Macro)_(?P<what>[^/]*)\.xlsx"
+        ):
+            kind = match["kind"].lower()
+            if "extra" not in match["what"].lower():
+                swaps = self.builder_config.swap_rows if kind == "micro" else ()
+                labels.update(read_labels(path, kind, swaps))
+        return labels
+
+    def _units(self, label: Label) -> np.ndarray:
+        order = list(self.builder_config.action_units)
+        unknown = sorted(set(label.action_units) - set(order))
+        if unknown:
+            raise ValueError(
+                f"{label.where}: action units {unknown} are not in the config's "
+                f"action_units {order}; add them there"
+            )
+        return np.array([unit in label.action_units for unit in order], np.uint8)

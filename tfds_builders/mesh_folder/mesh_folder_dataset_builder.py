@@ -1,0 +1,168 @@
+"""Any meshes of yours: a tree whose paths say what they are, or a CSV that does."""
+
+import csv
+import dataclasses
+import difflib
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from smile_jax.data.examples import Sequence4D
+from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
+from smile_jax.data.trees import Tree, TreeError, pattern_regex
+from smile_jax.mesh import Mesh, VertexSequence, read_mesh
+from smile_jax.mesh.readers import MESH_SUFFIXES
+
+_GROUPS = (
+    "subject", "sequence", "expression", "intensity", "gender", "ethnicity", "frame",
+)  # fmt: skip
+_SUFFIXES = (*MESH_SUFFIXES, ".npy")
+
+
+@dataclasses.dataclass(kw_only=True)
+class MeshFolderConfig(ScanConfig):
+    """How to read a folder of meshes.
+
+    Attributes:
+      pattern: of the paths, with any of the groups subject, sequence, expression,
+        intensity, gender, ethnicity, frame; `*` is anything but /, a final `.*` any
+        mesh suffix. Files that differ in nothing but {frame} are one sequence.
+      csv: in place of the pattern, a file in the folder with the column `path` and any
+        of the groups as columns.
+      classes: names of the expressions; () where there are no labels.
+      template: a mesh in the folder whose triangles the `.npy` sequences have.
+    """
+
+    pattern: str = "{subject}/{expression}/{frame}.*"
+    csv: str = ""
+    classes: Sequence[str] = ()
+    template: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.classes = tuple(self.classes)
+        if not self.csv:
+            regex = pattern_regex(self.pattern, _SUFFIXES)
+            names = [part.split(">")[0] for part in regex.split("(?P<")[1:]]
+            _check_names(names, f"pattern {self.pattern!r}")
+
+
+def _check_names(names: Sequence[str], where: str) -> None:
+    for name in names:
+        if name not in _GROUPS:
+            near = difflib.get_close_matches(name, _GROUPS, 1) or _GROUPS
+            raise ValueError(f"{where} has {name!r}; did you mean {', '.join(near)}?")
+
+
+class Builder(ScanBuilder):
+    """Meshes of a folder, described by the config."""
+
+    BUILDER_CONFIGS = with_small(
+        MeshFolderConfig(
+            name="static",
+            pattern="{subject}/{expression}.*",
+            channels=("depth", "normals"),
+            description="one mesh of each subject and expression, no labels",
+        ),
+        MeshFolderConfig(
+            name="frames",
+            frames=8,
+            channels=("depth", "normals"),
+            description="sequences {subject}/{expression}/{frame}, no labels",
+        ),
+    )
+
+    builder_config: MeshFolderConfig
+
+    @property
+    def CLASSES(self) -> Sequence[str]:  # type: ignore[override]
+        return self.builder_config.classes
+
+    @property
+    def TREE(self) -> str:  # type: ignore[override]
+        config = self.builder_config
+        return f"  {config.csv or config.pattern}"
+
+    def describe(self) -> dict:
+        return {"description": "Meshes of a folder, rendered from several views."}
+
+    def find(self, tree: Tree) -> list[Sequence4D]:
+        rows = self._csv_rows(tree) if self.builder_config.csv else self._rows(tree)
+        tree.take(r".*\.(?:jpg|jpeg|png|bmp|mtl|bin)")
+        template = self._template(tree)
+        sequences: dict[str, list[tuple[dict[str, str], pathlib.Path]]] = {}
+        for groups, path in rows:
+            named = [groups[name] for name in _GROUPS[:-1] if groups.get(name)]
+            key = groups.get("sequence") or "_".join(named) or path.stem
+            sequences.setdefault(key, []).append((groups, path))
+        return [
+            self._sequence(key, frames, template) for key, frames in sequences.items()
+        ]
+
+    def _sequence(
+        self,
+        key: str,
+        frames: list[tuple[dict[str, str], pathlib.Path]],
+        template: Mesh | None,
+    ) -> Sequence4D:
+        frames = sorted(frames, key=lambda f: (int(f[0].get("frame") or 0), f[1]))
+        groups, path = frames[0]
+        numbers = [int(g.get("frame") or 0) for g, _ in frames]
+        if len(set(numbers)) < len(frames):
+            raise TreeError(
+                f"{frames[0][1]} and {frames[1][1]} have the same groups and frame; "
+                "name what tells them apart with {frame} or {sequence}"
+            )
+        labels: dict[str, Any] = {
+            "subject": groups.get("subject") or "unknown",
+            "expression": self._expression(groups.get("expression"), path),
+        }
+        labels |= {g: groups[g] for g in ("gender", "ethnicity") if groups.get(g)}
+        if groups.get("intensity"):
+            labels["intensity"] = int(groups["intensity"])
+        if path.suffix.lower() != ".npy":
+            meshes: Sequence[Mesh] = self.mesh_files([path for _, path in frames])
+            return Sequence4D(key, meshes, labels, numbers)
+        if template is None:
+            raise TreeError(
+                f"{path}: a .npy sequence has no triangles; set the config's `template`"
+            )
+        return Sequence4D(
+            key, VertexSequence(path, template, self.builder_config.unit_mm), labels
+        )
+
+    def _expression(self, name: str | None, path: pathlib.Path) -> str | None:
+        classes = self.builder_config.classes
+        if not name or not classes:
+            return None
+        if name not in classes:
+            raise TreeError(
+                f"{path}: expression {name!r} is none of the config's classes {classes}"
+            )
+        return name
+
+    def _rows(self, tree: Tree) -> list[tuple[dict[str, str], pathlib.Path]]:
+        found = tree.take(pattern_regex(self.builder_config.pattern, _SUFFIXES))
+        return [(match.groupdict(), path) for match, path in found]
+
+    def _csv_rows(self, tree: Tree) -> list[tuple[dict[str, str], pathlib.Path]]:
+        table = tree.root / self.builder_config.csv
+        if not table.is_file():
+            raise TreeError(f"{table}: no such file; found:{tree.describe()}")
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            names = list(reader.fieldnames or [])
+            if "path" not in names:
+                raise TreeError(f"{table}: row 1: no column `path` in {names}")
+            _check_names([n for n in names if n != "path"], f"{table}: row 1")
+            rows = [(row, tree.root / row.pop("path")) for row in reader]
+        tree.take(r".*\.csv")
+        tree.mark(path for _, path in rows)
+        return rows
+
+    def _template(self, tree: Tree) -> Mesh | None:
+        if not self.builder_config.template:
+            return None
+        path = tree.root / self.builder_config.template
+        tree.mark([path])
+        return read_mesh(path)
