@@ -15,7 +15,7 @@ from absl import logging
 from etils import epath
 
 from smile_jax.data.examples import Made, Sequence4D, make_example
-from smile_jax.data.schema import FacesConfig, face_features
+from smile_jax.data.schema import FacesConfig, face_features, rendering_of
 from smile_jax.workers import run_everywhere
 
 # Share of skipped sequences, or frames, beyond which a build fails (this project's
@@ -162,14 +162,17 @@ class FaceDatasetBuilder(
         return BuildReport(total=len(sequences))
 
     def _generate_examples(self, sequences: list[Sequence4D]) -> Any:
-        # A builder's own module is rarely installed where the work is done.
+        # A builder's own module is rarely importable where the work is done. (On Beam's
+        # workers it must be, if its sequences hold classes or functions of its own.)
         module = sys.modules[type(self).__module__]
         if not module.__name__.startswith("smile_jax."):
             cloudpickle.register_pickle_by_value(module)
         return (self._beam if self._with_beam else self._local)(sequences)
 
     def _local(self, sequences: list[Sequence4D]) -> Iterator[tuple[str, Any]]:
-        for made in run_everywhere(make_example, sequences, self.builder_config):
+        for made in run_everywhere(
+            make_example, sequences, rendering_of(self.builder_config)
+        ):
             self._report.add(made)
             if made.example is not None:
                 yield made.key, made.example
@@ -180,7 +183,8 @@ class FaceDatasetBuilder(
 
         where = str(self.data_path / _REPORT)
         make = beam.ptransform_fn(_beam_examples)
-        return make(sequences, config=self.builder_config, where=where)
+        config = rendering_of(self.builder_config)
+        return make(sequences, config=config, where=where)
 
     def _process_pipeline_result(self, pipeline_result: Any) -> None:
         for path in sorted(epath.Path(self.data_path).glob(f"{_REPORT}*")):

@@ -139,6 +139,10 @@ class ScanBuilder(
 
     builder_config: ScanConfig
 
+    @property
+    def MANUAL_DOWNLOAD_INSTRUCTIONS(self) -> str:  # noqa: N802 - TFDS' name
+        return f"Put into the manual folder, at any depth:\n{self.TREE}"
+
     def find(self, tree: Tree) -> list[Sequence4D]:
         """Lists the sequences of a tree without reading any mesh."""
         raise NotImplementedError

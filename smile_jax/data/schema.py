@@ -64,6 +64,12 @@ class FacesConfig(tfds.core.BuilderConfig):
         self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
 
 
+def rendering_of(config: FacesConfig) -> FacesConfig:
+    """What `make_example` needs of a config, without the subclass and its module."""
+    names = [field.name for field in dataclasses.fields(FacesConfig)]
+    return FacesConfig(**{name: getattr(config, name) for name in names})
+
+
 def face_features(
     config: FacesConfig, classes: Sequence[str], extra: Mapping[str, Any]
 ) -> tfds.features.FeaturesDict:

@@ -1,0 +1,23 @@
+r"""BU-3DFE at 64 pixels on two CPU cores: pretraining on its cropped faces.
+
+    tfds build tfds_builders/bu3dfe --config=static_64 --manual_dir=BU_3DFE \
+        --data_dir=data --file_format=array_record
+    python -m smile_jax.train --config=experiments/bu3dfe.py --workdir=runs/bu3dfe
+    python -m smile_jax.evaluate --workdir=runs/bu3dfe
+
+Without a licence, a rehearsal tree takes the place of the folder:
+
+    python -m smile_jax.faces.export --format=bu3dfe --out=BU_3DFE --subjects=100 \
+        --texture=256 [--ict=ARCHIVE]
+"""
+
+from experiments import demo
+
+
+def get_config():
+    c = demo.get_config()
+    c.data.dir = "data/bu3dfe/static_64"
+    c.data.fold = 0
+    c.model.projector_dim = 512
+    c.train.epochs = 60.0
+    return c
