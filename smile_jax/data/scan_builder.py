@@ -140,7 +140,7 @@ class ScanBuilder(
     builder_config: ScanConfig
 
     @property
-    def MANUAL_DOWNLOAD_INSTRUCTIONS(self) -> str:  # noqa: N802 - TFDS' name
+    def MANUAL_DOWNLOAD_INSTRUCTIONS(self) -> str:
         return f"Put into the manual folder, at any depth:\n{self.TREE}"
 
     def find(self, tree: Tree) -> list[Sequence4D]:

@@ -27,8 +27,9 @@ _FACE_RADIUS = 75.0  # of the region that is symmetric
 _PITCH_RADIUS = 85.0
 _STEEPEST = 0.5  # cosine of the largest angle between nose and +z
 _SYMMETRIC = 4.0  # mm, mean misfit of a face and its mirror image
-# The line from the mouth up to the eyes leans back by this angle in a frontal face.
-_EYES_MOUTH_TILT_DEG = 16.0
+# The line from the middle of the mouth's corners up to the eyes leans back by this angle
+# in a frontal face.
+_EYES_MOUTH_TILT_DEG = 21.4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,13 @@ class Pose:
 
 @dataclasses.dataclass(frozen=True)
 class Anchors:
-    """Landmarks that fix a pose, (3,) each, in mm: eye centres, mouth, nose tip."""
+    """Landmarks that fix a pose, (3,) each, in mm.
+
+    Attributes:
+      eyes: the middle of the corners of each, in any order.
+      mouth: the middle of its corners.
+      nose_tip: the tip, or what lies near it; only the framing depends on it.
+    """
 
     eyes: tuple[np.ndarray, np.ndarray]
     mouth: np.ndarray
