@@ -60,7 +60,9 @@ def get_config() -> ConfigDict:
     t.activation = "gelu"  # "gelu" or "quick_gelu"
     t.dtype = "float32"  # of activations: "float32" or "bfloat16"
 
-    c.text_source = "weak"  # "weak": the class's prompts; "none": term 1 only
+    c.text_source = (
+        "weak"  # "weak": the class's prompts; "none": term 1 only, all clips
+    )
     c.loss = w = ConfigDict()
     w.decorrelation = 1.0  # weight of term 1
     w.alignment = 1.0  # weight of term 2

@@ -131,7 +131,8 @@ def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
         ("data.inputs", config.data.inputs, dataset.channels),
     ):
         missing = [name for name in asked if name not in there]
-        if missing:
+        unlabelled = what == "data.classes" and not there
+        if missing and not (unlabelled and config.text_source == "none"):
             problems.append(
                 f"{what}: {missing} are not in the dataset, which has {there}"
             )

@@ -32,7 +32,7 @@ class FaceDataset:
       yaws_deg: camera yaws of the views.
       classes: all class names.
       clips: pixel features: "views", "dynamic" or both.
-      labels: (n,) class index of each record.
+      labels: (n,) class index of each record, -1 where it has none.
       subjects, sequences: (n,) names.
       intensities: (n,).
     """
@@ -49,7 +49,7 @@ class FaceDataset:
 
     def records_of(self, classes: Sequence[str]) -> np.ndarray:
         """Indices of the records of some classes."""
-        wanted = [self.classes.index(name) for name in classes]
+        wanted = [self.classes.index(name) for name in classes if name in self.classes]
         return np.flatnonzero(np.isin(self.labels, wanted))
 
 
@@ -166,8 +166,11 @@ class _Selection:
             records,
             clip,
         )
-        position = {dataset.classes.index(name): i for i, name in enumerate(classes)}
-        self._labels = [position.get(label, -1) for label in dataset.labels[records]]
+        names = [*dataset.classes, None]  # label -1: none
+        self._labels = [
+            list(classes).index(names[label]) if names[label] in classes else -1
+            for label in dataset.labels[records]
+        ]
 
     def __len__(self) -> int:
         return len(self._records)

@@ -112,9 +112,17 @@ def test_folds(
     pretraining saw the test subjects unlabelled (transductive).
 
     Raises:
-      ProtocolError: the labels of test subjects were seen in training.
+      ProtocolError: the labels of test subjects were seen in training, or there are
+        none to test with.
     """
     plan, config = run.plan, run.config
+    if not len(plan.train_records) or not len(plan.test_records):
+        raise ProtocolError(
+            f"{run.workdir}: {plan.dataset.path} has no clips labelled as "
+            f"{list(config.data.classes)} on both sides of fold {run.info['fold']}, so "
+            "there is nothing to score; set --config.data.classes to classes of "
+            f"{plan.dataset.classes}"
+        )
     if protocol == "holdout" or one_of_many:
         return [(plan.train_records, plan.test_records)]
     if run.info["text_source"] != "none":

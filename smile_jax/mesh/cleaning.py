@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from smile_jax.mesh.merging import merge_points
 from smile_jax.mesh.types import Mesh, MeshError
 
 # Share of faces that repairs may remove before the file counts as broken
@@ -52,7 +53,8 @@ def clean(mesh: Mesh, name: str) -> Mesh:
     usable = finite[faces].all(axis=1)
     repairs["non-finite points removed"] = int((~finite).sum())
 
-    first, merged = _merge_duplicates(np.where(finite[:, None], vertices, np.inf))
+    solid = vertices if finite.all() else np.where(finite[:, None], vertices, np.inf)
+    first, merged = merge_points(np.ascontiguousarray(solid, np.float32))
     repairs["duplicate points merged"] = int(finite.sum() - finite[first].sum())
     faces = merged[faces]
     distinct = (
@@ -87,13 +89,3 @@ def clean(mesh: Mesh, name: str) -> Mesh:
         colors=None if mesh.colors is None else mesh.colors[kept],
         repairs={k: v for k, v in repairs.items() if v},
     )
-
-
-def _merge_duplicates(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (index of each distinct point's first copy, new index of each point)."""
-    rows = np.ascontiguousarray(vertices + 0.0).view([("", vertices.dtype)] * 3)
-    _, first, inverse = np.unique(rows.ravel(), return_index=True, return_inverse=True)
-    order = np.argsort(first)  # keep the file's order of points
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return first[order], rank[inverse]

@@ -132,12 +132,48 @@ def parse_list(data, at, stop, out):
 
 
 @numba.njit(cache=True)
+def parse_indices(data, at, stop, out):
+    """Parses whole numbers up to a `]`, as `parse_list` does with any.
+
+    Args:
+      data, at, stop: as there.
+      out: (capacity,) int32; numbers beyond it are BAD.
+    """
+    count, i = 0, at
+    while i < stop:
+        byte = data[i]
+        if is_space(byte):
+            i += 1
+        elif 48 <= byte <= 57 or byte == 45:
+            start = i
+            i += 1 if byte == 45 else 0
+            value, digits = 0, 0
+            while i < stop and 48 <= data[i] <= 57:
+                value = value * 10 + (data[i] - 48)
+                digits += 1
+                i += 1
+            ends = i >= stop or is_space(data[i]) or data[i] == 93 or data[i] == 35
+            if not 0 < digits < 10 or not ends:
+                return count, start, BAD
+            out[count] = -value if byte == 45 else value
+            count += 1
+        elif byte == 93:
+            return count, i, CLOSED
+        elif byte == 35:
+            while i < stop and data[i] != 10 and data[i] != 13:
+                i += 1
+        else:
+            return count, i, BAD
+    return count, i, UNCLOSED
+
+
+@numba.njit(cache=True)
 def triangulate(index, other):
     """Fans polygons that -1 ends, and the same corners of a second index beside them.
 
     Args:
-      index: (n,) int64; the last -1 may be missing.
-      other: (n,) int64 with its -1 at the same places, or empty.
+      index: (n,) int32; the last -1 may be missing.
+      other: (n,) int32 with its -1 at the same places, or empty.
 
     Returns:
       (faces (m, 3) int32, faces of `other` (m, 3) int32, polygons of fewer than three

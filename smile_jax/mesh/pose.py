@@ -27,9 +27,9 @@ _FACE_RADIUS = 75.0  # of the region that is symmetric
 _PITCH_RADIUS = 85.0
 _STEEPEST = 0.5  # cosine of the largest angle between nose and +z
 _SYMMETRIC = 4.0  # mm, mean misfit of a face and its mirror image
-# The line from the middle of the mouth's corners up to the eyes leans back by this angle
-# in a frontal face.
-_EYES_MOUTH_TILT_DEG = 21.4
+# In a frontal face the line from the middle of the mouth's corners up to the eyes leans
+# back by this angle.
+_EYES_MOUTH_TILT_DEG = 10.6
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,7 +59,7 @@ class VertexSequence(Sequence[Mesh]):
 
     def __getitem__(self, index):
         frame = self._array[index]
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             vertices = np.array(frame, np.float32) * np.float32(self.unit_mm)
         mesh = dataclasses.replace(self.template, vertices=vertices, landmarks=None)
         return clean(mesh, f"{self.path}: frame {index}")

@@ -6,14 +6,19 @@ import re
 
 import numpy as np
 
-from smile_jax.mesh.numbers import BAD, UNCLOSED, parse_list, triangulate
+from smile_jax.mesh.numbers import (
+    BAD,
+    UNCLOSED,
+    parse_indices,
+    parse_list,
+    triangulate,
+)
 from smile_jax.mesh.textures import find_texture
 from smile_jax.mesh.types import Mesh, MeshError
 
 # What structures the text outside of number lists.
 _TOKEN = re.compile(rb'#[^\r\n]*|"(?:[^"\\]|\\.)*"?|[A-Za-z_][\w.+-]*|[\[\]{}]')
 _INDEX_FIELDS = ("coordIndex", "texCoordIndex")
-_MAX_INDEX = 2**31 - 1
 
 
 @dataclasses.dataclass
@@ -89,7 +94,7 @@ def _parse(path: pathlib.Path, data: bytes) -> tuple[list[_FaceSet], list[str]]:
                 sets.append(_FaceSet(found.start()))
         elif first == b"[":
             if _holds_numbers(data, at):
-                values, after = _numbers(path, numbers, at)
+                values, after = _numbers(path, numbers, at, word in _INDEX_FIELDS)
                 _keep(sets, nodes, word, _Numbers(values, found.start()))
                 at = after + 1
             else:
@@ -130,18 +135,23 @@ def _holds_numbers(data: bytes, at: int) -> bool:
     return True  # and the list is found unclosed
 
 
-def _numbers(path: pathlib.Path, data: np.ndarray, at: int) -> tuple[np.ndarray, int]:
-    out = np.empty((len(data) - at) // 2 + 2)
-    count, where, how = parse_list(data, at, len(data), out)
+def _numbers(
+    path: pathlib.Path, data: np.ndarray, at: int, whole: bool
+) -> tuple[np.ndarray, int]:
+    """The numbers of a list, int32 if `whole`, and the byte of its `]`."""
+    out = np.empty((len(data) - at) // 2 + 2, np.int32 if whole else np.float64)
+    parse = parse_indices if whole else parse_list
+    count, where, how = parse(data, at, len(data), out)
     if how == UNCLOSED:
         raise MeshError(
             f"{path}: byte {where}: the file ends inside of the list that byte "
             f"{at - 1} opens, after {count} numbers; it is truncated, copy it again"
         )
     if how == BAD:
+        kind = "index" if whole else "number"
         shown = data[where : where + 12].tobytes().decode("latin-1")
         raise MeshError(
-            f"{path}: byte {where}: {shown!r} is no number; the file is damaged"
+            f"{path}: byte {where}: {shown!r} is no {kind}; the file is damaged"
         )
     return out[:count].copy(), where
 
@@ -171,7 +181,7 @@ def _mesh_of(path: pathlib.Path, face_set: _FaceSet) -> Mesh:
             )
     vertices = _rows(path, fields["Coordinate"], 3)
     index = _indices(path, fields["coordIndex"], len(vertices))
-    uv, uv_index = None, np.empty(0, np.int64)
+    uv, uv_index = None, np.empty(0, np.int32)
     if "TextureCoordinate" in fields:
         uv = _rows(path, fields["TextureCoordinate"], 2)
         if "texCoordIndex" in fields:
@@ -227,16 +237,13 @@ def _rows(path: pathlib.Path, numbers: _Numbers, columns: int) -> np.ndarray:
 
 def _indices(path: pathlib.Path, numbers: _Numbers, count: int) -> np.ndarray:
     values = numbers.values
-    with np.errstate(invalid="ignore"):
-        whole = values % 1 == 0
-    good = whole & (values >= -1) & (values < min(count, _MAX_INDEX))
-    if not good.all():
-        first = int(np.argmin(good))
+    if values.size and (values.min() < -1 or values.max() >= count):
+        first = int(np.argmax((values < -1) | (values >= count)))
         raise MeshError(
-            f"{path}: byte {numbers.at}: index {values[first]:.10g} (number {first} of "
-            f"the list) is outside -1..{count - 1}; the file is truncated or damaged"
+            f"{path}: byte {numbers.at}: index {values[first]} (number {first} of the "
+            f"list) is outside -1..{count - 1}; the file is truncated or damaged"
         )
-    return values.astype(np.int64)
+    return values
 
 
 def _join(parts: list[Mesh]) -> Mesh:

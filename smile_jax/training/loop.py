@@ -67,7 +67,7 @@ def _loop(
     batches = parallel.prefetch(
         train_batches(
             plan.dataset,
-            plan.train_records,
+            plan.pretrain_records,
             classes=config.data.classes,
             clip=config.data.clip,
             batch_size=config.train.batch_size,

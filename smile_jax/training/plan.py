@@ -24,7 +24,8 @@ class Plan:
 
     dataset: FaceDataset
     folds: dict[str, int]  # subject -> test fold
-    train_records: np.ndarray
+    pretrain_records: np.ndarray  # what the train step sees
+    train_records: np.ndarray  # those of them with a label among the classes
     test_records: np.ndarray
     steps: int
     tokens: np.ndarray  # (K, M, L)
@@ -38,22 +39,24 @@ def make_plan(config: ConfigDict) -> Plan:
     """
     dataset = open_dataset(config.data.dir)
     config_lib.validate_against(config, dataset)
+    subjects, fold = dataset.subjects, config.data.fold
     records = dataset.records_of(config.data.classes)
-    folds = subject_folds(
-        dataset.subjects[records], config.data.folds, config.data.fold_seed
-    )
-    train, test = split_records(dataset.subjects, records, folds, config.data.fold)
+    # Without text no label is needed, so clips of other classes or of none count too.
+    seen = records if config.text_source != "none" else np.arange(len(subjects))
+    folds = subject_folds(subjects[seen], config.data.folds, config.data.fold_seed)
+    pretrain, _ = split_records(subjects, seen, folds, fold)
+    train, test = split_records(subjects, records, folds, fold)
     steps = config.train.steps
     if not steps:
         steps = max(
-            1, round(config.train.epochs * len(train) / config.train.batch_size)
+            1, round(config.train.epochs * len(pretrain) / config.train.batch_size)
         )
     text = config.model.text
     tokenizer = HashTokenizer(text.context_length, text.vocab_size)
     prompts = class_prompts(config.data.classes)
     tokens = tokenizer([text for texts in prompts for text in texts])
     tokens = tokens.reshape(len(prompts), -1, text.context_length)
-    return Plan(dataset, folds, train, test, steps, tokens)
+    return Plan(dataset, folds, pretrain, train, test, steps, tokens)
 
 
 def build(config: ConfigDict, plan: Plan) -> tuple[Smile, TrainState, Any]:

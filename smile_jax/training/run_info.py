@@ -21,10 +21,10 @@ from smile_jax.training.state import TrainState
 def print_plan(config: ConfigDict, plan: Plan, state: TrainState) -> None:
     parameters = sum(np.size(p) for p in jax.tree.leaves(state.params))
     batch, devices = config.train.batch_size, jax.device_count()
-    subjects = len(np.unique(plan.dataset.subjects[plan.train_records]))
-    epochs = plan.steps * batch / len(plan.train_records)
+    subjects = len(np.unique(plan.dataset.subjects[plan.pretrain_records]))
+    epochs = plan.steps * batch / len(plan.pretrain_records)
     print(
-        f"data       {plan.dataset.path}: {len(plan.train_records)} clips of "
+        f"data       {plan.dataset.path}: {len(plan.pretrain_records)} clips of "
         f"{subjects} subjects, fold {config.data.fold} of {config.data.folds} "
         f"held out\n"
         f"devices    {devices} x {jax.devices()[0].device_kind}, "
