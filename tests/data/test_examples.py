@@ -1,0 +1,105 @@
+"""The unit of work: one sequence in, one example out."""
+
+import dataclasses
+import tracemalloc
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from smile_jax.data.examples import Sequence4D, make_example
+from smile_jax.data.scan_builder import MeshFiles, ScanConfig
+from smile_jax.data.schema import FacesConfig
+from smile_jax.mesh import Mesh, MeshError, dynamic_image
+from tests.mesh.shapes import sphere
+
+LABELS = {"subject": "A", "expression": "sad"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Growing(Sequence):
+    """A sphere that moves a little each frame; some frames cannot be read."""
+
+    frames: int
+    broken: frozenset = frozenset()
+
+    def __len__(self):
+        return self.frames
+
+    def __getitem__(self, index) -> Mesh:
+        if index in self.broken:
+            raise MeshError(f"frame{index}.wrl: byte 3: broken")
+        ball = sphere(n=30)
+        return dataclasses.replace(ball, vertices=ball.vertices + np.float32(index))
+
+
+def config(**fields) -> FacesConfig:
+    return FacesConfig(name="x", **{"size": 16, "yaws_deg": (0.0,)} | fields)
+
+
+def make(count, broken=(), numbers=None, **fields):
+    sequence = Sequence4D("k", Growing(count, frozenset(broken)), LABELS, numbers)
+    return make_example(sequence, config(**fields))
+
+
+def test_only_the_sampled_frames_are_read():
+    made = make(100, frames=3, numbers=[2 * i for i in range(100)])
+    assert made.frames == 3 and made.skipped == []
+    assert made.example["frame_index"].tolist() == [0, 100, 198]
+
+
+def test_dynamic_image_is_pooled_frame_by_frame():
+    every = make(12, frames=12).example["views"].astype(np.float32) / 255
+    made = make(12, frames=0, dynamic=True)
+    assert made.frames == 12 and "views" not in made.example
+    expected = (dynamic_image(every) * 255).round()
+    np.testing.assert_allclose(made.example["dynamic"][0], expected, atol=1)
+
+
+def test_an_unreadable_frame_is_replaced_by_its_neighbour_and_listed():
+    made = make(30, broken={0}, frames=0, dynamic=True)
+    assert made.example is not None
+    assert made.skipped == ["k: frame0.wrl: byte 3: broken"]
+    whole = make(30, frames=0, dynamic=True).example["dynamic"].astype(int)
+    assert np.abs(made.example["dynamic"] - whole).mean() < 3
+
+
+@pytest.mark.parametrize("broken", [range(5), (3, 8, 13, 18)])
+def test_a_sequence_with_too_many_unreadable_frames_is_given_up(broken):
+    made = make(20, broken=broken, frames=0, dynamic=True)
+    assert made.example is None
+    assert "frame" in made.skipped[-1] and made.skipped[-1].startswith("k: ")
+
+
+def test_no_frames_and_one_unreadable_scan_are_given_up():
+    assert "has no frames" in make(0).skipped[0]
+    assert make(1, broken={0}).skipped == ["k: frame0.wrl: byte 3: broken"]
+
+
+def test_what_has_no_label_has_minus_one():
+    sequence = Sequence4D("k", Growing(1), {"subject": "A", "expression": None})
+    assert make_example(sequence, config()).example["expression"] == -1
+
+
+def test_memory_does_not_grow_with_the_sequence():
+    peaks = []
+    make(3, frames=2, dynamic=True)  # compiled code and imports are not counted
+    for frames in (10, 80):
+        tracemalloc.start()
+        make(frames, frames=2, dynamic=True, size=64)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_units_and_pose(tmp_path):
+    path = tmp_path / "scan.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    scaled = MeshFiles([path], unit_mm=1000.0)[0]
+    assert scaled.vertices.max() == 1000
+    with pytest.raises(MeshError, match=r"scan\.obj: its texture image"):
+        MeshFiles([path], needs_texture=True)[0]
+    with pytest.raises(ValueError, match="unit_mm=0"):
+        ScanConfig(name="x", unit_mm=0)
+    made = make(1, pose="surface")  # a ball has no nose
+    assert made.example is None or made.example["mm_per_pixel"] > 0
