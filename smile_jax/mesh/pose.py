@@ -25,8 +25,12 @@ _CELL = 4.0  # scans are thinned to one point a cell
 _NOSE_RADIUS = 25.0  # of the neighbourhood above which the nose rises
 _FACE_RADIUS = 75.0  # of the region that is symmetric
 _PITCH_RADIUS = 85.0
+_RIDGE = 5.0  # half width of what lies on the plane of symmetry
 _STEEPEST = 0.5  # cosine of the largest angle between nose and +z
-_SYMMETRIC = 4.0  # mm, mean misfit of a face and its mirror image
+_SYMMETRIC = 3.0  # mm, mean misfit of a face and its mirror image
+_SURE = 1.8  # mm, a misfit with which one need not look for another plane
+_OFF_PLANE = 12.0  # mm, a nose tip lies no farther from the plane of symmetry
+_AS_STEEP = 0.7  # what rises by this share of the steepest may be the nose
 # In a frontal face the line from the middle of the mouth's corners up to the eyes leans
 # back by this angle.
 _EYES_MOUTH_TILT_DEG = 10.6
@@ -110,22 +114,52 @@ def pose_from_surface(mesh: Mesh) -> Pose:
     """
     points, normals = _thin(mesh)
     tree = KDTree(points)
-    best = None
-    for tip, forward in _nose_tips(points, normals, tree):
-        for lateral in _starts(forward):
-            misfit, found = _symmetry(points, normals, tree, tip, lateral)
-            if found[0] > 0.6 and (best is None or misfit < best[0]):
-                best = misfit, found, tip, forward
-        if best is not None and best[0] < _SYMMETRIC / 2:
+    tips = _nose_tips(points, normals, tree)
+    best = (np.inf, np.zeros(3), np.zeros(3))
+    for tip, forward in tips:
+        for start in _starts(forward):
+            misfit, lateral = _symmetry(points, normals, tree, tip, start)
+            # Not a plane that divides brow from chin.
+            if lateral[0] > 0.6 and misfit < best[0]:
+                best = misfit, lateral, tip
+        if best[0] < _SURE:
             break
-    if best is None or best[0] > _SYMMETRIC:
-        found_misfit = "no plane" if best is None else f"{best[0]:.1f} mm misfit"
+    misfit, lateral, on_plane = best
+    if misfit > _SYMMETRIC:
         raise MeshError(
-            f"no symmetric face found ({found_misfit}); is the scan in mm, and does it "
-            "face +z? Else build with pose='as_is'"
+            f"no symmetric face found (misfit {misfit:.1f} mm); is the scan in mm, and "
+            "does it face +z? Else build with pose='as_is'"
         )
-    _, lateral, tip, forward = best
-    return _pose(_upright(points - tip, lateral, forward), tip)
+    # Lips and chin rise as the nose does and are as symmetric; the nose is above them.
+    poses = [
+        _level(points, lateral, tip, forward)
+        for tip, forward in tips
+        if abs((tip - on_plane) @ lateral) < _OFF_PLANE
+    ]
+    steepest = max(rise for rise, _, _ in poses)
+    high = [pose for pose in poses if pose[0] > _AS_STEEP * steepest]
+    _, axes, tip = max(high, key=lambda pose: pose[2][1])
+    return _pose(axes, tip)
+
+
+def _level(
+    points: np.ndarray, lateral: np.ndarray, tip: np.ndarray, forward: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """(how far the nose rises in mm, the face's axes, the nose tip at the top)."""
+    axes = _upright(points - tip, lateral, forward)
+    for _ in range(5):
+        x, _y, z = ((points - tip) @ axes).T
+        near = np.linalg.norm(points - tip, axis=1) < _FACE_RADIUS
+        ridge = near & (np.abs(x) < _RIDGE)
+        nose = points[np.argmax(np.where(ridge, z, -np.inf))]
+        if np.linalg.norm(nose - tip) < _CELL:
+            break
+        tip = nose
+        axes = _upright(points - tip, lateral, axes[:, 2])
+    distance = np.linalg.norm(points - tip, axis=1)
+    around = (distance > _NOSE_RADIUS) & (distance < 2 * _NOSE_RADIUS)
+    rise = -np.median(((points - tip) @ axes)[around, 2]) if around.any() else 0.0
+    return float(rise), axes, tip
 
 
 def _pose(axes: np.ndarray, tip: np.ndarray) -> Pose:
@@ -160,7 +194,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _nose_tips(
-    points: np.ndarray, normals: np.ndarray, tree: KDTree, most: int = 3
+    points: np.ndarray, normals: np.ndarray, tree: KDTree, most: int = 5
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The points that rise most above their surroundings, and where they look."""
     around = tree.query_ball_point(points, _NOSE_RADIUS)
