@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
-from smile_jax.data import names
+from smile_jax.faces import dataset_names as names
 from smile_jax.faces.expressions import EXPRESSIONS
 from smile_jax.faces.model import FaceModel
 from smile_jax.faces.sampling import Clip, Difficulty, sample_clip, sample_subject

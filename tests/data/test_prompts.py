@@ -2,9 +2,9 @@
 
 import pytest
 
-from smile_jax.data import names
 from smile_jax.data.prompts import class_prompts
 from smile_jax.faces import EXPRESSIONS
+from smile_jax.faces import dataset_names as names
 
 
 @pytest.mark.parametrize(

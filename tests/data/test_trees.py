@@ -12,9 +12,9 @@ from smile_jax.data.anchors import (
     bosphorus_anchors,
 )
 from smile_jax.data.four_dme_labels import read_labels
-from smile_jax.data.names import FOUR_DME
 from smile_jax.data.scan_builder import ScanConfig, group_frames
 from smile_jax.data.trees import Tree, TreeError, missing_numbers, pattern_regex
+from smile_jax.faces.dataset_names import FOUR_DME
 from smile_jax.mesh import MeshError
 from tests.data.trees import write_tree
 

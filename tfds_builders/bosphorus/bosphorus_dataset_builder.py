@@ -8,10 +8,10 @@ import tensorflow_datasets as tfds
 
 from smile_jax.data.anchors import bosphorus_anchors
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.names import BOSPHORUS
 from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
 from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
+from smile_jax.faces.dataset_names import BOSPHORUS
 
 _GROUPS = ("N", "LFAU", "UFAU", "CAU", "E", "YR", "PR", "CR", "O", "IGN")
 

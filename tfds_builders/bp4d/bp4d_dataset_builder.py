@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import tensorflow_datasets as tfds
 
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.names import BP4D_TASKS, GENDERS
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     ScanConfig,
@@ -16,6 +15,7 @@ from smile_jax.data.scan_builder import (
 )
 from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
+from smile_jax.faces.dataset_names import BP4D_TASKS, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from smile_jax.data.anchors import BINGHAMTON_ROWS, binghamton_anchors
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.names import BU3DFE, BU3DFE_ETHNICITIES, GENDERS
 from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
 from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
+from smile_jax.faces.dataset_names import BU3DFE, BU3DFE_ETHNICITIES, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)

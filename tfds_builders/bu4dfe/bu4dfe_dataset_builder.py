@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from smile_jax.data.anchors import BINGHAMTON_ROWS, binghamton_anchors
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.names import BU4DFE, GENDERS
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     ScanConfig,
@@ -15,6 +14,7 @@ from smile_jax.data.scan_builder import (
 )
 from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
+from smile_jax.faces.dataset_names import BU4DFE, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)

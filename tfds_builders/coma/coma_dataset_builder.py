@@ -3,7 +3,6 @@
 import dataclasses
 
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.names import COMA
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     ScanConfig,
@@ -11,6 +10,7 @@ from smile_jax.data.scan_builder import (
     group_frames,
 )
 from smile_jax.data.trees import Tree
+from smile_jax.faces.dataset_names import COMA
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.names import FACESCAPE, GENDERS
 from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
 from smile_jax.data.trees import Tree, TreeError
+from smile_jax.faces.dataset_names import FACESCAPE, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)

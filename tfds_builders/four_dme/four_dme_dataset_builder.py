@@ -8,7 +8,6 @@ import tensorflow_datasets as tfds
 
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.four_dme_labels import Label, read_labels
-from smile_jax.data.names import FOUR_DME
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     ScanConfig,
@@ -16,6 +15,7 @@ from smile_jax.data.scan_builder import (
     group_frames,
 )
 from smile_jax.data.trees import Tree, pattern_regex
+from smile_jax.faces.dataset_names import FOUR_DME
 from smile_jax.mesh.readers import MESH_SUFFIXES
 
 # From memory, the union of what the release codes; another one is an error that says
