@@ -61,6 +61,7 @@ class BuildReport:
         for line in made.skipped:
             logging.warning("skipped %s", line)
         self.skipped += made.skipped
+        self.notes += made.notes
         self.frames += made.frames
         self.repairs.update(made.repairs)
         self.written += made.example is not None
@@ -235,6 +236,7 @@ def _report_line(made: Made) -> str:
             "written": made.example is not None,
             "frames": made.frames,
             "skipped": made.skipped,
+            "notes": made.notes,
             "repairs": made.repairs,
         }
     )

@@ -1,7 +1,6 @@
 """The unit of work of a build: one sequence of meshes in, one example out."""
 
 import collections
-import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from smile_jax.data.schema import FacesConfig, render_example, sample_frames
-from smile_jax.mesh import Mesh, MeshError, RankPooling, frame_mesh
+from smile_jax.mesh import Framing, Mesh, MeshError, RankPooling, frame_mesh
 from smile_jax.mesh.pose import (
     Anchors,
     Pose,
@@ -56,6 +55,7 @@ class Made:
       example: of the schema, or None where the sequence was given up.
       frames: how many were rendered.
       skipped: a line for each file that was skipped, and why.
+      notes: lines on what was done otherwise than asked.
       repairs: what cleaning changed, by kind.
     """
 
@@ -63,6 +63,7 @@ class Made:
     example: dict[str, Any] | None = None
     frames: int = 0
     skipped: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
     repairs: collections.Counter = dataclasses.field(
         default_factory=collections.Counter
     )
@@ -85,28 +86,22 @@ def make_example(sequence: Sequence4D, config: FacesConfig) -> Made:
 def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str, Any]:
     total = len(sequence.frames)
     if not total:
-        raise MeshError(f"{sequence.key}: the sequence has no frames")
+        raise MeshError("the sequence has no frames")
     kept = sample_frames(total, config.frames)
     needed = range(total) if config.dynamic else sorted(set(kept.tolist()))
     pooling = RankPooling(total)
     images: dict[int, np.ndarray] = {}
-    framing, pose = None, None
+    renderer = _Renderer(sequence, config, made)
     for index in needed:
-        mesh = _read(sequence, index, made)
-        made.repairs.update(mesh.repairs)
+        image = _nearest(renderer, index, total, made)
         if len(made.skipped) > max(_MAX_LOST * len(needed), 1):
             raise MeshError(f"{len(made.skipped)} of its frames are unreadable")
-        if framing is None:
-            pose = _pose(sequence, mesh, config)
-            framing = pose.framing if pose else frame_mesh(mesh)
-        image = render_example(
-            frontalize(mesh, pose) if pose else mesh, config, framing
-        )
         made.frames += 1
         if index in kept:
             images[index] = image
         if config.dynamic:
             pooling.add(index, image.astype(np.float32) / 255)
+    framing = renderer.framing
     assert framing is not None
     example = {
         "sequence": sequence.key,
@@ -129,30 +124,55 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
     return example
 
 
-def _read(sequence: Sequence4D, index: int, made: Made) -> Mesh:
-    """The frame, or the nearest one that can be read."""
-    total, first_error = len(sequence.frames), None
+class _Renderer:
+    """Renders frames of a sequence, all turned and framed as the first one it got."""
+
+    def __init__(self, sequence: Sequence4D, config: FacesConfig, made: Made) -> None:
+        self._sequence, self._config, self._made = sequence, config, made
+        self.framing: Framing | None = None
+        self._pose: Pose | None = None
+
+    def __call__(self, index: int) -> np.ndarray:
+        mesh = self._sequence.frames[index]
+        framing, pose = self.framing, self._pose
+        if framing is None:
+            pose = self._find_pose(mesh)
+            framing = pose.framing if pose else frame_mesh(mesh)
+        turned = frontalize(mesh, pose) if pose else mesh
+        image = render_example(turned, self._config, framing)
+        self.framing, self._pose = framing, pose
+        self._made.repairs.update(mesh.repairs)
+        return image
+
+    def _find_pose(self, mesh: Mesh) -> Pose | None:
+        if self._config.pose == "as_is":
+            return None
+        if self._config.pose == "landmarks":
+            try:
+                if self._sequence.anchors is None:
+                    raise MeshError("it has no landmark file")
+                return pose_from_anchors(self._sequence.anchors())
+            except MeshError as error:
+                self._made.notes.append(
+                    f"{self._sequence.key}: turned by its surface, not by landmarks: "
+                    f"{error}"
+                )
+        return pose_from_surface(mesh)
+
+
+def _nearest(render: _Renderer, index: int, total: int, made: Made) -> np.ndarray:
+    """The image of a frame, or of the nearest one that can be read."""
+    first_error = None
     nearby = sorted(range(-_NEAREST, _NEAREST + 1), key=lambda step: (abs(step), step))
     for step in nearby:
         if not 0 <= index + step < total:
             continue
         try:
-            mesh = sequence.frames[index + step]
+            image = render(index + step)
         except MeshError as error:
             first_error = first_error or error
-            if total == 1:
-                break
             continue
         if first_error is not None:
-            made.skipped.append(f"{sequence.key}: {first_error}")
-        return mesh
-    raise first_error or MeshError(f"{sequence.key}: frame {index} cannot be read")
-
-
-def _pose(sequence: Sequence4D, mesh: Mesh, config: FacesConfig) -> Pose | None:
-    if config.pose == "as_is":
-        return None
-    if config.pose == "landmarks" and sequence.anchors is not None:
-        with contextlib.suppress(MeshError):  # occluded: fall back to the surface
-            return pose_from_anchors(sequence.anchors())
-    return pose_from_surface(mesh)
+            made.skipped.append(f"{made.key}: {first_error}")
+        return image
+    raise first_error or MeshError(f"frame {index} cannot be read")

@@ -65,7 +65,7 @@ def read_labels(
             changed = [c for c in rows[a] if c == "AUs" or re.fullmatch(r"AU\d+", c)]
             for column in changed:
                 rows[a][column], rows[b][column] = rows[b][column], rows[a][column]
-    labels = {}
+    labels: dict[tuple[str, str], Label] = {}
     for number, row in enumerate(rows):
         where = f"{path}: row {number + 2}"
         if row["sub_ID"] is None and row["fold_name"] is None:
@@ -77,7 +77,10 @@ def read_labels(
             raise TreeError(
                 f"{where}: emotions {emotions} are not 0 or 1, at least one 1"
             )
-        labels[(_name(row["sub_ID"]), _name(row["fold_name"]))] = Label(
+        clip = _name(row["sub_ID"]), _name(row["fold_name"])
+        if clip in labels:
+            raise TreeError(f"{where}: {clip} again, after {labels[clip].where}")
+        labels[clip] = Label(
             where=where,
             kind=kind,
             emotions=emotions,

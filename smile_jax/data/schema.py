@@ -26,6 +26,7 @@ import tensorflow_datasets as tfds
 
 from smile_jax.data.channels import CHANNELS, num_channels
 from smile_jax.mesh import Framing, Mesh, render_views
+from smile_jax.mesh.render import MAX_VIEWS
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -57,6 +58,11 @@ class FacesConfig(tfds.core.BuilderConfig):
             )
         if self.frames < 1 and not self.dynamic:
             raise ValueError("frames=0 needs dynamic=True, or nothing would be kept")
+        if not 1 <= len(self.yaws_deg) <= MAX_VIEWS or self.size < 1 or self.frames < 0:
+            raise ValueError(
+                f"yaws_deg={self.yaws_deg} must name 1 to {MAX_VIEWS} views, "
+                f"size={self.size} be positive and frames={self.frames} not negative"
+            )
         if self.pose not in ("as_is", "surface", "landmarks"):
             raise ValueError(
                 f"pose={self.pose!r} must be 'as_is', 'surface' or 'landmarks'"

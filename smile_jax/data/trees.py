@@ -3,7 +3,7 @@
 import os
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 _LISTED = 20
 
@@ -26,25 +26,37 @@ class Tree:
         self.root = pathlib.Path(root)
         if not self.root.is_dir():
             raise TreeError(f"{root}: no such folder")
-        self._files = sorted(
-            os.path.relpath(os.path.join(folder, name), self.root).replace(os.sep, "/")
-            for folder, _, names in os.walk(self.root, followlinks=True)
-            for name in names
-            if not name.startswith(".")
-        )
+        self._files = sorted(self._walk())
         self._known: set[str] = set()
+
+    def _walk(self) -> Iterator[str]:
+        """Paths relative to the root; a folder that links lead to twice counts once."""
+        visited = set()
+        for folder, folders, names in os.walk(
+            self.root, followlinks=True, onerror=_cannot_list
+        ):
+            real = os.path.realpath(folder)
+            if real in visited:
+                folders.clear()
+                continue
+            visited.add(real)
+            for name in names:
+                if not name.startswith((".", "~$")):
+                    path = os.path.relpath(os.path.join(folder, name), self.root)
+                    yield path.replace(os.sep, "/")
 
     def take(self, pattern: str) -> list[tuple[re.Match, pathlib.Path]]:
         """Files whose path ends as `pattern` says, at any depth, in order.
 
         Args:
-          pattern: regular expression of the last parts of the path, with /.
+          pattern: regular expression of the last parts of the path, with /; suffixes
+            in lower case, whatever the files' case.
 
         Returns:
           (match, path) pairs; the files count as recognised.
         """
         regex = re.compile(rf"(?:.*/)?(?:{pattern})")
-        found = [(regex.fullmatch(name), name) for name in self._files]
+        found = [(regex.fullmatch(_lower_suffix(name)), name) for name in self._files]
         taken = [(match, name) for match, name in found if match]
         self._known.update(name for _, name in taken)
         return [(match, self.root / name) for match, name in taken]
@@ -57,11 +69,17 @@ class Tree:
 
     def unmatched(self) -> list[str]:
         """The files that no pattern took, relative to the root."""
-        return [name for name in self._files if name not in self._known]
+        return [_shown(name) for name in self._files if name not in self._known]
+
+    def mentions(self, name: str) -> bool:
+        """Whether a subject's or sequence's name occurs in any path."""
+        return any(
+            name in path or name in path.replace("/", "_") for path in self._files
+        )
 
     def describe(self) -> str:
         """A short listing of what there is, two levels deep."""
-        names = sorted({"/".join(name.split("/")[:2]) for name in self._files})
+        names = sorted({_shown("/".join(n.split("/")[:2])) for n in self._files})
         more = f"\n  ... and {len(names) - _LISTED} more" * (len(names) > _LISTED)
         return (
             "".join(f"\n  {name}" for name in names[:_LISTED]) + more or "\n  nothing"
@@ -99,6 +117,26 @@ def pattern_regex(pattern: str, suffixes: tuple[str, ...]) -> str:
     return "".join([*parts[:-1], re.escape(parts[-1])])
 
 
-def missing_numbers(numbers: list[int]) -> list[int]:
-    """The numbers between the first and the last that are not there."""
-    return sorted(set(range(min(numbers), max(numbers) + 1)) - set(numbers))
+def missing_numbers(numbers: Sequence[int], first: int | None = None) -> int:
+    """How many numbers are missing between the first and the last.
+
+    Args:
+      numbers: distinct, in any order.
+      first: where they should begin; by default where they do.
+    """
+    start = min(numbers) if first is None else min(first, *numbers)
+    return max(numbers) - start + 1 - len(numbers)
+
+
+def _lower_suffix(name: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem + suffix.lower()
+
+
+def _shown(name: str) -> str:
+    """A file name that can be printed whatever its bytes are."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _cannot_list(error: OSError) -> None:
+    raise TreeError(f"{error.filename}: cannot be listed ({error.strerror})")

@@ -24,8 +24,8 @@ def is_space(byte):
 def parse_number(data, at, stop):
     """Parses one number that starts at byte `at`.
 
-    Decimal with optional exponent, `nan` and `inf` (any letters after, as C libraries
-    print them); correct to a unit in the 15th digit.
+    Decimal with optional exponent; `nan`, `inf`, `1.#QNAN` and their like are NaN;
+    correct to a unit in the 15th digit.
 
     Args:
       data: (size,) uint8.
@@ -59,7 +59,6 @@ def parse_number(data, at, stop):
             break
         i += 1
     if not any_digit:
-        # nan, inf, 1.#QNAN is not met: its digit counts as a number and # ends it.
         letter = data[i] | 32 if i < stop else 0
         if i + 2 < stop and (letter == 110 or letter == 105):
             second, third = data[i + 1] | 32, data[i + 2] | 32
@@ -71,6 +70,11 @@ def parse_number(data, at, stop):
                     i += 1
                 return np.nan, i
         return 0.0, at
+    if i + 1 < stop and data[i] == 35 and 97 <= (data[i + 1] | 32) <= 122:
+        # 1.#QNAN, -1.#IND: how C libraries of Windows print them.
+        while i < stop and not is_space(data[i]) and data[i] != 93:
+            i += 1
+        return np.nan, i
     exponent = dropped - point
     if i < stop and (data[i] | 32) == 101:
         j, minus, written = i + 1, False, 0
@@ -123,7 +127,7 @@ def parse_list(data, at, stop, out):
                 return count, i, BAD
             if after < stop:
                 end = data[after]
-                if not (is_space(end) or end == 93 or end == 35):
+                if not (is_space(end) or end == 93):
                     return count, i, BAD
             out[count] = value
             count += 1
@@ -152,7 +156,7 @@ def parse_indices(data, at, stop, out):
                 value = value * 10 + (data[i] - 48)
                 digits += 1
                 i += 1
-            ends = i >= stop or is_space(data[i]) or data[i] == 93 or data[i] == 35
+            ends = i >= stop or is_space(data[i]) or data[i] == 93
             if not 0 < digits < 10 or not ends:
                 return count, start, BAD
             out[count] = -value if byte == 45 else value

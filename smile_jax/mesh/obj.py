@@ -12,10 +12,12 @@ from smile_jax.mesh.types import Mesh, MeshError
 
 _MATERIALS = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]*)", re.MULTILINE)
 _IMAGES = re.compile(rb"^[ \t]*map_Kd[ \t]+([^\r\n]*)", re.MULTILINE)
+_OPTIONS = re.compile(r"^(?:-[A-Za-z]+(?:\s+(?:[-+.\deE]+|on|off|[rgbmlz]))*\s+)+")
+_BOM = b"\xef\xbb\xbf"
 _FAULTS = {
     1: "a point needs three numbers",
     2: "a texture coordinate needs two numbers",
-    3: "a face's corner is v, v/vt, v/vt/vn or v//vn",
+    3: "a face's corner is v, v/vt, v/vt/vn or v//vn, whole numbers but 0",
     4: "a face's corner names a point or texture coordinate that is not there",
     5: "what begins here is no OBJ statement",
 }
@@ -38,6 +40,8 @@ def read_obj(path: pathlib.Path) -> Mesh:
       MeshError: naming the file, the byte and the fault.
     """
     content = path.read_bytes()
+    if content.startswith(_BOM):
+        content = b"   " + content[len(_BOM) :]
     data = np.frombuffer(content, np.uint8)
     points, corners, triangles = _count(data)
     vertices = np.empty((points, 3), np.float32)
@@ -69,9 +73,15 @@ def read_obj(path: pathlib.Path) -> Mesh:
         uv=uv if textured else None,
         uv_faces=uv_faces[:m] if textured else None,
         texture=texture,
-        colors=np.clip(colors, 0, 1) if points and colored == points else None,
+        colors=_unit_colors(colors) if points and colored == points else None,
         repairs={name: count for name, count in repairs.items() if count},
     )
+
+
+def _unit_colors(colors: np.ndarray) -> np.ndarray:
+    """Colours in [0, 1]; some exporters write 0 to 255."""
+    scale = np.float32(255 if np.nanmax(colors) > 1 else 1)
+    return np.clip(np.nan_to_num(colors) / scale, 0, 1)
 
 
 def _texture_names(path: pathlib.Path, content: bytes) -> list[str]:
@@ -79,11 +89,11 @@ def _texture_names(path: pathlib.Path, content: bytes) -> list[str]:
     for library in _MATERIALS.findall(content):
         material = path.parent / library.decode("latin-1").strip()
         if material.is_file():
-            # Options such as `-s 1 1 1` stand before the name.
-            names += [
-                name.decode("latin-1").strip().split(" -")[-1]
-                for name in _IMAGES.findall(material.read_bytes())
-            ]
+            for line in _IMAGES.findall(material.read_bytes()):
+                name = line.decode("latin-1").strip()
+                # Options such as `-s 1 1 1` stand before the name.
+                bare = _OPTIONS.sub("", name)
+                names += [bare, name]
     return names
 
 
@@ -118,7 +128,7 @@ def _kind(data, at, end):
 
 @numba.njit(cache=True, inline="always")
 def _is_index(value):
-    return -2e9 < value < 2e9 and value % 1 == 0
+    return -2e9 < value < 2e9 and value % 1 == 0 and value != 0
 
 
 @numba.njit(cache=True)

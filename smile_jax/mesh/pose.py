@@ -63,6 +63,15 @@ class Anchors:
     mouth: np.ndarray
     nose_tip: np.ndarray
 
+    def scaled(self, factor: float) -> "Anchors":
+        """With lengths multiplied."""
+        first, second = self.eyes
+        return Anchors(
+            eyes=(first * factor, second * factor),
+            mouth=self.mouth * factor,
+            nose_tip=self.nose_tip * factor,
+        )
+
 
 def frontalize(mesh: Mesh, pose: Pose) -> Mesh:
     """Turns a mesh by the inverse of a pose, about the middle of its face."""

@@ -36,7 +36,11 @@ def read_mesh(path: str | pathlib.Path) -> Mesh:
         raise MeshError(f"{path}: unknown mesh format {path.suffix!r}; known: {known}")
     if not path.is_file():
         raise MeshError(f"{path}: no such file")
-    return clean(reader(path), str(path))
+    try:
+        mesh = reader(path)
+    except OSError as error:  # a disk that fails, a name in the file that is too long
+        raise MeshError(f"{path}: byte 0: cannot be read ({error})") from error
+    return clean(mesh, f"{path}: bytes 0 to {path.stat().st_size}")
 
 
 _READERS: dict[str, Callable[[pathlib.Path], Mesh]] = {

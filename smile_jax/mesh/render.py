@@ -1,6 +1,7 @@
 """`render_views`: a mesh to depth, normal, texture, grey and mask images of V views."""
 
 import pathlib
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -147,7 +148,16 @@ def read_image(path: str | pathlib.Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+        with warnings.catch_warnings():
+            # An absurd size is a damaged header.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return np.asarray(image.convert("RGB"))
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombWarning,
+        Image.DecompressionBombError,
+    ) as error:
         raise MeshError(f"{path}: not a readable texture image ({error})") from error

@@ -182,9 +182,9 @@ def _mesh_of(path: pathlib.Path, face_set: _FaceSet) -> Mesh:
     vertices = _rows(path, fields["Coordinate"], 3)
     index = _indices(path, fields["coordIndex"], len(vertices))
     uv, uv_index = None, np.empty(0, np.int32)
-    if "TextureCoordinate" in fields:
+    if "TextureCoordinate" in fields and len(fields["TextureCoordinate"].values):
         uv = _rows(path, fields["TextureCoordinate"], 2)
-        if "texCoordIndex" in fields:
+        if "texCoordIndex" in fields and len(fields["texCoordIndex"].values):
             uv_index = _indices(path, fields["texCoordIndex"], len(uv))
             if len(uv_index) != len(index):
                 # Only the last -1 may be there in one list and not in the other.

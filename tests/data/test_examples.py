@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.scan_builder import MeshFiles, ScanConfig
 from smile_jax.data.schema import FacesConfig
 from smile_jax.mesh import Mesh, MeshError, dynamic_image
+from smile_jax.mesh.writers import write_vrml
 from tests.mesh.shapes import sphere
 
 LABELS = {"subject": "A", "expression": "sad"}
@@ -71,6 +73,35 @@ def test_a_sequence_with_too_many_unreadable_frames_is_given_up(broken):
     assert "frame" in made.skipped[-1] and made.skipped[-1].startswith("k: ")
 
 
+def test_a_broken_texture_costs_its_frame_only(tmp_path):
+    for i in range(4):
+        mesh = sphere(n=60)
+        faces = mesh.faces
+        uv = np.full((len(mesh.vertices), 2), 0.5, np.float32)
+        textured = dataclasses.replace(mesh, uv=uv, uv_faces=faces)
+        write_vrml(tmp_path / f"{i}.wrl", textured, f"{i}.png")
+        Image.new("RGB", (4, 4), (200, 0, 0)).save(tmp_path / f"{i}.png")
+    (tmp_path / "2.png").write_bytes(b"")
+    paths = tuple(tmp_path / f"{i}.wrl" for i in range(4))
+    sequence = Sequence4D("k", MeshFiles(paths, needs_texture=True), LABELS)
+    made = make_example(sequence, config(frames=4))
+    assert made.example is not None, made.skipped
+    assert made.frames == len(made.example["views"]) == 4
+    assert len(made.skipped) == 1 and "2.png: not a readable" in made.skipped[0]
+
+
+def test_landmarks_that_cannot_be_used_are_noted(tmp_path):
+    def anchors():
+        raise MeshError("a.lm3: byte 3: damaged")
+
+    made = make_example(
+        Sequence4D("k", Growing(1), LABELS, anchors=anchors), config(pose="landmarks")
+    )
+    assert made.notes == [
+        "k: turned by its surface, not by landmarks: a.lm3: byte 3: damaged"
+    ]
+
+
 def test_no_frames_and_one_unreadable_scan_are_given_up():
     assert "has no frames" in make(0).skipped[0]
     assert make(1, broken={0}).skipped == ["k: frame0.wrl: byte 3: broken"]
@@ -97,9 +128,7 @@ def test_units_and_pose(tmp_path):
     path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     scaled = MeshFiles([path], unit_mm=1000.0)[0]
     assert scaled.vertices.max() == 1000
-    with pytest.raises(MeshError, match=r"scan\.obj: its texture image"):
+    with pytest.raises(MeshError, match=r"scan\.obj: it has neither texture"):
         MeshFiles([path], needs_texture=True)[0]
     with pytest.raises(ValueError, match="unit_mm=0"):
         ScanConfig(name="x", unit_mm=0)
-    made = make(1, pose="surface")  # a ball has no nose
-    assert made.example is None or made.example["mm_per_pixel"] > 0

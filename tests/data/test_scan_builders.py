@@ -244,14 +244,16 @@ def test_gaps_missing_textures_and_too_many_faults(trees, tmp_path):
     (tree / "F001" / "notes.doc").write_text("?")
     _, source, printed = build("bu4dfe", tree, tmp_path / "a", frames=3)
     assert len(source) == 12 and "skipped 1" in printed
-    assert "F001_Sad: 1 frame numbers are missing between 0 and 2" in printed
+    assert "F001_Sad: 1 frame numbers are missing up to 2, 2 are there" in printed
     assert "its texture image is not in" in printed and "Happy/000.wrl" in printed
     assert "not known F001/notes.doc" in printed
     # Depth and normals need no texture.
     _, _, printed = build("bu4dfe", tree, tmp_path / "b", channels=["depth"])
     assert "skipped 0" in printed
     (tree / "M001" / "Sad" / "001.wrl").unlink()
-    with pytest.raises(RuntimeError, match=r"2 frames are missing from 34.*complete"):
+    with pytest.raises(
+        RuntimeError, match=r"(?s)2 meshes are missing beside 35.*complete"
+    ):
         build("bu4dfe", tree, tmp_path / "c")
     shutil.copy(tree / "M001/Sad/000.wrl", tree / "M001/Sad/001.wrl")
     (tree / "M001/Sad/001.jpg").touch()
@@ -272,8 +274,28 @@ def test_wrong_folders_are_shown_the_expected_tree(trees, tmp_path):
     assert "BU_4DFE/F001" in str(error.value)  # found
     with pytest.raises(RuntimeError, match=r"(?s)no such folder.*licensed.*F0001"):
         build("bu3dfe", tmp_path / "nowhere", tmp_path)
-    with pytest.raises(RuntimeError, match=r"exclude names \['F0009'\]"):
+    with pytest.raises(RuntimeError, match=r"exclude names 'F0009'"):
         build("bu3dfe", trees / "bu3dfe", tmp_path, exclude=["F0009"])
+
+
+@pytest.mark.slow
+def test_duplicates_orphans_and_raw_textures(trees, tmp_path):
+    tree = tmp_path / "tree"
+    shutil.copytree(trees / "bu3dfe" / "BU_3DFE", tree)
+    for path in tree.rglob("*_RAW.wrl"):  # a url that is not F3D's
+        path.write_text(path.read_text().replace("_F3D.bmp", "_RAW.bmp"))
+    _, source, printed = build("bu3dfe", tree, tmp_path / "a", kind="RAW")
+    assert len(source) == 50 and "skipped 0" in printed
+    shutil.copytree(tree / "F0001", tree / "copy" / "F0001")
+    with pytest.raises(RuntimeError, match=r"F0001_AN01WH_F3D\.wrl and .*keep one"):
+        build("bu3dfe", tree, tmp_path / "b")
+    shutil.rmtree(tree / "copy")
+    for path in list(tree.rglob("*_HA0?WH_F3D.wrl")):
+        path.unlink()
+    with pytest.raises(RuntimeError, match=r"4 meshes are missing beside 50"):
+        build("bu3dfe", tree, tmp_path / "c")
+    _, source, printed = build("bu3dfe", tree, tmp_path / "d", allow_gaps=True)
+    assert len(source) == 46 and "4 images have no mesh beside them" in printed
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Finding files, path patterns, spreadsheets, anchors: no build."""
 
+import os
 import re
 
 import numpy as np
@@ -41,6 +42,19 @@ def test_tree_takes_by_the_end_of_the_path_and_lists_the_rest(tree):
         Tree(tree.root / "nowhere")
 
 
+def test_trees_as_they_really_are(tree, tmp_path):
+    """Upper-case suffixes, links in a circle, names of other encodings, lock files."""
+    (tmp_path / "A" / "back").symlink_to(tmp_path)
+    (tmp_path / "A" / "happy" / "3.OBJ").touch()
+    (tmp_path / "~$list.xlsx").touch()
+    (tmp_path / os.fsdecode(b"f\xfcr.txt")).touch()
+    found = Tree(tmp_path).take(r"(?P<n>\d)\.obj")
+    assert [path.name for _, path in found] == ["1.obj", "3.OBJ"]
+    rest = Tree(tmp_path).unmatched()
+    assert "f\\xfcr.txt" in rest and len(rest) == 6
+    assert Tree(tmp_path).mentions("A_happy") and not Tree(tmp_path).mentions("Z")
+
+
 @pytest.mark.parametrize(
     ("pattern", "path", "groups"),
     [
@@ -68,7 +82,8 @@ def test_frames_are_grouped_by_number_and_gaps_found(tree, tmp_path):
     )
     groups = group_frames(found, "subject", "expression")
     assert [(g["subject"], n) for g, n, _ in groups] == [("A", [1, 2]), ("B", [10])]
-    assert missing_numbers([3, 4, 7]) == [5, 6]
+    assert missing_numbers([3, 4, 7]) == 2
+    assert missing_numbers([3, 4, 7], first=0) == 5
     (tmp_path / "A/happy/01.obj").touch()
     pattern = pattern_regex("{subject}/{expression}/{frame}.*", (".obj", ".ply"))
     with pytest.raises(TreeError, match=r"01\.obj and .*1\.obj are both frame 1"):
@@ -106,6 +121,8 @@ def test_spreadsheet_of_4dme(tmp_path):
     assert a.action_units == (4, 7) and a.emotion() == "negative" and a.fold == 1
     assert (a.onset, a.apex, a.offset) == (3, 5, 9) and b.apex == -1
     assert b.emotions == (1, 0, 1, 0, 0) and b.emotion() is None
+    with pytest.raises(TreeError, match=r"row 3: \('S1', 'a'\) again, after .*row 2"):
+        read_labels(sheet(tmp_path / "y.xlsx", [rows[0], rows[0]]), "micro")
     swapped = read_labels(tmp_path / "x.xlsx", "micro", swap_rows=[(0, 1)])
     assert swapped[("S1", "a")].action_units == (14,)
     assert swapped[("S1", "b")].action_units == (4, 7)

@@ -1,5 +1,6 @@
 """Damaged files: only `MeshError` comes out, naming the file and where it is broken."""
 
+import contextlib
 import random
 import re
 import tracemalloc
@@ -7,9 +8,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from smile_jax.mesh import MeshError, VertexSequence, read_landmarks, read_mesh
 from smile_jax.mesh.landmarks import Landmarks
+from smile_jax.mesh.render import read_image
 from smile_jax.mesh.types import Mesh
 from smile_jax.mesh.writers import (
     write_bnt,
@@ -85,7 +88,7 @@ def check(path, content: bytes) -> bool:
         read(path)
     except MeshError as error:
         assert path.name in str(error)
-        where = re.search(r"byte \d+|frame \d+|points|face|index", str(error))
+        where = re.search(r"bytes? \d+|frame \d+", str(error))
         assert where, str(error)
         return True
     return False
@@ -147,6 +150,29 @@ def test_memory_is_in_proportion_to_the_file(samples, tmp_path, kind):
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < MAX_BYTES + MAX_BYTES_PER_BYTE * len(broken)
+
+
+def test_damaged_textures_are_mesh_errors(samples, tmp_path):
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(tmp_path / "skin.bmp")
+    content = (tmp_path / "skin.bmp").read_bytes()
+    rng, refused = random.Random(0), 0
+    for broken in damaged(content, "bmp", rng):
+        (tmp_path / "skin.bmp").write_bytes(broken)
+        try:
+            read_image(tmp_path / "skin.bmp")
+        except MeshError as error:
+            assert "skin.bmp" in str(error)
+            refused += 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize("kind", ["wrl", "obj"])
+def test_absurd_names_in_a_file(samples, tmp_path, kind):
+    content = (samples / f"a.{kind}").read_bytes()
+    for old in (b"skin.png", b"a.obj.mtl"):
+        (tmp_path / f"a.{kind}").write_bytes(content.replace(old, b"x" * 5000))
+        with contextlib.suppress(MeshError):
+            read_mesh(tmp_path / f"a.{kind}")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ class Builder(ScanBuilder):
         )
         scans = tree.take(name + r"\.bnt")
         landmarks = {path.stem: path for _, path in tree.take(name + r"\.lm3")}
-        tree.take(name + r"\.(png|lm2)")
+        self.note_orphans(tree.take(name + r"\.png"), scans)  # the release has some
+        tree.take(name + r"\.lm2")
         tree.take(r"unallowed_subjects\.txt|.*\.zip|.*\.pdf")
         found = []
         for match, path in scans:

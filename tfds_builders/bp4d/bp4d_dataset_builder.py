@@ -29,6 +29,7 @@ class Bp4dConfig(ScanConfig):
     """
 
     pose: str = "surface"
+    allow_gaps: bool = True  # frames with occlusion were never written
     clip_frames: int = 100
     task_expressions: Mapping[str, str] = dataclasses.field(
         default_factory=lambda: dict(BP4D_TASKS)
@@ -51,7 +52,6 @@ class Builder(ScanBuilder):
 
     CLASSES = EXPRESSIONS
     BUILDER_CONFIGS = configs_4d(Bp4dConfig)
-    GAPS_ARE_NORMAL = True  # frames with occlusion were never written
     TREE = """\
   F001/T1/0000.obj (or .wrl)   mesh of frame 0
   F001/T1/0000.jpg             its texture
@@ -72,26 +72,19 @@ class Builder(ScanBuilder):
     def find(self, tree: Tree) -> list[Sequence4D]:
         name = r"(?P<subject>[FM]\d{3})/(?P<task>T\d{1,2})/(?P<frame>\d{1,5})"
         scans = tree.take(name + r"\.(?:obj|wrl)")
-        tree.take(name + r"\.(?:jpg|mtl|obj\.mtl)")
+        self.note_orphans(tree.take(name + r"\.jpg"), scans)
+        tree.take(name + r"(?:\.obj)?\.mtl")
         tree.take(r"(?:2DFeatures|3DFeatures|AUCoding|IRFeatures)/.*")
         tree.take(r"(?:Physiology|Thermal)/.*")
         found = []
-        length = self.builder_config.clip_frames
         for keys, numbers, paths in group_frames(scans, "subject", "task"):
-            frames = zip(numbers, paths, strict=True)
-            clips = (
-                itertools.groupby(frames, key=lambda f: f[0] // length * length)
-                if (length)
-                else [(0, frames)]
-            )
-            for start, clip in clips:
-                clip_numbers, clip_paths = zip(*clip, strict=True)
-                name = f"{keys['subject']}_{keys['task']}"
+            task = f"{keys['subject']}_{keys['task']}"
+            for start, first, stop in self._clips(numbers):
                 found.append(
                     Sequence4D(
-                        key=f"{name}_{start:05d}" if length else name,
-                        frames=self.mesh_files(clip_paths),
-                        numbers=clip_numbers,
+                        key=f"{task}_{start:05d}" if start is not None else task,
+                        frames=self.mesh_files(paths[first:stop]),
+                        numbers=numbers[first:stop],
                         labels={
                             "expression": self.builder_config.task_expressions.get(
                                 keys["task"]
@@ -103,3 +96,22 @@ class Builder(ScanBuilder):
                     )
                 )
         return found
+
+    def _clips(self, numbers: list[int]) -> list[tuple[int | None, int, int]]:
+        """(first frame number or None for all, first index, end) of a task's clips.
+
+        A clip of fewer than half as many frames as it should have joins the one before.
+        """
+        length = self.builder_config.clip_frames
+        if not length:
+            return [(None, 0, len(numbers))]
+        clips: list[tuple[int | None, int, int]] = []
+        index = range(len(numbers))
+        for part, group in itertools.groupby(index, key=lambda i: numbers[i] // length):
+            frames = list(group)
+            if clips and 2 * len(frames) < length:
+                start, first, _ = clips[-1]
+                clips[-1] = (start, first, frames[-1] + 1)
+            else:
+                clips.append((part * length, frames[0], frames[-1] + 1))
+        return clips

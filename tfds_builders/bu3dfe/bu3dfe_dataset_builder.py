@@ -84,24 +84,25 @@ class Builder(ScanBuilder):
             r"(?P<ethnicity>[A-Z]{2})_(?P<kind>F3D|RAW)"
         )
         scans = tree.take(name + r"\.wrl")
-        tree.take(r"[FM]\d{4}_[A-Z]{2}\d{2}[A-Z]{2}_F[23]D\.bmp")
-        tree.take(r"[FM]\d{4}_[A-Z]{2}\d{2}[A-Z]{2}_RAW(\.pse|_84_LMS\.txt)")
+        images = tree.take(name.replace("F3D|RAW", "F3D") + r"\.bmp")
+        tree.take(r"[FM]\d{4}_[A-Z]{2}\d{2}[A-Z]{2}_F2D\.bmp")
+        tree.take(r"[FM]\d{4}_[A-Z]{2}\d{2}[A-Z]{2}_RAW(?:\.pse|_84_LMS\.txt)")
+        self.check_complete(self.note_orphans(images, scans), len(images))
         landmarks = {path.stem: path for _, path in tree.take(name + r"\.bnd")}
+        textures = {path.stem: path for _, path in images}
         found = []
         for match, path in scans:
             level = int(match["level"])
-            wanted = (
-                config.neutral
-                if match["code"] == "NE"
-                else level in (config.intensities)
-            )
+            neutral = match["code"] == "NE"
+            wanted = config.neutral if neutral else level in config.intensities
             if not wanted or match["kind"] != config.kind:
                 continue
+            texture = textures.get(path.stem.replace("_RAW", "_F3D"))
             bnd = landmarks.get(path.stem)
             found.append(
                 Sequence4D(
                     key=path.stem,
-                    frames=self.mesh_files([path]),
+                    frames=self.mesh_files([path], textures=(texture,)),
                     labels={
                         "expression": BU3DFE[match["code"]],
                         "subject": match["subject"],

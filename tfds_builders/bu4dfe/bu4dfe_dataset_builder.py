@@ -42,6 +42,8 @@ class Builder(ScanBuilder):
   ... F001 to F058 and M001 to M043; Angry Disgust Fear Happy Sad Surprise
   BU4DFE_BND_V1.1/F001/Angry/000.bnd   landmarks, optional"""
 
+    FIRST_FRAME = 0
+
     builder_config: Bu4dfeConfig
 
     def describe(self) -> dict:
@@ -56,7 +58,8 @@ class Builder(ScanBuilder):
             r"(?P<frame>\d{3,4})"
         )
         scans = tree.take(name + r"\.wrl")
-        tree.take(name + r"\.jpg")
+        images = tree.take(name + r"\.jpg")
+        self.check_complete(self.note_orphans(images, scans), len(images))
         tree.take(r"BU_WrlViewer_V2/.*")
         landmarks = {
             (match["subject"], match["expression"], int(match["frame"])): path

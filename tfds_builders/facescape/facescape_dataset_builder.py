@@ -71,12 +71,14 @@ class Builder(ScanBuilder):
                 words = line.replace(",", " ").split()
                 if len(words) < 3 or not words[0].isdecimal():
                     continue  # a header, or a blank line
-                if (
-                    words[1].upper() not in GENDERS
-                    or not words[2].lstrip("-").isdecimal()
+                # "-" is how the list says that it does not know.
+                if words[1].upper() not in (*GENDERS, "-") or not (
+                    words[2] == "-" or words[2].isdecimal()
                 ):
                     raise TreeError(
                         f"{path}: line {number}: {line[:40]!r} is no 'index m|f age'"
                     )
-                people[int(words[0])] = (GENDERS[words[1].upper()], int(words[2]))
+                gender = GENDERS.get(words[1].upper(), "unknown")
+                age = -1 if words[2] == "-" else int(words[2])
+                people[int(words[0])] = (gender, age)
         return people

@@ -14,7 +14,7 @@ from smile_jax.data.scan_builder import (
     configs_4d,
     group_frames,
 )
-from smile_jax.data.trees import Tree, pattern_regex
+from smile_jax.data.trees import Tree, TreeError, pattern_regex
 from smile_jax.faces.dataset_names import FOUR_DME
 from smile_jax.mesh.readers import MESH_SUFFIXES
 
@@ -39,6 +39,7 @@ class FourDmeConfig(ScanConfig):
     """
 
     pose: str = "surface"
+    allow_gaps: bool = True  # clips are cut out of longer recordings
     meshes: str = "{subject}/{clip}/*{frame}.*"
     kind: str = "both"
     action_units: Sequence[int] = _ACTION_UNITS
@@ -59,7 +60,6 @@ class Builder(ScanBuilder):
 
     CLASSES = FOUR_DME
     BUILDER_CONFIGS = configs_4d(FourDmeConfig)
-    GAPS_ARE_NORMAL = True  # clips are cut out of longer recordings
     TREE = """\
   4DME_Labelling_Micro_release v1.xlsx   labels (and a Macro one)
   S13/S13_1st_001_01_1/0001.obj          a frame: .obj, .ply or .wrl
@@ -123,14 +123,19 @@ class Builder(ScanBuilder):
         return found
 
     def _labels(self, tree: Tree) -> dict[tuple[str, str], Label]:
-        labels = {}
+        labels: dict[tuple[str, str], Label] = {}
         for match, path in tree.take(
             r"[^/]*4DME_Labelling_(?P<kind>Micro|Macro)_(?P<what>[^/]*)\.xlsx"
         ):
             kind = match["kind"].lower()
             if "extra" not in match["what"].lower():
                 swaps = self.builder_config.swap_rows if kind == "micro" else ()
-                labels.update(read_labels(path, kind, swaps))
+                for clip, label in read_labels(path, kind, swaps).items():
+                    if clip in labels:
+                        raise TreeError(
+                            f"{label.where}: {clip} again, after {labels[clip].where}"
+                        )
+                    labels[clip] = label
         return labels
 
     def _units(self, label: Label) -> np.ndarray:

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
+from smile_jax.data.scan_builder import (
+    ScanBuilder,
+    ScanConfig,
+    check_texture,
+    with_small,
+)
 from smile_jax.data.trees import Tree, TreeError, pattern_regex
 from smile_jax.mesh import Mesh, VertexSequence, read_mesh
 from smile_jax.mesh.readers import MESH_SUFFIXES
@@ -90,46 +95,60 @@ class Builder(ScanBuilder):
         rows = self._csv_rows(tree) if self.builder_config.csv else self._rows(tree)
         tree.take(r".*\.(?:jpg|jpeg|png|bmp|mtl|bin)")
         template = self._template(tree)
-        sequences: dict[str, list[tuple[dict[str, str], pathlib.Path]]] = {}
+        sequences: dict[tuple, list[tuple[dict[str, str], pathlib.Path]]] = {}
         for groups, path in rows:
-            named = [groups[name] for name in _GROUPS[:-1] if groups.get(name)]
-            key = groups.get("sequence") or "_".join(named) or path.stem
-            sequences.setdefault(key, []).append((groups, path))
+            named = tuple(groups.get(name) or "" for name in _GROUPS[:-1])
+            if not any(named):
+                named = (path.stem,)
+            sequences.setdefault(named, []).append((groups, path))
         return [
-            self._sequence(key, frames, template) for key, frames in sequences.items()
+            self._sequence(named, frames, template)
+            for named, frames in sequences.items()
         ]
 
     def _sequence(
         self,
-        key: str,
+        named: tuple[str, ...],
         frames: list[tuple[dict[str, str], pathlib.Path]],
         template: Mesh | None,
     ) -> Sequence4D:
-        frames = sorted(frames, key=lambda f: (int(f[0].get("frame") or 0), f[1]))
-        groups, path = frames[0]
-        numbers = [int(g.get("frame") or 0) for g, _ in frames]
-        if len(set(numbers)) < len(frames):
+        numbered = sorted(
+            (
+                (_number(groups, "frame", path) or 0, path, groups)
+                for groups, path in frames
+            ),
+            key=lambda row: row[:2],
+        )
+        numbers = [number for number, _, _ in numbered]
+        _, path, groups = numbered[0]
+        if path.suffix.lower() == ".npy" and len(numbered) > 1:
             raise TreeError(
-                f"{frames[0][1]} and {frames[1][1]} have the same groups and frame; "
-                "name what tells them apart with {frame} or {sequence}"
+                f"{path} and {numbered[1][1]} are frames of one sequence; a .npy file "
+                "is a sequence by itself, so use a pattern without {frame}"
             )
+        if len(set(numbers)) < len(numbered):
+            raise TreeError(
+                f"{path} and {numbered[1][1]} have the same groups and frame; name "
+                "what tells them apart with {frame} or {sequence}"
+            )
+        key = groups.get("sequence") or "_".join(name for name in named if name)
         labels: dict[str, Any] = {
             "subject": groups.get("subject") or "unknown",
             "expression": self._expression(groups.get("expression"), path),
         }
         labels |= {g: groups[g] for g in ("gender", "ethnicity") if groups.get(g)}
-        if groups.get("intensity"):
-            labels["intensity"] = int(groups["intensity"])
+        intensity = _number(groups, "intensity", path)
+        if intensity is not None:
+            labels["intensity"] = intensity
         if path.suffix.lower() != ".npy":
-            meshes: Sequence[Mesh] = self.mesh_files([path for _, path in frames])
+            meshes = self.mesh_files([path for _, path, _ in numbered])
             return Sequence4D(key, meshes, labels, numbers)
         if template is None:
             raise TreeError(
                 f"{path}: a .npy sequence has no triangles; set the config's `template`"
             )
-        return Sequence4D(
-            key, VertexSequence(path, template, self.builder_config.unit_mm), labels
-        )
+        unit = self.builder_config.unit_mm
+        return Sequence4D(key, VertexSequence(path, template, unit), labels)
 
     def _expression(self, name: str | None, path: pathlib.Path) -> str | None:
         classes = self.builder_config.classes
@@ -155,7 +174,13 @@ class Builder(ScanBuilder):
             if "path" not in names:
                 raise TreeError(f"{table}: row 1: no column `path` in {names}")
             _check_names([n for n in names if n != "path"], f"{table}: row 1")
-            rows = [(row, tree.root / row.pop("path")) for row in reader]
+            rows = []
+            for number, row in enumerate(reader, start=2):
+                if None in row or not row["path"]:
+                    raise TreeError(
+                        f"{table}: row {number}: no path, or more cells than {names}"
+                    )
+                rows.append((row, tree.root / row.pop("path")))
         tree.take(r".*\.csv")
         tree.mark(path for _, path in rows)
         return rows
@@ -165,4 +190,16 @@ class Builder(ScanBuilder):
             return None
         path = tree.root / self.builder_config.template
         tree.mark([path])
-        return read_mesh(path)
+        mesh = read_mesh(path)
+        if "texture" in self.builder_config.channels:
+            check_texture(mesh, path)
+        return mesh
+
+
+def _number(groups: dict[str, str], name: str, path: pathlib.Path) -> int | None:
+    text = groups.get(name) or ""
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 8:
+        raise TreeError(f"{path}: {name} is {text!r}, no number of at most 8 digits")
+    return int(text)
