@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from smile_jax.data.examples import Sequence4D
+from smile_jax.data.mesh_files import check_texture
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     ScanConfig,
-    check_texture,
     with_small,
 )
 from smile_jax.data.trees import Tree, TreeError, pattern_regex
