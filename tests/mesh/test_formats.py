@@ -23,7 +23,10 @@ from smile_jax.mesh.writers import (
     write_vrml,
 )
 
-hypothesis.settings.register_profile("ours", max_examples=60, deadline=None)
+# The same examples every time: a run that fails, fails again.
+hypothesis.settings.register_profile(
+    "ours", max_examples=60, deadline=None, derandomize=True
+)
 hypothesis.settings.load_profile("ours")
 
 NUMBER = st.floats(-1e6, 1e6, width=32).map(lambda x: x + 0.0)
