@@ -172,9 +172,9 @@ class ScanBuilder(
             folder = pathlib.Path(dl_manager._manual_dir)
             what = "it is empty" if folder.is_dir() else "there is no such folder"
             raise TreeError(
-                f"{folder}: {what}. {self.name} is licensed: ask for it as "
-                f"tfds_builders/{self.name}/README.md says, and name its folder with "
-                f"--manual_dir. Expected there:\n{self.TREE}"
+                f"{folder}: {what}. Name the dataset's folder with --manual_dir; "
+                f"tfds_builders/{self.name}/README.md says where to ask for it. Expected "
+                f"there:\n{self.TREE}"
             ) from error
 
     def _new_report(self, sequences: list[Sequence4D]) -> BuildReport:

@@ -272,7 +272,7 @@ def test_wrong_folders_are_shown_the_expected_tree(trees, tmp_path):
         build("bosphorus", trees / "bu4dfe", tmp_path)
     assert "bs000/bs000_N_N_0.bnt" in str(error.value)  # expected
     assert "BU_4DFE/F001" in str(error.value)  # found
-    with pytest.raises(RuntimeError, match=r"(?s)no such folder.*licensed.*F0001"):
+    with pytest.raises(RuntimeError, match=r"(?s)no such folder.*where to ask.*F0001"):
         build("bu3dfe", tmp_path / "nowhere", tmp_path)
     with pytest.raises(RuntimeError, match=r"exclude names 'F0009'"):
         build("bu3dfe", trees / "bu3dfe", tmp_path, exclude=["F0009"])
