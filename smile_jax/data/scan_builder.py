@@ -173,8 +173,8 @@ class ScanBuilder(
             what = "it is empty" if folder.is_dir() else "there is no such folder"
             raise TreeError(
                 f"{folder}: {what}. Name the dataset's folder with --manual_dir; "
-                f"tfds_builders/{self.name}/README.md says where to ask for it. Expected "
-                f"there:\n{self.TREE}"
+                f"tfds_builders/{self.name}/README.md says where to ask for it. "
+                f"Expected there:\n{self.TREE}"
             ) from error
 
     def _new_report(self, sequences: list[Sequence4D]) -> BuildReport:
