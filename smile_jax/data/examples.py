@@ -17,10 +17,10 @@ from smile_jax.mesh.pose import (
     pose_from_surface,
 )
 
-# An unreadable frame is replaced by a readable one at most this many frames away, and a
-# sequence that loses more than this share of the frames it needs is given up (this
-# project's choices).
-_NEAREST = 2
+# An unreadable frame is replaced by the first readable one at these steps; a sequence
+# that loses more than this share of the frames it needs is given up (this project's
+# choices).
+_STEPS = (0, -1, 1, -2, 2)
 _MAX_LOST = 0.1
 
 
@@ -163,8 +163,7 @@ class _Renderer:
 def _nearest(render: _Renderer, index: int, total: int, made: Made) -> np.ndarray:
     """The image of a frame, or of the nearest one that can be read."""
     first_error = None
-    nearby = sorted(range(-_NEAREST, _NEAREST + 1), key=lambda step: (abs(step), step))
-    for step in nearby:
+    for step in _STEPS:
         if not 0 <= index + step < total:
             continue
         try:

@@ -166,11 +166,12 @@ class _Selection:
             records,
             clip,
         )
-        names = [*dataset.classes, None]  # label -1: none
-        self._labels = [
-            list(classes).index(names[label]) if names[label] in classes else -1
-            for label in dataset.labels[records]
-        ]
+        position = {
+            dataset.classes.index(name): i
+            for i, name in enumerate(classes)
+            if name in dataset.classes
+        }
+        self._labels = [position.get(label, -1) for label in dataset.labels[records]]
 
     def __len__(self) -> int:
         return len(self._records)

@@ -61,23 +61,19 @@ def with_small(*configs: ScanConfig) -> list[ScanConfig]:
     return [*configs, *small]
 
 
-def configs_4d(
-    config: type[ScanConfig] = ScanConfig, **fields: Any
-) -> list[ScanConfig]:
+def configs_4d(config: type[ScanConfig]) -> list[ScanConfig]:
     """`frames` (T frames of a sequence) and `dynamic` (its rank-pooled image)."""
     return with_small(
         config(
             name="frames",
             frames=FRAMES,
             description=f"{FRAMES} frames spread evenly over each sequence",
-            **fields,
         ),
         config(
             name="dynamic",
             frames=0,
             dynamic=True,
             description="the rank-pooled image of each sequence, per view",
-            **fields,
         ),
     )
 
@@ -181,7 +177,7 @@ class ScanBuilder(
         missing, total = 0, 0
         for sequence in sequences:
             numbers = list(sequence.numbers or [])
-            total += len(sequence.numbers or [])
+            total += len(numbers)
             gaps = missing_numbers(numbers, self.FIRST_FRAME) if numbers else 0
             if gaps:
                 missing += gaps
@@ -235,14 +231,13 @@ def _check_unique(sequences: list[Sequence4D]) -> None:
 
 
 def group_frames(
-    found: Iterable[tuple[Any, pathlib.Path]], *keys: str, number: str = "frame"
+    found: Iterable[tuple[Any, pathlib.Path]], *keys: str
 ) -> list[tuple[dict[str, str], list[int], list[pathlib.Path]]]:
     """Groups matched files into sequences, frames in order of their numbers.
 
     Args:
-      found: from `Tree.take`; the pattern has the groups of `keys` and `number`.
+      found: from `Tree.take`; the pattern has the groups of `keys` and `frame`.
       keys: named groups that together tell sequences apart.
-      number: named group of the frame number.
 
     Returns:
       (values of `keys`, frame numbers, paths) of each sequence.
@@ -250,10 +245,9 @@ def group_frames(
     Raises:
       TreeError: two files of a sequence have the same number.
     """
-    name = functools.partial(_named, keys=keys)
     rows = sorted(
-        ((name(m), int(m[number]), path) for m, path in found),
-        key=lambda row: (row[0], row[1], str(row[2])),
+        (tuple(match[key] for key in keys), int(match["frame"]), path)
+        for match, path in found
     )
     sequences = []
     for values, group in itertools.groupby(rows, key=lambda row: row[0]):
@@ -273,7 +267,3 @@ def group_frames(
             )
         )
     return sequences
-
-
-def _named(match: Any, keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(match[key] for key in keys)

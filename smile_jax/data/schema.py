@@ -119,6 +119,8 @@ def face_features(
 
 def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> np.ndarray:
     """Renders one frame as the schema's uint8 pixels, (V, H, W, C)."""
+    if "texture" not in config.channels:
+        mesh = dataclasses.replace(mesh, texture=None)  # or it would be decoded
     buffers = render_views(mesh, config.yaws_deg, config.size, framing=framing)
     mask = buffers["mask"][..., None]
     groups = []

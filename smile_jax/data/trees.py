@@ -27,6 +27,7 @@ class Tree:
         if not self.root.is_dir():
             raise TreeError(f"{root}: no such folder")
         self._files = sorted(self._walk())
+        self._matched = [_lower_suffix(name) for name in self._files]
         self._known: set[str] = set()
 
     def _walk(self) -> Iterator[str]:
@@ -56,7 +57,8 @@ class Tree:
           (match, path) pairs; the files count as recognised.
         """
         regex = re.compile(rf"(?:.*/)?(?:{pattern})")
-        found = [(regex.fullmatch(_lower_suffix(name)), name) for name in self._files]
+        names = zip(self._matched, self._files, strict=True)
+        found = [(regex.fullmatch(lowered), name) for lowered, name in names]
         taken = [(match, name) for match, name in found if match]
         self._known.update(name for _, name in taken)
         return [(match, self.root / name) for match, name in taken]

@@ -96,7 +96,9 @@ def record(recording: Recording, options: Options) -> int:
 def finish(layout: str, options: Options, written: list[Recording]) -> None:
     """Writes what belongs to the tree as a whole."""
     if layout == "facescape":
-        lines = [f"{p + 1} {_gender(p).lower()} {20 + p}" for p in _people(written)]
+        lines = [
+            f"{p + 1} {_gender(p).lower()} {20 + p}" for p in range(options.subjects)
+        ]
         (options.out / "info_list_v2.txt").write_text("\n".join(lines) + "\n")
     if layout == "bu4dfe":
         viewer = options.out / "BU_4DFE" / "BU_WrlViewer_V2"
@@ -104,10 +106,6 @@ def finish(layout: str, options: Options, written: list[Recording]) -> None:
         (viewer / "readme.txt").write_text("not a subject\n")
     if layout == "four_dme":
         _write_spreadsheet(options, written)
-
-
-def _people(written: list[Recording]) -> list[int]:
-    return sorted({recording.person for recording in written})
 
 
 def _gender(person: int) -> str:

@@ -55,8 +55,7 @@ def read_bnt(path: pathlib.Path) -> Mesh:
             f"{path}: byte {start}: none of the {rows * columns} points of the grid is "
             "valid; the file is damaged"
         )
-    names = [image, path.stem + ".png"]
-    texture = find_texture(path, names)
+    texture = find_texture(path, [image])
     faces = grid_faces(valid.reshape(rows, columns))
     return Mesh(
         vertices=vertices,

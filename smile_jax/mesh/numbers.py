@@ -20,6 +20,14 @@ def is_space(byte):
     return byte == 32 or byte == 44 or 9 <= byte <= 13
 
 
+@numba.njit(cache=True, inline="always")
+def line_end(data, at, stop):
+    """The byte of the next line end, or `stop`."""
+    while at < stop and data[at] != 10 and data[at] != 13:
+        at += 1
+    return at
+
+
 @numba.njit(cache=True)
 def parse_number(data, at, stop):
     """Parses one number that starts at byte `at`.
@@ -119,8 +127,7 @@ def parse_list(data, at, stop, out):
         elif byte == 93:
             return count, i, CLOSED
         elif byte == 35:
-            while i < stop and data[i] != 10 and data[i] != 13:
-                i += 1
+            i = line_end(data, i, stop)
         else:
             value, after = parse_number(data, i, stop)
             if after == i:
@@ -164,8 +171,7 @@ def parse_indices(data, at, stop, out):
         elif byte == 93:
             return count, i, CLOSED
         elif byte == 35:
-            while i < stop and data[i] != 10 and data[i] != 13:
-                i += 1
+            i = line_end(data, i, stop)
         else:
             return count, i, BAD
     return count, i, UNCLOSED

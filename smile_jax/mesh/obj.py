@@ -6,7 +6,7 @@ import re
 import numba
 import numpy as np
 
-from smile_jax.mesh.numbers import is_space, parse_number
+from smile_jax.mesh.numbers import is_space, line_end, parse_number
 from smile_jax.mesh.textures import find_texture
 from smile_jax.mesh.types import Mesh, MeshError
 
@@ -98,13 +98,6 @@ def _texture_names(path: pathlib.Path, content: bytes) -> list[str]:
 
 
 @numba.njit(cache=True)
-def _line_end(data, at):
-    while at < len(data) and data[at] != 10 and data[at] != 13:
-        at += 1
-    return at
-
-
-@numba.njit(cache=True)
 def _skip_blanks(data, at, end):
     while at < end and is_space(data[at]):
         at += 1
@@ -136,7 +129,7 @@ def _count(data):
     """(points, texture coordinates, upper bound of triangles)."""
     at, points, corners, triangles = 0, 0, 0, 0
     while at < len(data):
-        end = _line_end(data, at)
+        end = line_end(data, at, len(data))
         at = _skip_blanks(data, at, end)
         if at < end:
             kind = _kind(data, at, end)
@@ -163,7 +156,7 @@ def _parse(data, vertices, colors, uv, faces, uv_faces):
     uv[none] = 0
     row = np.empty(6, np.float64)
     while at < len(data):
-        end = _line_end(data, at)
+        end = line_end(data, at, len(data))
         at = _skip_blanks(data, at, end)
         if at >= end:
             at = end + 1

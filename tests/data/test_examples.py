@@ -89,6 +89,7 @@ def test_a_broken_texture_costs_its_frame_only(tmp_path):
     assert made.example is not None, made.skipped
     assert made.frames == len(made.example["views"]) == 4
     assert len(made.skipped) == 1 and "2.png: not a readable" in made.skipped[0]
+    assert make_example(sequence, config(frames=4, channels=("depth",))).skipped == []
 
 
 def test_landmarks_that_cannot_be_used_are_noted(tmp_path):

@@ -94,6 +94,13 @@ def check(path, content: bytes) -> bool:
     return False
 
 
+def sample(samples, tmp_path, kind: str):
+    """Content of the valid file, and where to write broken ones."""
+    for buffer in samples.glob("*.bin"):  # a .gltf file needs its buffers
+        (tmp_path / buffer.name).write_bytes(buffer.read_bytes())
+    return (samples / f"a.{kind}").read_bytes(), tmp_path / f"broken.{kind}"
+
+
 def damaged(content: bytes, kind: str, rng: random.Random):
     """Cut at every boundary, bits flipped, bytes replaced, counts made absurd."""
     if kind in STRUCTURE:
@@ -123,11 +130,7 @@ def damaged(content: bytes, kind: str, rng: random.Random):
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_only_mesh_errors_come_out(samples, tmp_path, kind):
-    content = (samples / f"a.{kind}").read_bytes()
-    if kind == "gltf":
-        for buffer in samples.glob("*.bin"):
-            (tmp_path / buffer.name).write_bytes(buffer.read_bytes())
-    path = tmp_path / f"broken.{kind}"
+    content, path = sample(samples, tmp_path, kind)
     assert not check(path, content)  # the file itself is good
     refused = [
         check(path, broken) for broken in damaged(content, kind, random.Random(0))
@@ -137,11 +140,7 @@ def test_only_mesh_errors_come_out(samples, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_memory_is_in_proportion_to_the_file(samples, tmp_path, kind):
-    content = (samples / f"a.{kind}").read_bytes()
-    if kind == "gltf":
-        for buffer in samples.glob("*.bin"):
-            (tmp_path / buffer.name).write_bytes(buffer.read_bytes())
-    path = tmp_path / f"broken.{kind}"
+    content, path = sample(samples, tmp_path, kind)
     check(path, content)  # imports and compiled code are not counted
     rng = random.Random(1)
     for broken in rng.sample(list(damaged(content, kind, rng)), 60):

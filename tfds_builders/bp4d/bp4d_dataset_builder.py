@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import tensorflow_datasets as tfds
 
+from smile_jax.data.binghamton import HOMEPAGE
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import (
     ScanBuilder,
@@ -63,7 +64,7 @@ class Builder(ScanBuilder):
     def describe(self) -> dict:
         return {
             "description": "BP4D spontaneous expressions, rendered from several views.",
-            "homepage": "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
+            "homepage": HOMEPAGE,
         }
 
     def extra_features(self) -> dict:

@@ -1,34 +1,29 @@
 """BU-3DFE: 100 people, six expressions at four intensities and neutral, static."""
 
 import dataclasses
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from smile_jax.data.anchors import BINGHAMTON_ROWS, binghamton_anchors
+from smile_jax.data.binghamton import HOMEPAGE, BinghamtonConfig
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
+from smile_jax.data.scan_builder import ScanBuilder, with_small
 from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
 from smile_jax.faces.dataset_names import BU3DFE, BU3DFE_ETHNICITIES, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)
-class Bu3dfeConfig(ScanConfig):
+class Bu3dfeConfig(BinghamtonConfig):
     """Which scans of BU-3DFE.
 
     Attributes:
       kind: "F3D", the cropped face models, or "RAW", the scans as they were taken.
       intensities: levels 1 to 4 of the six expressions.
       neutral: also the neutral scans.
-      landmark_rows: rows of `.bnd` that `pose="landmarks"` uses (F3D only).
     """
 
     kind: str = "F3D"
     intensities: Sequence[int] = (1, 2, 3, 4)
     neutral: bool = True
-    landmark_rows: Mapping[str, tuple[int, int]] = dataclasses.field(
-        default_factory=lambda: dict(BINGHAMTON_ROWS)
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,7 +69,7 @@ class Builder(ScanBuilder):
     def describe(self) -> dict:
         return {
             "description": "BU-3DFE facial expressions, rendered from several views.",
-            "homepage": "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
+            "homepage": HOMEPAGE,
         }
 
     def find(self, tree: Tree) -> list[Sequence4D]:
@@ -98,7 +93,6 @@ class Builder(ScanBuilder):
             if not wanted or match["kind"] != config.kind:
                 continue
             texture = textures.get(path.stem.replace("_RAW", "_F3D"))
-            bnd = landmarks.get(path.stem)
             found.append(
                 Sequence4D(
                     key=path.stem,
@@ -112,10 +106,7 @@ class Builder(ScanBuilder):
                             match["ethnicity"], "other"
                         ),
                     },
-                    anchors=bnd
-                    and functools.partial(
-                        binghamton_anchors, bnd, rows=config.landmark_rows
-                    ),
+                    anchors=config.anchors_of(landmarks.get(path.stem)),
                 )
             )
         return found

@@ -1,14 +1,11 @@
 """BU-4DFE: 101 people, one sequence of each of six expressions."""
 
 import dataclasses
-import functools
-from collections.abc import Mapping
 
-from smile_jax.data.anchors import BINGHAMTON_ROWS, binghamton_anchors
+from smile_jax.data.binghamton import HOMEPAGE, BinghamtonConfig
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import (
     ScanBuilder,
-    ScanConfig,
     configs_4d,
     group_frames,
 )
@@ -18,17 +15,10 @@ from smile_jax.faces.dataset_names import BU4DFE, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)
-class Bu4dfeConfig(ScanConfig):
-    """Which sequences of BU-4DFE.
-
-    Attributes:
-      landmark_rows: rows of `.bnd` that `pose="landmarks"` uses.
-    """
+class Bu4dfeConfig(BinghamtonConfig):
+    """Which sequences of BU-4DFE; its meshes are not aligned."""
 
     pose: str = "surface"
-    landmark_rows: Mapping[str, tuple[int, int]] = dataclasses.field(
-        default_factory=lambda: dict(BINGHAMTON_ROWS)
-    )
 
 
 class Builder(ScanBuilder):
@@ -49,7 +39,7 @@ class Builder(ScanBuilder):
     def describe(self) -> dict:
         return {
             "description": "BU-4DFE expression sequences, rendered from several views.",
-            "homepage": "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
+            "homepage": HOMEPAGE,
         }
 
     def find(self, tree: Tree) -> list[Sequence4D]:
@@ -78,12 +68,7 @@ class Builder(ScanBuilder):
                         "subject": keys["subject"],
                         "gender": GENDERS[keys["subject"][0]],
                     },
-                    anchors=bnd
-                    and functools.partial(
-                        binghamton_anchors,
-                        bnd,
-                        rows=self.builder_config.landmark_rows,
-                    ),
+                    anchors=self.builder_config.anchors_of(bnd),
                 )
             )
         return found

@@ -1,7 +1,5 @@
 """FaceScape: 847 people, 20 expressions, registered meshes with textures, static."""
 
-import dataclasses
-
 import numpy as np
 
 from smile_jax.data.examples import Sequence4D
@@ -10,17 +8,12 @@ from smile_jax.data.trees import Tree, TreeError
 from smile_jax.faces.dataset_names import FACESCAPE, GENDERS
 
 
-@dataclasses.dataclass(kw_only=True)
-class FacescapeConfig(ScanConfig):
-    """FaceScape's topologically uniform models."""
-
-
 class Builder(ScanBuilder):
     """Models of FaceScape; subject and class by name, gender and age by a list."""
 
     CLASSES = FACESCAPE
     BUILDER_CONFIGS = with_small(
-        FacescapeConfig(name="static", description="20 expressions of each person")
+        ScanConfig(name="static", description="20 expressions of each person")
     )
     TREE = """\
   1/models_reg/1_neutral.obj   mesh; or models_reg/1_neutral.obj, <person>_<expression>
@@ -28,7 +21,7 @@ class Builder(ScanBuilder):
   ... 20 expressions of each person
   info_list_v2.txt             index, m or f, age; optional"""
 
-    builder_config: FacescapeConfig
+    builder_config: ScanConfig
 
     def describe(self) -> dict:
         return {
