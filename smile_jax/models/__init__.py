@@ -1,16 +1,22 @@
 """Vision and text towers, temporal pooling, view fusion, projector, SMILE itself."""
 
+from smile_jax.models.pretrained import PretrainedError, load_pretrained
 from smile_jax.models.smile import Smile, SmileConfig
 from smile_jax.models.text import TextConfig, TextTower
 from smile_jax.models.tokenizer import HashTokenizer
+from smile_jax.models.towers import Towers, TowersConfig
 from smile_jax.models.vit import VisionConfig, VisionTower
 
 __all__ = [
     "HashTokenizer",
+    "PretrainedError",
     "Smile",
     "SmileConfig",
     "TextConfig",
     "TextTower",
+    "Towers",
+    "TowersConfig",
     "VisionConfig",
     "VisionTower",
+    "load_pretrained",
 ]

@@ -1,44 +1,50 @@
-"""Vision tower: a CLIP-compatible ViT, with a convolutional stem as an option."""
+"""Vision tower: the ViT of CLIP and SigLIP, with a convolutional stem as an option."""
 
 import dataclasses
 import math
 from typing import Literal
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from smile_jax.models.transformer import Transformer
+from smile_jax.models.transformer import (
+    ACTIVATIONS,
+    Transformer,
+    TransformerConfig,
+    dense,
+    layer_norm,
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class VisionConfig:
+class VisionConfig(TransformerConfig):
     """Size and shape of the vision tower.
 
     Attributes:
       patch_size: pixels; with the convolutional stem 8, 16, ...
-      width, depth, heads, mlp_width: of the transformer.
       stem: "patch" is CLIP's; "conv" has small patches and stride-2 convolutions in its
         place (after Xiao et al., "Early Convolutions Help Transformers See Better",
         2021), which learns more per second where data and compute are small.
-      pool: "class" token or "mean" of the patch tokens.
-      activation: "gelu" or "quick_gelu".
+      pool: "class" token (CLIP), "mean" of the patch tokens, or "attention" of one
+        learned query (SigLIP).
       pre_norm: CLIP's LayerNorm before the first block.
-      dtype: "float32" or "bfloat16" of activations; parameters are float32.
-      remat: recompute activations in the backward pass.
+      patch_bias: SigLIP's patches have one.
+      crop: drop the rows and columns that fill no patch, as a strided convolution does
+        (SigLIP so400m/14 at 384 pixels); otherwise they are an error.
     """
 
-    patch_size: int = 16
     width: int = 384
     depth: int = 12
     heads: int = 6
     mlp_width: int = 1536
+    patch_size: int = 16
     stem: Literal["patch", "conv"] = "patch"
-    pool: Literal["class", "mean"] = "class"
-    activation: str = "gelu"
+    pool: Literal["class", "mean", "attention"] = "class"
     pre_norm: bool = True
-    dtype: str = "float32"
-    remat: bool = False
+    patch_bias: bool = False
+    crop: bool = False
 
 
 class VisionTower(nn.Module):
@@ -61,78 +67,100 @@ class VisionTower(nn.Module):
         """
         c = self.config
         dtype = jnp.dtype(c.dtype)
-        batch, height, width, _ = images.shape
-        if height % c.patch_size or width % c.patch_size:
-            raise ValueError(
-                f"patch_size {c.patch_size} does not divide images of "
-                f"{height} x {width} pixels"
-            )
         stem = _ConvStem if c.stem == "conv" else _PatchStem
-        x = stem(c.patch_size, c.width, dtype, name="stem")(images.astype(dtype))
+        x = stem(c, name="stem")(_whole_patches(images, c).astype(dtype))
         if c.pool == "class":
             token = self.param("class_token", nn.initializers.normal(0.02), (c.width,))
-            token = jnp.broadcast_to(token.astype(dtype), (batch, 1, c.width))
+            token = jnp.broadcast_to(token.astype(dtype), (len(x), 1, c.width))
             x = jnp.concatenate([token, x], axis=1)
         position = self.param(
             "position", nn.initializers.normal(0.02), (x.shape[1], c.width)
         )
         x = x + position.astype(dtype)[None]
         if c.pre_norm:
-            x = nn.LayerNorm(epsilon=1e-5, dtype=dtype, name="norm_pre")(x)
-        x = Transformer(
-            depth=c.depth,
-            width=c.width,
-            heads=c.heads,
-            mlp_width=c.mlp_width,
-            activation=c.activation,
-            dtype=dtype,
-            remat=c.remat,
-            name="transformer",
-        )(x)
-        x = x[:, 0] if c.pool == "class" else x.mean(axis=1)
-        return nn.LayerNorm(epsilon=1e-5, dtype=dtype, name="norm_post")(x)
+            x = layer_norm(c, "norm_pre")(x)
+        x = Transformer(c, name="transformer")(x)
+        norm_post = layer_norm(c, "norm_post")
+        if c.pool == "attention":
+            return _AttentionPool(c, name="pool")(norm_post(x))
+        return norm_post(x[:, 0] if c.pool == "class" else x.mean(axis=1))
+
+
+class _AttentionPool(nn.Module):
+    """One learned query attends to all tokens; then a residual MLP (SigLIP)."""
+
+    config: VisionConfig
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B L F"]) -> Float[Array, "B F"]:
+        c = self.config
+        batch, length, width = x.shape
+        probe = self.param("probe", nn.initializers.lecun_normal(), (1, width))
+        q = dense(c, width, "query")(probe.astype(x.dtype))
+        q = jnp.broadcast_to(q[None], (batch, 1, width))
+        rows = x.reshape(-1, width)
+        k, v = (dense(c, width, name)(rows) for name in ("key", "value"))
+        pooled = jax.nn.dot_product_attention(
+            q.reshape(batch, 1, c.heads, -1),
+            k.reshape(batch, length, c.heads, -1),
+            v.reshape(batch, length, c.heads, -1),
+        )
+        y = dense(c, width, "out")(pooled.reshape(batch, width))
+        z = dense(c, c.mlp_width, "mlp_1")(layer_norm(c, "norm")(y))
+        return y + dense(c, width, "mlp_2")(ACTIVATIONS[c.activation](z))
 
 
 class _PatchStem(nn.Module):
     """Non-overlapping patches times a matrix: CLIP's strided convolution."""
 
-    patch_size: int
-    width: int
-    dtype: jnp.dtype
+    config: VisionConfig
 
     @nn.compact
     def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L F"]:
-        patches, _ = _patches(images, self.patch_size)
-        x = nn.Dense(self.width, use_bias=False, dtype=self.dtype, name="patch")(
-            patches
+        c = self.config
+        patches, _ = _patches(images, c.patch_size)
+        patch = nn.Dense(
+            c.width, use_bias=c.patch_bias, dtype=jnp.dtype(c.dtype), name="patch"
         )
-        return x.reshape(len(images), -1, self.width)
+        return patch(patches).reshape(len(images), -1, c.width)
 
 
 class _ConvStem(nn.Module):
     """4 x 4 patches, then stride-2 3 x 3 convolutions up to the patch size."""
 
-    patch_size: int
-    width: int
-    dtype: jnp.dtype
+    config: VisionConfig
 
     @nn.compact
     def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L F"]:
-        layers = round(math.log2(self.patch_size)) - 2
-        if 4 * 2**layers != self.patch_size or layers < 1:
+        c, dtype = self.config, jnp.dtype(self.config.dtype)
+        layers = round(math.log2(c.patch_size)) - 2
+        if 4 * 2**layers != c.patch_size or layers < 1:
             raise ValueError(
-                f"the conv stem needs a patch_size of 8, 16, ..., got {self.patch_size}"
+                f"the conv stem needs a patch_size of 8, 16, ..., got {c.patch_size}"
             )
         patches, grid = _patches(images, 4)
-        features = self.width // 2**layers
-        x = nn.Dense(features, dtype=self.dtype, name="patch")(patches)
+        features = c.width // 2**layers
+        x = nn.Dense(features, dtype=dtype, name="patch")(patches)
         x = x.reshape(*grid, features)
         for i in range(layers):
-            x = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
+            x = nn.gelu(nn.LayerNorm(dtype=dtype, name=f"norm_{i}")(x))
             features *= 2
-            conv = nn.Conv(features, (3, 3), (2, 2), dtype=self.dtype, name=f"conv_{i}")
-            x = conv(x)
-        return x.reshape(len(x), -1, self.width)
+            x = nn.Conv(features, (3, 3), (2, 2), dtype=dtype, name=f"conv_{i}")(x)
+        return x.reshape(len(x), -1, c.width)
+
+
+def _whole_patches(
+    images: Float[Array, "B H W C"], config: VisionConfig
+) -> Float[Array, "B I J C"]:
+    height, width = images.shape[1:3]
+    size = config.patch_size
+    if config.crop:
+        return images[:, : height // size * size, : width // size * size]
+    if height % size or width % size:
+        raise ValueError(
+            f"patch_size {size} does not divide images of {height} x {width} pixels"
+        )
+    return images
 
 
 def _patches(

@@ -1,0 +1,66 @@
+"""Checks pretrained weights: `python -m smile_jax.verify NAME_OR_DIR`.
+
+Loads them here and in transformers' PyTorch model, compares features, logits, gradients
+and token ids on random inputs, and prints one JSON line. Exits with 1 over tolerance,
+with 2 where PyTorch is not installed, since nothing was compared then.
+"""
+
+import json
+import sys
+
+from absl import app, flags, logging
+
+from smile_jax.models import PretrainedError, load_pretrained
+from smile_jax.models.pretrained import parity
+
+_DTYPE = flags.DEFINE_enum(
+    "dtype", "float32", ("float32", "bfloat16"), "Of our activations."
+)
+_TOLERANCE = flags.DEFINE_float(
+    "tolerance", None, "Largest relative error; 1e-4 for float32, 0.1 for bfloat16."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the random inputs.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) != 2:
+        raise app.UsageError("name one model: a folder or a hub name")
+    try:
+        if not parity.torch_installed():
+            towers, _, _ = load_pretrained(argv[1])
+            line = {"family": towers.config.family, "compared": False}
+            print(json.dumps(line))
+            print(
+                "the weights load, but PyTorch is not installed, so nothing was "
+                "compared; `pip install torch` and try again",
+                file=sys.stderr,
+            )
+            sys.exit(2)
+        found = parity.compare(argv[1], dtype=_DTYPE.value, seed=_SEED.value)
+    except PretrainedError as error:
+        sys.exit(f"error: {error}")
+    tolerance = _TOLERANCE.value
+    if tolerance is None:
+        tolerance = 1e-4 if _DTYPE.value == "float32" else 0.1
+    print(
+        json.dumps(
+            {
+                "family": found.family,
+                "compared": True,
+                "image_rel_err": found.image,
+                "text_rel_err": found.text,
+                "logits_rel_err": found.logits,
+                "grad_rel_err": found.gradient,
+                "tokenizer_equal": found.tokenizer_equal,
+                "dtype": _DTYPE.value,
+                "tolerance": tolerance,
+            }
+        )
+    )
+    if not found.within(tolerance):
+        sys.exit(f"error: over the tolerance of {tolerance:g}")
+
+
+if __name__ == "__main__":
+    logging.set_verbosity(logging.WARNING)
+    app.run(main)
