@@ -37,37 +37,61 @@ def get_config() -> ConfigDict:
     m.embed_dim = 256  # E, joint space
     m.logit_scale_init = 1 / 0.07  # exp(logit_scale) at the start
     m.redundancy = "whitened"  # term 3: "whitened", "private" or "literal"
-    m.train_text = False  # False freezes the text tower: it starts random and stays
-    m.vision = v = ConfigDict()
+    m.pretrained = ""  # CLIP or SigLIP, hub name or folder: both towers, their sizes
+    m.pretrained_text = ""  # text tower alone, e.g. a MiniLM; embed_dim becomes its own
+    m.start_from = ""  # workdir of a run whose towers and parameters this one takes
+    m.vision = v = ConfigDict()  # sizes: of a tower from scratch only
     v.patch_size = 16  # pixels
     v.width = 384
     v.depth = 12
     v.heads = 6
     v.mlp_width = 1536
     v.stem = "patch"  # "patch" (CLIP) or "conv" (learns faster on little data)
-    v.pool = "class"  # "class" or "mean"
-    v.activation = "gelu"  # "gelu" or "quick_gelu"
+    v.pool = "class"  # "class", "mean" or "attention"
+    v.activation = "gelu"  # "gelu", "gelu_tanh" or "quick_gelu"
     v.pre_norm = True  # CLIP's norm before the first block
     v.dtype = "float32"  # of activations: "float32" or "bfloat16"
     v.remat = False  # recompute activations in the backward pass
-    m.text = t = ConfigDict()
+    m.text = t = ConfigDict()  # sizes: of a tower from scratch only
     t.vocab_size = 16384  # ids that words are hashed to
     t.context_length = 32  # tokens (words)
     t.width = 128
     t.depth = 2
     t.heads = 4
     t.mlp_width = 512
-    t.activation = "gelu"  # "gelu" or "quick_gelu"
+    t.activation = "gelu"  # "gelu", "gelu_tanh" or "quick_gelu"
     t.dtype = "float32"  # of activations: "float32" or "bfloat16"
+    t.remat = False  # recompute activations in the backward pass
 
-    c.text_source = (
-        "weak"  # "weak": the class's prompts; "none": term 1 only, all clips
-    )
+    c.tune = u = ConfigDict()  # "full", "lora", "last" or "frozen" for each tower
+    u.vision = "full"
+    u.text = "frozen"  # one that starts random stays random
+    u.last_blocks = 4  # of "last": these and what follows them
+    u.lora_rank = 8  # of "lora"
+    u.lora_alpha = 16.0  # of "lora": the product counts alpha / rank times
+    u.layer_decay = 1.0  # factor on the learning rate for each block further down
+
+    # Where an example's text is from. "weak": the prompts of its class, which uses
+    # labels of training subjects; "captions": the dataset's; "pseudo": an averaged
+    # model's zero-shot guess, no labels; "none": term 1 only, no labels.
+    c.text_source = "weak"
+    c.prompts = q = ConfigDict()
+    q.file = ""  # YAML file of prompts, "" for smile_jax/data/prompts.yaml
+    q.style = "all"  # "plain" words, "facs" (what muscles do) or "all"
+    q.view_aware = False  # also prompts that name the view, for single views
+    c.pseudo = e = ConfigDict()  # of text source "pseudo"
+    e.warmup = 0.1  # share of all steps with term 1 alone
+    e.momentum = 0.99  # of the moving average of predictions
+    e.temperature = 0.5  # below 1 sharpens targets
+    e.align = True  # pull predictions towards the frequencies below
+    e.frequencies = ()  # of data.classes; () is uniform: for sets balanced by design
+    e.sinkhorn_steps = 0  # balance every batch on its own; 0 uses the moving average
     c.loss = w = ConfigDict()
     w.decorrelation = 1.0  # weight of term 1
     w.alignment = 1.0  # weight of term 2
     w.redundancy = 0.1  # weight of term 3
     w.off_diagonal = 0.0051  # lambda of terms 1 and 3
+    w.alignment_over = "bank"  # term 2: the prompt "bank", or "pairs" in the batch
     w.text_to_image = 0.5  # weight of text-to-image inside term 2
     w.form = "auto"  # of term 1: "auto", "gram" (B x B) or "full" (D x D)
 

@@ -8,10 +8,13 @@ from ml_collections import ConfigDict
 from smile_jax.data.augment import AugmentConfig
 from smile_jax.data.channels import CHANNELS
 from smile_jax.data.pipeline import FaceDataset
+from smile_jax.data.prompts import STYLES
 from smile_jax.losses import LossWeights
-from smile_jax.models import SmileConfig, TextConfig, VisionConfig
+from smile_jax.models.transformer import ACTIVATIONS
 from smile_jax.training.optimizer import OptimizerConfig
-from smile_jax.training.step import StepConfig
+from smile_jax.training.start import Start
+from smile_jax.training.step import PseudoConfig, StepConfig
+from smile_jax.training.tuning import REGIMES, TuneConfig
 
 
 class ConfigError(ValueError):
@@ -23,12 +26,16 @@ _CHOICES = {
     "model.temporal": ("attention", "mean"),
     "model.redundancy": ("whitened", "private", "literal"),
     "model.vision.stem": ("patch", "conv"),
-    "model.vision.pool": ("class", "mean"),
-    "model.vision.activation": ("gelu", "quick_gelu"),
+    "model.vision.pool": ("class", "mean", "attention"),
+    "model.vision.activation": tuple(ACTIVATIONS),
     "model.vision.dtype": ("float32", "bfloat16"),
-    "model.text.activation": ("gelu", "quick_gelu"),
+    "model.text.activation": tuple(ACTIVATIONS),
     "model.text.dtype": ("float32", "bfloat16"),
-    "text_source": ("weak", "none"),
+    "text_source": ("weak", "captions", "pseudo", "none"),
+    "tune.vision": REGIMES,
+    "tune.text": REGIMES,
+    "prompts.style": (*STYLES, "all"),
+    "loss.alignment_over": ("bank", "pairs"),
     "loss.form": ("auto", "gram", "full"),
     "evaluation.parameters": ("ema", "params"),
 }
@@ -43,6 +50,13 @@ _RANGES = {
     "optimizer.learning_rate": (0, 10),
     "optimizer.warmup": (0, 0.99),
     "optimizer.ema_decay": (0, 1),
+    "tune.last_blocks": (0, 1000),
+    "tune.lora_rank": (1, 1 << 14),
+    "tune.layer_decay": (0, 1),
+    "pseudo.warmup": (0, 1),
+    "pseudo.momentum": (0, 0.999999),
+    "pseudo.temperature": (1e-3, 10),
+    "pseudo.sinkhorn_steps": (0, 100),
     "train.batch_size": (2, 1 << 20),
     "train.log_every": (1, 1 << 30),
     "train.checkpoint_every": (1, 1 << 30),
@@ -104,6 +118,7 @@ def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
         problems.append(
             f"data.inputs={tuple(c.data.inputs)}: must name some of {tuple(CHANNELS)}"
         )
+    problems += _text_problems(c)
     for tower in ("vision", "text"):
         t = c.model[tower]
         if t.width % t.heads:
@@ -116,6 +131,46 @@ def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
         problems.append(f"data.classes={tuple(c.data.classes)}: name at least 2")
     if c.text_source == "none" and not c.loss.decorrelation:
         problems.append("text_source='none' and loss.decorrelation=0: nothing to learn")
+    return problems
+
+
+def _text_problems(c: ConfigDict) -> list[str]:
+    problems = []
+    if c.model.start_from and (c.model.pretrained or c.model.pretrained_text):
+        problems.append(
+            "model.start_from and model.pretrained(_text) are both set: a run's towers "
+            "come from one of them"
+        )
+    known = c.model.start_from or c.model.pretrained
+    if c.text_source == "pseudo" and not known:
+        problems.append(
+            "text_source='pseudo': the targets are the model's own zero-shot guesses, "
+            "and this one knows nothing yet; set model.pretrained or model.start_from"
+        )
+    p = c.pseudo
+    frequencies = tuple(p.frequencies)
+    fits = len(frequencies) == len(c.data.classes) and min(frequencies) > 0
+    if frequencies and not (fits and abs(sum(frequencies) - 1) < 1e-3):
+        problems.append(
+            f"pseudo.frequencies={frequencies}: must be positive, one for each of the "
+            f"{len(c.data.classes)} data.classes, and sum to 1"
+        )
+    if p.sinkhorn_steps and not p.align:
+        problems.append(
+            f"pseudo.sinkhorn_steps={p.sinkhorn_steps} and pseudo.align=False: "
+            "balancing needs frequencies to balance to"
+        )
+    if c.prompts.view_aware and (
+        c.text_source == "captions" or c.loss.alignment_over == "pairs"
+    ):
+        problems.append(
+            "prompts.view_aware=True: captions and pairs have one text for all views"
+        )
+    if c.text_source == "pseudo" and c.loss.alignment_over == "pairs":
+        problems.append(
+            "loss.alignment_over='pairs' and text_source='pseudo': guesses are over "
+            "the bank; use loss.alignment_over='bank'"
+        )
     return problems
 
 
@@ -132,7 +187,7 @@ def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
     ):
         missing = [name for name in asked if name not in there]
         unlabelled = what == "data.classes" and not there
-        if missing and not (unlabelled and config.text_source == "none"):
+        if missing and not (unlabelled and config.text_source != "weak"):
             problems.append(
                 f"{what}: {missing} are not in the dataset, which has {there}"
             )
@@ -144,6 +199,11 @@ def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
         problems.append(
             f"data.clip={config.data.clip!r}: the dataset has {dataset.clips}; build "
             "it with frames > 0 for 'views', with dynamic=True for 'dynamic'"
+        )
+    if config.text_source == "captions" and dataset.captions is None:
+        problems.append(
+            f"text_source='captions': the dataset at {dataset.path} has no captions; "
+            "build it with captions=True in its config"
         )
     if config.augment.relight and config.data.clip == "dynamic":
         problems.append(
@@ -161,36 +221,34 @@ def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
         raise ConfigError(_listed(problems))
 
 
-def model_config(config: ConfigDict, dataset: FaceDataset) -> SmileConfig:
-    """The model that a config describes."""
-    m = config.model
-    return SmileConfig(
-        vision=VisionConfig(**m.vision.to_dict()),
-        text=TextConfig(**m.text.to_dict()),
-        num_views=len(dataset.yaws_deg),
-        temporal=m.temporal,
-        projector_dim=m.projector_dim,
-        embed_dim=m.embed_dim,
-        redundancy=m.redundancy,
-        logit_scale_init=m.logit_scale_init,
-        num_classes=len(config.data.classes),
-    )
-
-
-def step_config(config: ConfigDict, dataset: FaceDataset) -> StepConfig:
+def step_config(
+    config: ConfigDict, dataset: FaceDataset, start: Start, steps: int
+) -> StepConfig:
     """What the train step needs to know."""
+    loss, pseudo = config.loss.to_dict(), config.pseudo.to_dict()
+    pairs = loss.pop("alignment_over") == "pairs"
+    warmup_steps = round(pseudo.pop("warmup") * steps)
     return StepConfig(
         augment=AugmentConfig(**config.augment.to_dict()),
-        loss=LossWeights(
-            **config.loss.to_dict(), redundancy_mode=config.model.redundancy
-        ),
+        loss=LossWeights(**loss, pairs=pairs, redundancy_mode=start.model.redundancy),
+        pseudo=PseudoConfig(**pseudo, warmup_steps=warmup_steps),
         channels=dataset.channels,
         inputs=tuple(config.data.inputs),
+        mean=start.mean,
+        std=start.std,
         num_views=config.data.views,
+        teacher_views=dataset.spread_views(config.data.views),
         text_source=config.text_source,
-        train_text=config.model.train_text and config.text_source != "none",
+        train_text=tune_config(config).text != "frozen",
         ema_decay=config.optimizer.ema_decay,
     )
+
+
+def tune_config(config: ConfigDict) -> TuneConfig:
+    """What trains. Without text the text tower has no gradient, so it is frozen."""
+    tune = config.tune
+    text = "frozen" if config.text_source == "none" else tune.text
+    return TuneConfig(tune.vision, text, tune.last_blocks, tune.layer_decay)
 
 
 def optimizer_config(config: ConfigDict) -> OptimizerConfig:

@@ -1,5 +1,7 @@
 """Evaluates a run: `python -m smile_jax.evaluate --workdir=DIR [--protocol=holdout]`.
 
+`--prompts=FILE` adds zero-shot scores in other words (docs/text.md).
+
 Writes `DIR/eval/results.json` and `DIR/eval/report.html`.
 """
 
@@ -21,6 +23,9 @@ from smile_jax.training.checkpoints import CheckpointError
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run, or of fold_<i> runs.", required=True
 )
+_PROMPTS = flags.DEFINE_multi_string(
+    "prompts", [], "Also zero-shot with the words of this YAML file; may be repeated."
+)
 _PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "How to test.")
 
 
@@ -31,7 +36,7 @@ def main(argv: list[str]) -> None:
     if cpu_only():
         keep_freed_memory()
     try:
-        results = evaluate(workdir, _PROTOCOL.value)
+        results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value)
     except (ValueError, OSError, CheckpointError) as error:
         logging.debug("traceback", exc_info=True)  # shown with --verbosity=1
         sys.exit(f"error: {error}")

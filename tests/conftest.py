@@ -14,6 +14,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # The same step is compiled once, here and in the commands that tests start.
 _CACHE = tempfile.TemporaryDirectory(prefix="smile_jax_compiled_")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
+os.environ["SMILE_JAX_CACHE"] = _CACHE.name  # embedded prompts
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from experiments import base, demo, ict_static, ict_vit_s16
+from experiments import base, demo, ict_minilm, ict_static, ict_vit_s16
 from smile_jax.config import ConfigError, validate, validate_against
 from smile_jax.data.pipeline import open_dataset
 from tests.conftest import run_module
 from tests.training.common import shrunk_config, shrunk_flags
 
 
-@pytest.mark.parametrize("experiment", [demo, ict_static, ict_vit_s16])
+@pytest.mark.parametrize("experiment", [demo, ict_static, ict_minilm, ict_vit_s16])
 def test_experiments_are_valid(experiment):
     validate(experiment.get_config(), devices=1)
 
@@ -31,7 +31,10 @@ def test_experiments_are_valid(experiment):
         ("model.vision.heads", 5, r"does not divide width"),
         ("augment.erase", 2.0, r"augment\.erase=2\.0: must be between 0 and 1"),
         ("train.steps", 10, r"exactly one"),
-        ("text_source", "pseudo", r"text_source='pseudo'"),
+        ("text_source", "pseudo", r"set model\.pretrained or model\.start_from"),
+        ("text_source", "pseudos", r"did you mean 'pseudo'"),
+        ("tune.vision", "LoRA", r"tune\.vision='LoRA': must be one of"),
+        ("pseudo.frequencies", (0.5, 0.5), r"one for each of the 6 data\.classes"),
     ],
 )
 def test_each_problem_names_key_value_and_remedy(key, value, message):

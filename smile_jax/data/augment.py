@@ -15,9 +15,6 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from smile_jax.data.channels import channel_slices
 
-# Pixels in [0, 1] become (x - 0.5) / 0.25 (this project's choice).
-MEAN, STD = 0.5, 0.25
-
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig:
@@ -56,6 +53,8 @@ def augment_clips(
     channels: Sequence[str],
     inputs: Sequence[str],
     num_views: int,
+    mean: Sequence[float],
+    std: Sequence[float],
 ) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
     """Chooses views and augments each on its own, all frames of a clip alike.
 
@@ -66,6 +65,7 @@ def augment_clips(
       config: strengths.
       channels: groups in `images`; `inputs`: groups that the model sees.
       num_views: V <= A views drawn without replacement.
+      mean, std: of each channel of the inputs, pixels in [0, 1], to standardise by.
 
     Returns:
       Standardised float32 clips, and which views they are.
@@ -77,7 +77,12 @@ def augment_clips(
         ids = jax.random.permutation(chooser, available)[:num_views]
         views = jnp.moveaxis(clip[:, ids], 1, 0)  # V T H W C
         augment = functools.partial(
-            _augment_view, config=config, channels=channels, inputs=inputs
+            _augment_view,
+            config=config,
+            channels=channels,
+            inputs=inputs,
+            mean=mean,
+            std=std,
         )
         out = jax.vmap(augment)(views, jax.random.split(painter, num_views))
         return jnp.moveaxis(out, 0, 1), ids
@@ -92,13 +97,17 @@ def plain_clips(
     channels: Sequence[str],
     inputs: Sequence[str],
     relight: bool,
+    mean: Sequence[float],
+    std: Sequence[float],
 ) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
     """The same without chance: given views, light from the camera. For evaluation."""
     ids = jnp.asarray(view_ids)
     frontal = _light(jnp.array([0.0, 0.0, 1.0]), ambient=0.25, specular=0.0)
     groups = _decode(images[:, :, ids], channels)
     x = _assemble(groups, inputs, frontal if relight else None)
-    return (x - MEAN) / STD, jnp.broadcast_to(ids, (len(images), len(view_ids)))
+    return _standardize(x, mean, std), jnp.broadcast_to(
+        ids, (len(images), len(view_ids))
+    )
 
 
 def _augment_view(
@@ -107,6 +116,8 @@ def _augment_view(
     config: AugmentConfig,
     channels: Sequence[str],
     inputs: Sequence[str],
+    mean: Sequence[float],
+    std: Sequence[float],
 ) -> Float[Array, "T H W D"]:
     keys = jax.random.split(key, 5)
     groups = _decode(images, channels)
@@ -117,7 +128,14 @@ def _augment_view(
     x = _zoom_and_shift(x, keys[2], config)
     if config.noise:  # drawing a normal for every pixel is worth skipping
         x = x + config.noise * jax.random.normal(keys[3], x.shape)
-    return _erase((x - MEAN) / STD, keys[4], config)
+    return _erase(_standardize(x, mean, std), keys[4], config)
+
+
+def _standardize(x: Array, mean: Sequence[float], std: Sequence[float]) -> Array:
+    shape = (1,) * (x.ndim - 1) + (-1,)
+    return (x - jnp.reshape(jnp.asarray(mean), shape)) / jnp.reshape(
+        jnp.asarray(std), shape
+    )
 
 
 def _decode(images: Array, channels: Sequence[str]) -> dict[str, Array]:

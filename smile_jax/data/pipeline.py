@@ -35,6 +35,7 @@ class FaceDataset:
       labels: (n,) class index of each record, -1 where it has none.
       subjects, sequences: (n,) names.
       intensities: (n,).
+      captions: (n,) texts, or None where the dataset has none.
     """
 
     path: pathlib.Path
@@ -46,11 +47,24 @@ class FaceDataset:
     subjects: np.ndarray
     sequences: np.ndarray
     intensities: np.ndarray
+    captions: np.ndarray | None
 
     def records_of(self, classes: Sequence[str]) -> np.ndarray:
         """Indices of the records of some classes."""
         wanted = [self.classes.index(name) for name in classes if name in self.classes]
         return np.flatnonzero(np.isin(self.labels, wanted))
+
+    def labels_over(self, classes: Sequence[str]) -> np.ndarray:
+        """(n,) index into `classes` of each record, -1 where it is of none of them."""
+        position = {name: i for i, name in enumerate(classes)}
+        lookup = [position.get(name, -1) for name in self.classes]
+        return np.array([*lookup, -1], np.int32)[self.labels]
+
+    def spread_views(self, count: int) -> tuple[int, ...]:
+        """Views spread evenly over the dataset's, in order of yaw."""
+        order = np.argsort(self.yaws_deg)
+        picked = np.linspace(0, len(order) - 1, count).round().astype(int)
+        return tuple(order[picked].tolist())
 
 
 def open_dataset(path: str | pathlib.Path) -> FaceDataset:
@@ -81,6 +95,9 @@ def open_dataset(path: str | pathlib.Path) -> FaceDataset:
         subjects=np.array([r["subject"].decode() for r in records]),
         sequences=np.array([r["sequence"].decode() for r in records]),
         intensities=np.array([r["intensity"] for r in records], np.int32),
+        captions=np.array([r["caption"].decode() for r in records])
+        if "caption" in source.builder.info.features
+        else None,
     )
 
 
@@ -152,43 +169,28 @@ class RecordSource:
 
 
 class _Selection:
-    """Chosen records, with their labels over the chosen classes."""
+    """Chosen records, with their labels."""
 
     def __init__(
-        self,
-        dataset: FaceDataset,
-        records: np.ndarray,
-        classes: Sequence[str],
-        clip: str,
+        self, dataset: FaceDataset, records: np.ndarray, labels: np.ndarray, clip: str
     ) -> None:
-        self._source, self._records, self._clip = (
-            RecordSource(dataset.path),
-            records,
-            clip,
-        )
-        position = {
-            dataset.classes.index(name): i
-            for i, name in enumerate(classes)
-            if name in dataset.classes
-        }
-        self._labels = [position.get(label, -1) for label in dataset.labels[records]]
+        self._source = RecordSource(dataset.path)
+        self._records, self._labels, self._clip = records, labels, clip
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         record = self._source[self._records[index]]
-        return {
-            "views": record[self._clip],
-            "label": np.int32(self._labels[index]),
-        }
+        label = np.int32(self._labels[self._records[index]])
+        return {"views": record[self._clip], "label": label}
 
 
 def train_batches(
     dataset: FaceDataset,
     records: np.ndarray,
+    labels: np.ndarray,
     *,
-    classes: Sequence[str],
     clip: str,
     batch_size: int,
     seed: int,
@@ -203,7 +205,7 @@ def train_batches(
     Args:
       dataset: from `open_dataset`.
       records: indices to train on.
-      classes: label order.
+      labels: (n,) label of every record of the dataset.
       clip: "views" or "dynamic".
       batch_size: global batch B, a multiple of `num_processes`.
       seed: of the shuffling; every epoch has its own order.
@@ -218,7 +220,7 @@ def train_batches(
     """
     local = batch_size // num_processes
     stream = (
-        grain.MapDataset.source(_Selection(dataset, records, classes, clip))
+        grain.MapDataset.source(_Selection(dataset, records, labels, clip))
         .seed(seed)
         .shuffle()
         .repeat()
@@ -243,13 +245,12 @@ def eval_batches(
     dataset: FaceDataset,
     records: np.ndarray,
     *,
-    classes: Sequence[str],
     clip: str,
     batch_size: int,
     threads: int = 2,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Every record once, in order; the last batch is padded, with `weight` 0."""
-    source = _Selection(dataset, records, classes, clip)
+    source = _Selection(dataset, records, dataset.labels, clip)
     stream = grain.MapDataset.source(source).batch(batch_size, drop_remainder=False)
     for batch in stream.to_iter_dataset(grain.ReadOptions(num_threads=threads)):
         real = len(batch["label"])

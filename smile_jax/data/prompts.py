@@ -1,80 +1,224 @@
-"""Prompts: several descriptions of each expression class.
+"""The prompt bank's words: descriptions of each class, in templates, by view."""
 
-The paper has them written by a language model and prints one example, "a surprised
-face"; the words here are this project's own.
-"""
-
+import dataclasses
+import functools
+import itertools
+import pathlib
 from collections.abc import Sequence
+from typing import Any
 
-_DESCRIPTIONS = {
-    "anger": ["an angry face", "a face with lowered brows and pressed lips"],
-    "disgust": ["a disgusted face", "a face with a wrinkled nose and raised lip"],
-    "fear": ["a fearful face", "a face with raised brows and stretched lips"],
-    "happy": ["a happy face", "a smiling face with raised cheeks"],
-    "sad": ["a sad face", "a face with lip corners pulled down"],
-    "surprise": ["a surprised face", "a face with raised brows and dropped jaw"],
-    "neutral": ["a neutral face", "a face with no expression"],
-    # 4DME
-    "positive": ["a face with a positive emotion", "a face that hints at a smile"],
-    "negative": ["a face with a negative emotion", "a face with tense brows or lips"],
-    "repression": ["a face that hides an emotion", "a face with pressed lips"],
-    "others": ["a face with another emotion", "a face with a slight movement"],
-    # CoMA
-    "bareteeth": ["a face baring its teeth", "a face with lips drawn off the teeth"],
-    "cheeks_in": ["a face sucking its cheeks in", "a face with hollow cheeks"],
-    "eyebrow": ["a face moving its eyebrows", "a face with raised and lowered brows"],
-    "high_smile": ["a face with a high smile", "a face with lip corners pulled far up"],
-    "lips_back": ["a face pulling its lips back", "a face with stretched lips"],
-    "lips_up": ["a face lifting its lips", "a face with lips pushed up"],
-    "mouth_down": ["a face pulling its mouth down", "a face with mouth corners down"],
-    "mouth_extreme": ["a face with its mouth wide open", "a face stretching its mouth"],
-    "mouth_middle": ["a face with its mouth half open", "a face parting its lips"],
-    "mouth_open": ["a face opening its mouth", "a face with its jaw dropped"],
-    "mouth_side": ["a face moving its mouth sideways", "a face with a mouth askew"],
-    "mouth_up": ["a face pushing its mouth up", "a face with a raised lower lip"],
-    # FaceScape
-    "smile": ["a smiling face", "a face with lip corners pulled up"],
-    "mouth_stretch": ["a face stretching its mouth", "a face with its jaw wide open"],
-    "jaw_left": [
-        "a face moving its jaw to the left",
-        "a face with its chin to the left",
-    ],
-    "jaw_right": ["a face moving its jaw right", "a face with its chin to the right"],
-    "jaw_forward": ["a face pushing its jaw forward", "a face with its chin forward"],
-    "mouth_left": ["a face moving its mouth left", "a face with lips to the left"],
-    "mouth_right": ["a face moving its mouth right", "a face with lips to the right"],
-    "dimpler": ["a face with dimples", "a face with tightened lip corners"],
-    "chin_raiser": ["a face raising its chin", "a face with a pushed up lower lip"],
-    "lip_puckerer": ["a face puckering its lips", "a kissing face"],
-    "lip_funneler": ["a face funneling its lips", "a face with lips rounded forward"],
-    "sadness": ["a sad face", "a face with lip corners pulled down"],
-    "lip_roll": ["a face rolling its lips in", "a face hiding its lips"],
-    "grin": ["a grinning face", "a face with a wide smile that shows the teeth"],
-    "cheek_blowing": ["a face blowing its cheeks", "a face with puffed cheeks"],
-    "eye_closed": ["a face with closed eyes", "a face with lowered eyelids"],
-    "brow_raiser": ["a face raising its brows", "a face with lifted eyebrows"],
-    "brow_lower": ["a face lowering its brows", "a frowning face"],
-}
+import numpy as np
+import yaml
 
-_TEMPLATES = ["{}", "a 3D scan of {}"]
+STYLES = ("plain", "facs")
+BUILT_IN = pathlib.Path(__file__).with_name("prompts.yaml")
 
 
-def class_prompts(classes: Sequence[str]) -> list[list[str]]:
-    """Prompts of each class: every description in every template.
+class PromptError(ValueError):
+    """Prompts cannot be made; the message names the file and the key."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompts:
+    """P prompts of K classes, in G groups: the fused view's, then those of each view.
+
+    Attributes:
+      classes: names, K of them.
+      texts: (P,) prompts.
+      owners: (P,) group times K plus class.
+      templates, styles: (P,) what each was made of.
+      groups: G; 1 where prompts do not tell views apart.
+    """
+
+    classes: tuple[str, ...]
+    texts: tuple[str, ...]
+    owners: np.ndarray
+    templates: tuple[str, ...]
+    styles: tuple[str, ...]
+    groups: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class PromptBook:
+    """A prompt file, checked.
+
+    Attributes:
+      path: of the file.
+      templates: with a place `{}` for a description.
+      view_templates: with places `{}` and `{view}`.
+      views: (largest angle, words) in growing order; `{side}` in words is a side.
+      classes: class -> style -> descriptions.
+    """
+
+    path: pathlib.Path
+    templates: tuple[str, ...]
+    view_templates: tuple[str, ...]
+    views: tuple[tuple[float, tuple[str, ...]], ...]
+    classes: dict[str, dict[str, tuple[str, ...]]]
+
+    def descriptions(self, name: str, style: str) -> list[tuple[str, str]]:
+        """(style, description) of a class; of "a+b" those of both, joined by "and".
+
+        Raises:
+          PromptError: the file has no such class, or none of that style.
+        """
+        parts = name.split("+")
+        unknown = [part for part in parts if part not in self.classes]
+        if unknown:
+            raise PromptError(
+                f"{self.path}: no prompts for the classes {unknown}; it has "
+                f"{', '.join(self.classes)}. Add them, or name another file with "
+                "--config.prompts.file"
+            )
+        found = []
+        for kind in STYLES if style == "all" else (style,):
+            lists = [self.classes[part].get(kind, ()) for part in parts]
+            # Joined classes pair up their first descriptions, their second, ...
+            found += [
+                (kind, " and ".join(texts)) for texts in zip(*lists, strict=False)
+            ]
+        if not found:
+            raise PromptError(f"{self.path}: class {name!r} has no {style!r} prompts")
+        return found
+
+    def words_of_view(self, yaw_deg: float) -> tuple[str, ...]:
+        """Words for a camera's yaw; a positive one sees the face's left side."""
+        side = "left" if yaw_deg > 0 else "right"
+        for largest, words in self.views:
+            if abs(yaw_deg) <= largest:
+                return tuple(word.format(side=side) for word in words)
+        raise PromptError(f"{self.path}: views: no words for {yaw_deg} degrees")
+
+
+def make_prompts(
+    classes: Sequence[str],
+    *,
+    file: str | pathlib.Path = "",
+    style: str = "all",
+    yaws_deg: Sequence[float] = (),
+) -> Prompts:
+    """Every description of every class in every template.
+
+    Args:
+      classes: names; "a+b" is a face of both classes, for multi-label sets.
+      file: a prompt file; "" takes this project's.
+      style: "plain", "facs" or "all".
+      yaws_deg: of the dataset's cameras, for prompts that tell views apart; without,
+        all views share the same.
 
     Raises:
-      ValueError: a class without descriptions, named.
+      PromptError: naming the file and what is wrong.
     """
-    unknown = [name for name in classes if name not in _DESCRIPTIONS]
-    if unknown:
-        raise ValueError(
-            f"no prompts for the classes {unknown}; known: {', '.join(_DESCRIPTIONS)}"
+    book = read_prompt_file(pathlib.Path(file) if file else BUILT_IN)
+    rows: list[tuple[str, int, str, str]] = []
+    for k, name in enumerate(classes):
+        for kind, text in book.descriptions(name, style):
+            for template in book.templates:
+                rows.append((template.format(text), k, template, kind))
+            for v, yaw in enumerate(yaws_deg):
+                owner = (1 + v) * len(classes) + k
+                words = book.words_of_view(yaw)
+                for template, view in itertools.product(book.view_templates, words):
+                    rows.append(
+                        (template.format(text, view=view), owner, template, kind)
+                    )
+    if yaws_deg and not book.view_templates:
+        raise PromptError(f"{book.path}: prompts.view_aware needs `view_templates`")
+    texts, owners, templates, styles = zip(*rows, strict=True)
+    groups = 1 + len(yaws_deg)
+    return Prompts(
+        tuple(classes), texts, np.array(owners, np.int32), templates, styles, groups
+    )
+
+
+def plain_prompts(texts: Sequence[str]) -> Prompts:
+    """Each text a class of its own: captions, or words from the command line."""
+    texts = tuple(texts)
+    return Prompts(
+        texts,
+        texts,
+        np.arange(len(texts), dtype=np.int32),
+        ("{}",) * len(texts),
+        ("plain",) * len(texts),
+    )
+
+
+@functools.cache
+def read_prompt_file(path: pathlib.Path) -> PromptBook:
+    """Reads and checks a prompt file (`smile_jax/data/prompts.yaml` shows the shape).
+
+    Raises:
+      PromptError: naming the file, the key and what was expected.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PromptError(f"{path}: not YAML ({error})") from error
+    known = {"templates", "view_templates", "views", "classes"}
+    if not isinstance(content, dict) or "classes" not in content:
+        raise PromptError(f"{path}: expected a mapping with the key `classes`")
+    if not set(content) <= known:
+        raise PromptError(
+            f"{path}: unknown keys {sorted(set(content) - known)}; known: "
+            f"{sorted(known)}"
         )
-    return [
-        [
-            template.format(text)
-            for text in _DESCRIPTIONS[name]
-            for template in _TEMPLATES
-        ]
-        for name in classes
-    ]
+    templates = _texts(content.get("templates", ["{}"]), path, "templates")
+    view_templates = _texts(content.get("view_templates", []), path, "view_templates")
+    for template in templates:
+        _try_format(template, path, "templates")
+    for template in view_templates:
+        _try_format(template, path, "view_templates", view="from the front")
+    views = content.get("views") or {180: ["from its {side}"]}
+    try:
+        angles = sorted((float(angle), words) for angle, words in views.items())
+    except (AttributeError, TypeError, ValueError) as error:
+        raise PromptError(f"{path}: views: expected `angle: [words]`") from error
+    return PromptBook(
+        path,
+        templates,
+        view_templates,
+        tuple((angle, _texts(words, path, "views")) for angle, words in angles),
+        _classes(content["classes"], path),
+    )
+
+
+def _classes(content: Any, path: pathlib.Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    if not isinstance(content, dict) or not content:
+        raise PromptError(f"{path}: classes: expected `name: descriptions`")
+    classes = {}
+    for name, entry in content.items():
+        where = f"classes: {name}"
+        styles = {"plain": entry} if isinstance(entry, list) else entry
+        if not isinstance(styles, dict) or not set(styles) <= set(STYLES) or not styles:
+            raise PromptError(
+                f"{path}: {where}: expected a list of descriptions, or lists for some "
+                f"of {STYLES}"
+            )
+        classes[str(name)] = {
+            style: _texts(texts, path, f"{where}: {style}")
+            for style, texts in styles.items()
+        }
+    return classes
+
+
+def _texts(content: Any, path: pathlib.Path, where: str) -> tuple[str, ...]:
+    good = isinstance(content, list) and all(
+        isinstance(text, str) and text.strip() for text in content
+    )
+    if not good or len(set(content)) != len(content):
+        raise PromptError(f"{path}: {where}: expected a list of different texts")
+    return tuple(content)
+
+
+def _try_format(template: str, path: pathlib.Path, where: str, **fields: str) -> None:
+    try:
+        good = "@" in template.format("@", **fields)
+    except (KeyError, IndexError, ValueError):
+        good = False
+    if not good or any(
+        text not in template.format("@", **fields) for text in fields.values()
+    ):
+        places = " and ".join(["{}", *("{" + name + "}" for name in fields)])
+        raise PromptError(f"{path}: {where}: {template!r} must have {places}")

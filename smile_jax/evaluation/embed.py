@@ -1,6 +1,8 @@
 """Features of whole datasets: one pmapped pass, padding dropped."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,6 +13,7 @@ from smile_jax import parallel
 from smile_jax.data.augment import plain_clips
 from smile_jax.data.pipeline import FaceDataset, eval_batches
 from smile_jax.models import Smile
+from smile_jax.training.start import Start
 
 # Pixel baselines see images averaged down to at most this many pixels a side.
 _BASELINE_SIZE = 64
@@ -30,33 +33,36 @@ class EmbeddedSet:
     joint: np.ndarray
     views: np.ndarray
 
+    def rows(self, first: int) -> "EmbeddedSet":
+        """Those from a row on."""
+        return EmbeddedSet(self.fused[first:], self.joint[first:], self.views[first:])
 
-def evaluation_views(yaws_deg: tuple[float, ...], count: int) -> list[int]:
-    """Views spread evenly over the dataset's, in order of yaw."""
-    order = np.argsort(yaws_deg)
-    return [
-        int(order[i]) for i in np.linspace(0, len(order) - 1, count).round().astype(int)
-    ]
+
+def view_of(config: ConfigDict, dataset: FaceDataset, start: Start) -> Callable:
+    """`plain_clips` as a run sees clips: its views, channels and statistics."""
+    return functools.partial(
+        plain_clips,
+        view_ids=dataset.spread_views(config.data.views),
+        channels=dataset.channels,
+        inputs=config.data.inputs,
+        relight=config.augment.relight,
+        mean=start.mean,
+        std=start.std,
+    )
 
 
 def embed(
     model: Smile,
     params: dict,
+    view: Callable,
     dataset: FaceDataset,
     records: np.ndarray,
     config: ConfigDict,
 ) -> EmbeddedSet:
-    """Embeds records without augmentation."""
-    view_ids = evaluation_views(dataset.yaws_deg, config.data.views)
+    """Embeds records without augmentation, seen by `view`."""
 
     def forward(params, batch):
-        clips, ids = plain_clips(
-            batch["views"],
-            view_ids,
-            channels=dataset.channels,
-            inputs=config.data.inputs,
-            relight=config.augment.relight,
-        )
+        clips, ids = view(batch["views"])
         out: Any = model.apply({"params": params}, clips, ids, train=False)
         return out.fused, out.joint, out.views
 
@@ -71,20 +77,13 @@ def embed(
 
 
 def baseline_pixels(
-    dataset: FaceDataset, records: np.ndarray, config: ConfigDict
+    view: Callable, dataset: FaceDataset, records: np.ndarray, config: ConfigDict
 ) -> np.ndarray:
     """(n, pixels) float32: what the model sees, averaged down."""
-    view_ids = evaluation_views(dataset.yaws_deg, config.data.views)
 
     @jax.jit
     def flatten(images):
-        clips, _ = plain_clips(
-            images,
-            view_ids,
-            channels=dataset.channels,
-            inputs=config.data.inputs,
-            relight=config.augment.relight,
-        )
+        clips, _ = view(images)
         b, t, v, h, w, c = clips.shape
         f = next(f for f in range(1, h + 1) if h % f == 0 and h <= f * _BASELINE_SIZE)
         split = clips.reshape(b, t, v, h // f, f, w // f, f, c)
@@ -103,7 +102,6 @@ def _batches(dataset: FaceDataset, records: np.ndarray, config: ConfigDict):
     return eval_batches(
         dataset,
         records,
-        classes=config.data.classes,
         clip=config.data.clip,
         batch_size=-(-config.evaluation.batch_size // devices) * devices,
         threads=config.data.threads,

@@ -15,7 +15,6 @@ from sklearn.manifold import TSNE
 
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.pipeline import RecordSource, open_dataset
-from smile_jax.evaluation.embed import evaluation_views
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto;
@@ -44,6 +43,7 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
             "<h2>Scores</h2>",
             _score_table(results),
             _text_note(results),
+            _wording_table(results),
             "<h2>Rendered views</h2>",
             _image(_samples(results)),
             "<h2>Confusion matrices</h2>",
@@ -92,13 +92,45 @@ def _score_table(results: dict[str, Any]) -> str:
 
 
 def _text_note(results: dict[str, Any]) -> str:
-    source = results["rows"][0]["text_source"]
     note = {
         "weak": "Pretraining used the prompts of the training subjects' expression "
         "labels (text source <i>weak</i>). No label of a test subject was seen.",
+        "captions": "Pretraining used the dataset's captions (text source "
+        "<i>captions</i>) and no expression labels.",
+        "pseudo": "Pretraining used no labels of this dataset: targets were the "
+        "averaged model's own zero-shot guesses (text source <i>pseudo</i>).",
         "none": "Pretraining used no text and no labels (text source <i>none</i>).",
-    }[source]
+    }[results["rows"][0]["text_source"]]
     return f"<p>{note}</p>"
+
+
+def _wording_table(results: dict[str, Any]) -> str:
+    """Zero-shot accuracy by template, style and other prompt files."""
+    rows = []
+    for row in results["rows"]:
+        for what in ("templates", "styles"):
+            spread = row["sensitivity"][what]
+            if spread is None:
+                continue
+            cells = ", ".join(
+                f"{html.escape(name)}: {value:.3f}"
+                for name, value in spread["accuracy"].items()
+            )
+            rows.append(
+                f"<tr><td>{row['method']}, {what}</td><td>{spread['mean']:.3f} ± "
+                f"{spread['std']:.3f}</td><td>{cells}</td></tr>"
+            )
+        for file, score in row["other_prompts"].items():
+            rows.append(
+                f"<tr><td>{row['method']}, {html.escape(file)}</td>"
+                f"<td>{score['accuracy']:.3f}</td><td></td></tr>"
+            )
+    if not rows:
+        return ""
+    return (
+        "<h2>Zero-shot accuracy by wording</h2><table><tr><th>prompts</th>"
+        f"<th>mean ± deviation</th><th>each alone</th></tr>{''.join(rows)}</table>"
+    )
 
 
 def _samples(results: dict[str, Any]) -> Figure:
@@ -116,7 +148,7 @@ def _samples(results: dict[str, Any]) -> Figure:
             continue
         clip = source[records[found[0]]]
         pixels = clip["views" if "views" in clip else "dynamic"][0]
-        chosen = pixels[evaluation_views(dataset.yaws_deg, 3)]
+        chosen = pixels[list(dataset.spread_views(3))]
         for row, group in enumerate(names):
             part = chosen[..., channel_slices(dataset.channels)[group]]
             strip = np.concatenate(list(part), axis=1)

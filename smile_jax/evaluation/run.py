@@ -4,18 +4,21 @@ import dataclasses
 import json
 import pathlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from smile_jax.data.prompts import make_prompts
 from smile_jax.evaluation import metrics
-from smile_jax.evaluation.embed import baseline_pixels, embed
+from smile_jax.evaluation.embed import EmbeddedSet, baseline_pixels, embed, view_of
 from smile_jax.evaluation.probes import linear_probe, nearest_neighbours, pca_features
 from smile_jax.evaluation.protocols import split_records, subject_folds
-from smile_jax.training.checkpoints import Checkpoints
-from smile_jax.training.plan import Plan, build, make_plan
+from smile_jax.evaluation.zero_shot import ZeroShot, predictions
+from smile_jax.training.checkpoints import CheckpointError, Checkpoints
+from smile_jax.training.plan import Plan, build, fresh_start, make_plan
+from smile_jax.training.start import Start, stored_start
 from smile_jax.training.state import TrainState
 
 PROTOCOLS = ("holdout", "kfold")
@@ -33,10 +36,17 @@ class Trained:
     workdir: pathlib.Path
     config: ConfigDict
     plan: Plan
+    start: Start
     model: Any
     state: TrainState
     info: dict[str, Any]
-    initial: TrainState
+    initial: TrainState  # random
+
+    @property
+    def params(self) -> Any:
+        """What the config evaluates: trained parameters or their average."""
+        averaged = self.config.evaluation.parameters == "ema"
+        return self.state.averaged if averaged else self.state.params
 
 
 @dataclasses.dataclass
@@ -71,11 +81,12 @@ def load_run(workdir: pathlib.Path) -> Trained:
             f"{plan.dataset.path}: its subjects are not those of the training run, so "
             "the stored folds do not apply; point data.dir at the dataset trained on"
         )
-    model, initial, _ = build(config, plan)
+    start = stored_start(info, workdir)
+    model, initial, _ = build(config, plan, start)
     restored = checkpoints.restore(initial)
     assert restored is not None  # read_run found one
     checkpoints.close()
-    return Trained(workdir, config, plan, model, *restored, initial)
+    return Trained(workdir, config, plan, start, model, *restored, initial)
 
 
 def load_runs(workdir: pathlib.Path, protocol: str) -> list[Trained]:
@@ -107,9 +118,10 @@ def test_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """(train, test) records of each fold that a run may be judged on.
 
-    A run that was trained with labels (text source "weak") is judged on its held-out
-    fold alone. k folds over all subjects are open to a run without labels, whose
-    pretraining saw the test subjects unlabelled (transductive).
+    A run that was trained with labels (text source "weak"), or started from one that
+    was, is not judged on subjects whose labels it saw. k folds over all subjects are
+    open to a run without labels, whose pretraining saw the test subjects unlabelled
+    (transductive).
 
     Raises:
       ProtocolError: the labels of test subjects were seen in training, or there are
@@ -123,9 +135,18 @@ def test_folds(
             "there is nothing to score; set --config.data.classes to classes of "
             f"{plan.dataset.classes}"
         )
+    labelled = set(run.info["labels_seen"].get(run.info["dataset"], ()))
     if protocol == "holdout" or one_of_many:
+        seen = labelled & set(plan.dataset.subjects[plan.test_records].tolist())
+        if seen:
+            raise ProtocolError(
+                f"{run.workdir}: it started from a run that saw the labels of "
+                f"{len(seen)} of its test subjects ({', '.join(sorted(seen)[:5])} "
+                "...); start from a run with the same data.folds, data.fold and "
+                "data.fold_seed, or on another dataset"
+            )
         return [(plan.train_records, plan.test_records)]
-    if run.info["text_source"] != "none":
+    if labelled:
         raise ProtocolError(
             f"{run.workdir}: trained with text_source={run.info['text_source']!r}, "
             f"which saw the labels of all subjects outside fold {run.info['fold']}. "
@@ -141,8 +162,16 @@ def test_folds(
     ]
 
 
-def evaluate(workdir: pathlib.Path, protocol: str) -> dict[str, Any]:
-    """Runs a protocol; returns what `results.json` holds (docs/evaluation.md)."""
+def evaluate(
+    workdir: pathlib.Path, protocol: str, prompt_files: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Runs a protocol; returns what `results.json` holds (docs/evaluation.md).
+
+    Args:
+      workdir: of a run, or of the runs of all folds.
+      protocol: one of `PROTOCOLS`.
+      prompt_files: other words to be zero-shot with, beside those of the run.
+    """
     started = time.perf_counter()
     collected: dict[str, list[FoldResult]] = {}
     runs = load_runs(workdir, protocol)
@@ -152,7 +181,7 @@ def evaluate(workdir: pathlib.Path, protocol: str) -> dict[str, Any]:
     tested: set[str] = set()
     for run in runs:
         for train, test in test_folds(run, protocol, one_of_many=len(runs) > 1):
-            fold, sample = evaluate_fold(run, train, test)
+            fold, sample = evaluate_fold(run, train, test, prompt_files)
             embeddings = embeddings or sample
             tested |= set(run.plan.dataset.subjects[test].tolist())
             for method, result in fold.items():
@@ -184,47 +213,45 @@ def evaluate(workdir: pathlib.Path, protocol: str) -> dict[str, Any]:
 
 
 def evaluate_fold(
-    run: Trained, train: np.ndarray, test: np.ndarray
+    run: Trained, train: np.ndarray, test: np.ndarray, prompt_files: Sequence[str]
 ) -> tuple[dict[str, FoldResult], dict[str, np.ndarray]]:
     """Predictions of every method on one fold, and the test embedding to plot."""
     config, plan = run.config, run.plan
     records = np.concatenate([train, test])
-    position = {name: i for i, name in enumerate(config.data.classes)}
-    labels = np.array(
-        [position[plan.dataset.classes[c]] for c in plan.dataset.labels[records]]
-    )
+    labels = plan.dataset.labels_over(config.data.classes)[records]
     subjects = plan.dataset.subjects[records]
-    split = len(train)
+    split, classes = len(train), len(config.data.classes)
 
-    chosen = getattr(run.state, config.evaluation.parameters)
-    smile = embed(run.model, chosen, plan.dataset, records, config)
-    random = embed(run.model, run.initial.params, plan.dataset, records, config)
-    pixels = baseline_pixels(plan.dataset, records, config)
-    features = {
-        "smile": smile.fused,
-        "random_init": random.fused,
-        "pixels_pca": pca_features(
-            pixels, np.arange(split), config.evaluation.pca_components
-        ),
+    view = view_of(config, plan.dataset, run.start)
+    models = {"smile": run.params, **_before_training(run)}
+    models["random_init"] = run.initial.params
+    embedded = {
+        method: embed(run.model, params, view, plan.dataset, records, config)
+        for method, params in models.items()
     }
+    features = {method: e.fused for method, e in embedded.items()}
+    pixels = baseline_pixels(view, plan.dataset, records, config)
+    features["pixels_pca"] = pca_features(
+        pixels, np.arange(split), config.evaluation.pca_components
+    )
     results = {}
     for method, x in features.items():
         probe, _ = linear_probe(x[:split], labels[:split], subjects[:split], x[split:])
-        predictions = {"linear_probe": probe}
+        found = {"linear_probe": probe}
         for k in NEIGHBOURS:
-            predictions[f"knn_{k}"] = nearest_neighbours(
-                x[:split], labels[:split], x[split:], k=k, num_classes=len(position)
+            found[f"knn_{k}"] = nearest_neighbours(
+                x[:split], labels[:split], x[split:], k=k, num_classes=classes
             )
-        results[method] = FoldResult(labels[split:], predictions)
-    if run.info["text_source"] != "none":
-        bank = prompt_bank(run, chosen)
-        zero_shot = results["smile"].predictions
-        zero_shot["zero_shot"] = (smile.joint[split:] @ bank.T).argmax(-1)
-        for v in range(smile.views.shape[1]):
-            scores = smile.views[split:, v] @ bank.T
-            zero_shot[f"zero_shot_view_{v}"] = scores.argmax(-1)
+        knows_text = method == "before_training" or (
+            method == "smile" and run.info["text_source"] != "none"
+        )
+        if knows_text:
+            found |= _zero_shot(
+                run, models[method], embedded[method].rows(split), prompt_files
+            )
+        results[method] = FoldResult(labels[split:], found)
     sample = {
-        "features": smile.fused[split:],
+        "features": features["smile"][split:],
         "labels": labels[split:],
         "subjects": subjects[split:],
         "records": test,
@@ -232,14 +259,31 @@ def evaluate_fold(
     return results, sample
 
 
-def prompt_bank(run: Trained, params: dict) -> np.ndarray:
-    """Prompt prototypes (K, E): the stored bank, or a trained text tower's."""
-    if not run.config.model.train_text:
-        return np.asarray(run.state.bank)
-    bank = run.model.apply(
-        {"params": params}, jnp.asarray(run.plan.tokens), method="encode_text"
-    )
-    return np.asarray(bank)
+def _before_training(run: Trained) -> dict[str, Any]:
+    """Parameters that the run started from, where its vision tower was not random."""
+    if not (run.config.model.start_from or run.config.model.pretrained):
+        return {}
+    try:
+        start = fresh_start(run.config, run.plan)
+    except (ValueError, CheckpointError) as error:
+        print(f"no row `before_training`: what the run started from is gone ({error})")
+        return {}
+    return {"before_training": build(run.config, run.plan, start)[1].params}
+
+
+def _zero_shot(
+    run: Trained, params: Any, embedded: EmbeddedSet, prompt_files: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Predictions by the run's prompts, by parts of them, and by those of files."""
+    config, tokenizer = run.config, run.start.tokenizer
+    zero_shot = ZeroShot(run.model, params, tokenizer, run.plan.prompts)
+    cameras = run.plan.dataset.spread_views(config.data.views)
+    found = predictions(zero_shot, embedded, cameras)
+    for file in prompt_files:
+        prompts = make_prompts(config.data.classes, file=file)
+        other = ZeroShot(run.model, params, tokenizer, prompts)
+        found[f"prompts: {file}"] = other.predict(embedded.joint)
+    return found
 
 
 def summarize(results: list[FoldResult], num_classes: int) -> dict[str, Any]:
@@ -269,8 +313,21 @@ def summarize(results: list[FoldResult], num_classes: int) -> dict[str, Any]:
         name for name in results[0].predictions if name.startswith("zero_shot_view")
     ]
     scores = {name: score(name) for name in names}
+    parts = {
+        kind: {
+            name.removeprefix(f"{kind}: "): score(name)
+            for name in results[0].predictions
+            if name.startswith(f"{kind}: ")
+        }
+        for kind in ("template", "style", "prompts")
+    }
     return {
         **scores,
+        "sensitivity": {
+            "templates": _spread(parts["template"]),
+            "styles": _spread(parts["style"]),
+        },
+        "other_prompts": parts["prompts"],
         "knn": scores[f"knn_{NEIGHBOURS[0]}"],
         "zero_shot_views": [score(name) for name in views],
         "per_fold": [
@@ -281,6 +338,16 @@ def summarize(results: list[FoldResult], num_classes: int) -> dict[str, Any]:
             for r in results
         ],
     }
+
+
+def _spread(scores: dict[str, Any]) -> dict[str, Any] | None:
+    """Accuracy by wording, their mean and deviation; None without several."""
+    if not scores:
+        return None
+    accuracies = {name: s["accuracy"] for name, s in scores.items()}
+    values = list(accuracies.values())
+    deviation = float(np.std(values, ddof=1))
+    return {"accuracy": accuracies, "mean": float(np.mean(values)), "std": deviation}
 
 
 def write_results(results: dict[str, Any], folder: pathlib.Path) -> None:
@@ -302,4 +369,14 @@ def table(results: dict[str, Any]) -> str:
             text = f"{s['accuracy']:.3f}  {s['uar']:.3f}  {s['uf1']:.3f}" if s else "-"
             cells += f"{text:>26}"
         lines.append(f"{row['method']:14}{cells}")
+        spread = row["sensitivity"]["templates"]
+        if spread:
+            lines.append(
+                f"{'':14}zero-shot by one template of {len(spread['accuracy'])}: mean "
+                f"{spread['mean']:.3f}, deviation {spread['std']:.3f}"
+            )
+        lines += [
+            f"{'':14}zero-shot by {file}: {score['accuracy']:.3f}"
+            for file, score in row["other_prompts"].items()
+        ]
     return "\n".join(lines)

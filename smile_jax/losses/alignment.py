@@ -20,6 +20,7 @@ def vision_language_alignment(
     *,
     logit_scale: Float[Array, ""],
     t2i_weight: float = 0.5,
+    view_bank: Float[Array, "B V K E"] | None = None,
     weights: Float[Array, "B"] | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
@@ -37,6 +38,8 @@ def vision_language_alignment(
       targets: rows sum to 1; taken as constants.
       logit_scale: the log parameter, s = exp(logit_scale); clamped by the train step.
       t2i_weight: weight of text to image.
+      view_bank: prototypes of each example's views, where prompts tell views apart;
+        by default the bank.
       weights: 1 for examples, 0 for padding.
       axis_name: device axis, None on one device.
 
@@ -54,7 +57,10 @@ def vision_language_alignment(
     targets = jax.lax.stop_gradient(targets.astype(fused.dtype))
     scale = jnp.exp(logit_scale.astype(fused.dtype))
     logits = scale * fused @ bank.T
-    view_logits = scale * views @ bank.T
+    if view_bank is None:
+        view_logits = scale * views @ bank.T
+    else:
+        view_logits = scale * jnp.einsum("bve,bvke->bvk", views, view_bank)
 
     log_p = jax.nn.log_softmax(logits)
     view_log_p = jax.nn.log_softmax(view_logits)

@@ -1,12 +1,15 @@
 """The weighted sum of the three terms, each logged raw and weighted."""
 
 import dataclasses
+import functools
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from smile_jax.losses.alignment import vision_language_alignment
 from smile_jax.losses.decorrelation import Form, multiview_decorrelation
+from smile_jax.losses.pairs import paired_alignment
 from smile_jax.losses.redundancy import Mode, cross_modal_redundancy
 
 
@@ -24,6 +27,7 @@ class LossWeights:
     text_to_image: float = 0.5
     redundancy_mode: Mode = "whitened"
     form: Form = "auto"
+    pairs: bool = False  # term 2 over the batch's captions and not over the bank
 
 
 def smile_objective(
@@ -37,17 +41,21 @@ def smile_objective(
     *,
     logit_scale: Float[Array, ""],
     loss_weights: LossWeights,
+    view_bank: Float[Array, "B V K E"] | None = None,
+    text_weight: Float[Array, ""] | float = 1.0,
     weights: Float[Array, "B"] | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """w1 L1 + w2 L2 + w3 L3. Without a bank (text source "none") only w1 L1.
+
+    `text_weight` is a factor on terms 2 and 3: 0 while targets are not yet worth much.
 
     Returns:
       The loss and metrics named "term/metric"; "term/loss" is raw, "term/weighted"
       what it adds to the total.
     """
     w = loss_weights
-    terms = {}
+    terms: dict[str, Any] = {}
     if w.decorrelation:
         assert projected is not None
         terms["decorrelation"] = (
@@ -62,9 +70,10 @@ def smile_objective(
         )
     if bank is not None and targets is not None:
         if w.alignment:
+            align = functools.partial(vision_language_alignment, view_bank=view_bank)
             terms["alignment"] = (
-                w.alignment,
-                vision_language_alignment(
+                w.alignment * text_weight,
+                (paired_alignment if w.pairs else align)(
                     fused,
                     views,
                     bank,
@@ -78,7 +87,7 @@ def smile_objective(
         if w.redundancy:
             assert redundancy is not None
             terms["redundancy"] = (
-                w.redundancy,
+                w.redundancy * text_weight,
                 cross_modal_redundancy(
                     redundancy,
                     bank,

@@ -1,6 +1,10 @@
 """Vision and text towers, temporal pooling, view fusion, projector, SMILE itself."""
 
-from smile_jax.models.pretrained import PretrainedError, load_pretrained
+from smile_jax.models.pretrained import (
+    PretrainedError,
+    PretrainedTokenizer,
+    load_pretrained,
+)
 from smile_jax.models.smile import Smile, SmileConfig
 from smile_jax.models.text import TextConfig, TextTower
 from smile_jax.models.tokenizer import HashTokenizer
@@ -10,6 +14,7 @@ from smile_jax.models.vit import VisionConfig, VisionTower
 __all__ = [
     "HashTokenizer",
     "PretrainedError",
+    "PretrainedTokenizer",
     "Smile",
     "SmileConfig",
     "TextConfig",

@@ -29,6 +29,9 @@ class SmileConfig:
         "private" only the feature's first half is aligned, the rest is private.
       num_classes: K, size of the prompt bank; "whitened" has a head of K - 1 columns.
       logit_scale_init: initial value of exp(logit_scale).
+      joint_projection: a linear head takes features to the joint space; without, they
+        are in it, as SigLIP's are.
+      logit_bias: keep SigLIP's bias, which no softmax over prompts sees, for export.
     """
 
     vision: VisionConfig
@@ -40,6 +43,8 @@ class SmileConfig:
     redundancy: Literal["whitened", "private", "literal"] = "whitened"
     num_classes: int = 6
     logit_scale_init: float = 1 / 0.07
+    joint_projection: bool = True
+    logit_bias: bool = False
 
 
 class Embeddings(flax.struct.PyTreeNode):
@@ -67,7 +72,10 @@ class Smile(nn.Module):
         self.temporal = TemporalPool(c.temporal)
         self.fusion = ViewFusion(c.num_views)
         self.projector = Projector(c.projector_dim, self.axis_name)
-        self.joint_head = nn.Dense(c.embed_dim, use_bias=False)
+        if c.joint_projection:
+            self.joint_head = nn.Dense(c.embed_dim, use_bias=False)
+        if c.logit_bias:
+            self.logit_bias = self.param("logit_bias", nn.initializers.zeros, ())
         if c.redundancy == "whitened":
             self.redundancy_head = nn.Dense(c.num_classes - 1, use_bias=False)
         self.logit_scale = self.param(
@@ -101,7 +109,7 @@ class Smile(nn.Module):
         if self.config.redundancy == "private":
             aligned //= 2
         shared, private = fused[:, :aligned], fused[:, aligned:]
-        joint = normalize(self.joint_head(shared))
+        joint = self._join(shared)
         redundancy = {
             "whitened": lambda: self.redundancy_head(fused),
             "private": lambda: private,
@@ -111,24 +119,37 @@ class Smile(nn.Module):
             features=features,
             fused=fused,
             projected=self.projector(features, weights) if train else None,
-            views=normalize(self.joint_head(features[..., :aligned])),
+            views=self._join(features[..., :aligned]),
             joint=joint,
             redundancy=redundancy() if train else None,
             shared=shared,
         )
 
-    def encode_text(self, tokens: Int[Array, "K M L"]) -> Float[Array, "K E"]:
-        """Prototypes of K classes from M prompts each: the normalised mean of the
-        normalised embeddings, as in zero-shot CLIP (Radford et al., 2021)."""
-        classes, prompts, length = tokens.shape
-        embedded = normalize(self.text(tokens.reshape(-1, length)))
-        return normalize(embedded.reshape(classes, prompts, -1).mean(axis=1))
+    def embed_text(self, tokens: Int[Array, "P L"]) -> Float[Array, "P E"]:
+        """Unit-norm embeddings of prompts."""
+        return normalize(self.text(tokens))
 
     def initialize(
         self,
         clips: Float[Array, "B T V H W C"],
         view_ids: Int[Array, "B V"],
-        tokens: Int[Array, "K M L"],
-    ) -> tuple[Embeddings, Float[Array, "K E"]]:
+        tokens: Int[Array, "P L"],
+    ) -> tuple[Embeddings, Float[Array, "P E"]]:
         """Touches every parameter; for `Module.init`."""
-        return self(clips, view_ids, train=True), self.encode_text(tokens)
+        return self(clips, view_ids, train=True), self.embed_text(tokens)
+
+    def _join(self, x: Float[Array, "*batch S"]) -> Float[Array, "*batch E"]:
+        return normalize(self.joint_head(x) if self.config.joint_projection else x)
+
+
+def prototypes(
+    embedded: Float[Array, "P E"],
+    owners: Int[np.ndarray, "P"],
+    shape: tuple[int, int],
+) -> Float[Array, "G K E"]:
+    """Normalised means of each class's prompts, as in zero-shot CLIP (Radford et al.,
+    2021). `owners` are group times K plus class; shape is (G, K)."""
+    members = np.zeros((shape[0] * shape[1], len(owners)), np.float32)
+    members[owners, np.arange(len(owners))] = 1
+    means = jnp.asarray(members / members.sum(axis=1, keepdims=True)) @ embedded
+    return normalize(means).reshape(*shape, -1)

@@ -1,5 +1,7 @@
 """A tokenizer that needs no vocabulary file: words hashed to ids."""
 
+import json
+import pathlib
 import re
 import zlib
 from collections.abc import Sequence
@@ -8,6 +10,7 @@ import numpy as np
 from jaxtyping import Int32
 
 PAD = 0
+FILE = "hash_tokenizer.json"
 
 
 class HashTokenizer:
@@ -23,6 +26,19 @@ class HashTokenizer:
 
     def __init__(self, context_length: int = 32, vocab_size: int = 16384) -> None:
         self.context_length, self.vocab_size = context_length, vocab_size
+
+    @classmethod
+    def load(cls, folder: pathlib.Path) -> "HashTokenizer":
+        """Reads what `save` wrote."""
+        return cls(**json.loads((folder / FILE).read_text()))
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Writes the settings into a folder."""
+        settings = {
+            "context_length": self.context_length,
+            "vocab_size": self.vocab_size,
+        }
+        (folder / FILE).write_text(json.dumps(settings) + "\n")
 
     def __call__(self, texts: Sequence[str]) -> Int32[np.ndarray, "K L"]:
         """Encodes texts, padded with 0.

@@ -117,6 +117,22 @@ class Checkpoints:
             )
         return None
 
+    def restore_raw(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The newest checkpoint as nested dictionaries on the host, whatever the model.
+
+        Raises:
+          CheckpointError: there is none that can be read.
+        """
+        args = ocp.args.Composite(
+            state=ocp.args.StandardRestore(), run=ocp.args.JsonRestore()
+        )
+        with self._explain("read"):
+            step = self.latest
+            if step is None:
+                raise FileNotFoundError("there is none")
+            restored = self._manager.restore(step, args=args)
+        return jax.tree.map(np.asarray, restored["state"]), restored["run"]
+
     def close(self) -> None:
         """Waits for writes and frees what Orbax holds."""
         self.wait()

@@ -15,13 +15,15 @@ from smile_jax import parallel
 from smile_jax.data.pipeline import train_batches
 from smile_jax.training.checkpoints import Checkpoints
 from smile_jax.training.log import Log
-from smile_jax.training.plan import Plan, build, make_plan
+from smile_jax.training.plan import Plan, build, fresh_start, make_plan
 from smile_jax.training.run_info import (
     check_same_run,
+    labels_seen,
     print_plan,
     run_info,
     write_run_files,
 )
+from smile_jax.training.start import Start, stored_start
 from smile_jax.training.state import TrainState
 
 
@@ -38,15 +40,18 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
     try:
         stored = checkpoints.read_run()
         if stored is not None:
-            check_same_run(stored, run_info(config, plan, step=0), workdir)
-        _, state, step_function = build(config, plan)
+            check_same_run(stored, run_info(config, plan), workdir)
+        start = stored_start(stored, workdir) if stored else fresh_start(config, plan)
+        _, state, step_function = build(config, plan, start)
         restored = checkpoints.restore(state, set_aside=True)
         if restored is not None:
             state = restored[0]
         if jax.process_index() == 0:
-            print_plan(config, plan, state)
-            write_run_files(config, workdir)
-        return _loop(config, plan, state, step_function, checkpoints, workdir, stop)
+            print_plan(config, plan, start, state)
+            write_run_files(config, start, workdir)
+        return _loop(
+            config, plan, start, state, step_function, checkpoints, workdir, stop
+        )
     finally:
         checkpoints.close()
         stop.release()
@@ -55,6 +60,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
 def _loop(
     config: ConfigDict,
     plan: Plan,
+    start: Start,
     state: TrainState,
     step_function: Any,
     checkpoints: Checkpoints,
@@ -68,7 +74,7 @@ def _loop(
         train_batches(
             plan.dataset,
             plan.pretrain_records,
-            classes=config.data.classes,
+            plan.train_labels,
             clip=config.data.clip,
             batch_size=config.train.batch_size,
             seed=config.seed,
@@ -79,6 +85,8 @@ def _loop(
             workers=config.data.workers,
         )
     )
+    info = run_info(config, plan) | start.to_json()
+    info["labels_seen"] = labels_seen(config, plan, start)
     last = min(plan.steps, config.train.stop_after_steps or plan.steps)
     log = Log(config, plan, workdir if lead else None, first, checkpoints)
     for step in range(first + 1, last + 1):
@@ -93,7 +101,8 @@ def _loop(
         saving = step % config.train.checkpoint_every == 0 or step == last or stopping
         log.after(step, metrics, now=saving)  # before saving: never a state of NaNs
         if saving:
-            checkpoints.save(state, run_info(config, plan, step))
+            position = step * config.train.batch_size  # examples drawn so far
+            checkpoints.save(state, info | {"data_position": position})
         if stopping:
             if lead:
                 print(f"stopped at step {step} on a signal; start again to continue")

@@ -32,14 +32,19 @@ def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(
-    config: OptimizerConfig, steps: int, *, train_text: bool
+    config: OptimizerConfig, steps: int, factors: Any
 ) -> optax.GradientTransformation:
     """The update rule.
 
     Weight decay applies to matrices only, not to biases, norms, positions, class
-    tokens or the logit scale. A frozen text tower gets no update and no moments.
+    tokens or the logit scale.
+
+    Args:
+      config: rates and decay.
+      steps: of the schedule.
+      factors: tree of the trained parameters' factors on the learning rate.
     """
-    adamw = optax.chain(
+    return optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
         optax.adamw(
             make_schedule(config, steps),
@@ -48,25 +53,15 @@ def make_optimizer(
             weight_decay=config.weight_decay,
             mask=_decays,
         ),
-    )
-    if train_text:
-        return adamw
-    return optax.multi_transform(
-        {"train": adamw, "frozen": optax.set_to_zero()}, _labels
+        optax.stateless(
+            lambda updates, _: jax.tree.map(lambda u, f: u * f, updates, factors)
+        ),
     )
 
 
 def _decays(params: Any) -> Any:
     """True for weight matrices and convolution kernels."""
+    names = ("kernel", "lora_a", "lora_b")
     return jax.tree_util.tree_map_with_path(
-        lambda path, _: getattr(path[-1], "key", None) == "kernel", params
-    )
-
-
-def _labels(params: Any) -> Any:
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: (
-            "frozen" if getattr(path[0], "key", None) == "text" else "train"
-        ),
-        params,
+        lambda path, _: getattr(path[-1], "key", None) in names, params
     )

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -10,12 +11,16 @@ from smile_jax import config as config_lib
 from smile_jax import parallel
 from smile_jax.data.channels import num_channels
 from smile_jax.data.pipeline import FaceDataset, RecordSource, open_dataset
-from smile_jax.data.prompts import class_prompts
+from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
 from smile_jax.evaluation.protocols import split_records, subject_folds
-from smile_jax.models import HashTokenizer, Smile
+from smile_jax.models import Smile
+from smile_jax.training.bank import text_inputs
+from smile_jax.training.init import init_state
 from smile_jax.training.optimizer import make_optimizer
+from smile_jax.training.start import Start, make_start
 from smile_jax.training.state import TrainState
-from smile_jax.training.step import init_state, make_train_step
+from smile_jax.training.step import make_train_step
+from smile_jax.training.tuning import learning_rates, select
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,21 +33,24 @@ class Plan:
     train_records: np.ndarray  # those of them with a label among the classes
     test_records: np.ndarray
     steps: int
-    tokens: np.ndarray  # (K, M, L)
+    prompts: Prompts  # of the classes, by which evaluation is zero-shot
+    train_prompts: Prompts  # what the train step aligns with: those, or captions
+    train_labels: np.ndarray  # (n,) index into them, -1 where there is none
+    clip_shape: tuple[int, ...]  # (T, V, H, W, C) of one clip as the model sees it
 
 
 def make_plan(config: ConfigDict) -> Plan:
     """Opens the dataset, splits the subjects and counts the steps.
 
     Raises:
-      DataError, ConfigError: with what to do.
+      DataError, ConfigError, PromptError: with what to do.
     """
     dataset = open_dataset(config.data.dir)
     config_lib.validate_against(config, dataset)
     subjects, fold = dataset.subjects, config.data.fold
     records = dataset.records_of(config.data.classes)
-    # Without text no label is needed, so clips of other classes or of none count too.
-    seen = records if config.text_source != "none" else np.arange(len(subjects))
+    # Without labels, clips of other classes or of none count too.
+    seen = records if config.text_source == "weak" else np.arange(len(subjects))
     folds = subject_folds(subjects[seen], config.data.folds, config.data.fold_seed)
     pretrain, _ = split_records(subjects, seen, folds, fold)
     train, test = split_records(subjects, records, folds, fold)
@@ -51,33 +59,82 @@ def make_plan(config: ConfigDict) -> Plan:
         steps = max(
             1, round(config.train.epochs * len(pretrain) / config.train.batch_size)
         )
-    text = config.model.text
-    tokenizer = HashTokenizer(text.context_length, text.vocab_size)
-    prompts = class_prompts(config.data.classes)
-    tokens = tokenizer([text for texts in prompts for text in texts])
-    tokens = tokens.reshape(len(prompts), -1, text.context_length)
-    return Plan(dataset, folds, pretrain, train, test, steps, tokens)
-
-
-def build(config: ConfigDict, plan: Plan) -> tuple[Smile, TrainState, Any]:
-    """The model, its fresh state on the host, and the step, not yet compiled."""
-    step_config = config_lib.step_config(config, plan.dataset)
-    model = Smile(config_lib.model_config(config, plan.dataset), parallel.AXIS)
-    optimizer = make_optimizer(
-        config_lib.optimizer_config(config),
-        plan.steps,
-        train_text=step_config.train_text,
+    p = config.prompts
+    yaws = dataset.yaws_deg if p.view_aware else ()
+    prompts = make_prompts(
+        config.data.classes, file=p.file, style=p.style, yaws_deg=yaws
     )
-    state = init_state(
-        model, optimizer, plan.tokens, clip_shape(config, plan), config.seed
+    train_prompts, labels = prompts, dataset.labels_over(config.data.classes)
+    if config.text_source == "captions":
+        assert dataset.captions is not None  # validate_against has looked
+        texts = np.unique(dataset.captions[pretrain])
+        train_prompts = plain_prompts(texts.tolist())
+        found = np.searchsorted(texts, dataset.captions).clip(max=len(texts) - 1)
+        same = texts[found] == dataset.captions
+        labels = np.where(same, found, -1).astype(np.int32)
+    return Plan(
+        dataset,
+        folds,
+        pretrain,
+        train,
+        test,
+        steps,
+        prompts,
+        train_prompts,
+        labels,
+        _clip_shape(config, dataset),
     )
-    step = make_train_step(model, optimizer, plan.tokens, step_config)
-    return model, state, step
 
 
-def clip_shape(config: ConfigDict, plan: Plan) -> tuple[int, ...]:
-    """(T, V, H, W, D) of one clip as the model sees it."""
-    record = RecordSource(plan.dataset.path)[0]
+def fresh_start(config: ConfigDict, plan: Plan) -> Start:
+    """What the config says that the model is made of."""
+    return make_start(
+        config,
+        num_views=len(plan.dataset.yaws_deg),
+        num_classes=len(plan.train_prompts.classes),
+        image_size=plan.clip_shape[2],
+    )
+
+
+def build(
+    config: ConfigDict, plan: Plan, start: Start | None = None
+) -> tuple[Smile, TrainState, Any]:
+    """The model, its first state on the host, and the step, not yet compiled."""
+    start = start or fresh_start(config, plan)
+    model = Smile(start.model, parallel.AXIS)
+    tune = config_lib.tune_config(config)
+    depths = {"vision": start.model.vision.depth, "text": start.model.text.depth}
+    text = text_inputs(plan.train_prompts, start.tokenizer)
+
+    def optimizer_for(trained: Any, params: Any) -> Any:
+        factors = select(learning_rates(params, tune, depths), trained)
+        return make_optimizer(config_lib.optimizer_config(config), plan.steps, factors)
+
+    state, optimizer = init_state(
+        model,
+        optimizer_for,
+        text,
+        start.params,
+        tune,
+        plan.clip_shape,
+        config.seed,
+    )
+    step_config = config_lib.step_config(config, plan.dataset, start, plan.steps)
+    return model, state, make_train_step(model, optimizer, text, step_config)
+
+
+def memory_of(state: TrainState) -> dict[str, int]:
+    """Bytes of each part of a state, on every device."""
+    parts = {"parameters": state.params, "average": state.ema}
+    parts["moments"] = state.optimizer
+    return {
+        name: sum(np.asarray(x).nbytes for x in jax.tree.leaves(part))
+        for name, part in parts.items()
+    }
+
+
+def _clip_shape(config: ConfigDict, dataset: FaceDataset) -> tuple[int, ...]:
+    record = RecordSource(dataset.path)[0]
     frames, _, height, width, _ = record[config.data.clip].shape
     channels = num_channels(config.data.inputs)
     return frames, config.data.views, height, width, channels

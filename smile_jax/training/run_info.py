@@ -14,12 +14,17 @@ from ml_collections import ConfigDict
 
 from smile_jax.config import flatten
 from smile_jax.training.checkpoints import CheckpointError
-from smile_jax.training.plan import Plan
+from smile_jax.training.plan import Plan, memory_of
+from smile_jax.training.start import Start
 from smile_jax.training.state import TrainState
 
 
-def print_plan(config: ConfigDict, plan: Plan, state: TrainState) -> None:
-    parameters = sum(np.size(p) for p in jax.tree.leaves(state.params))
+def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) -> None:
+    parameters, trained = (
+        sum(np.size(p) for p in jax.tree.leaves(tree))
+        for tree in (state.params, state.ema)
+    )
+    memory = {name: size / 2**20 for name, size in memory_of(state).items()}
     batch, devices = config.train.batch_size, jax.device_count()
     subjects = len(np.unique(plan.dataset.subjects[plan.pretrain_records]))
     epochs = plan.steps * batch / len(plan.pretrain_records)
@@ -30,9 +35,16 @@ def print_plan(config: ConfigDict, plan: Plan, state: TrainState) -> None:
         f"devices    {devices} x {jax.devices()[0].device_kind}, "
         f"{jax.process_count()} process(es)\n"
         f"batch      {batch}, {batch // devices} a device, {config.data.views} views\n"
-        f"model      {parameters / 1e6:.2f} M parameters\n"
+        f"model      {parameters / 1e6:.2f} M parameters, {trained / 1e6:.2f} M of "
+        f"them trained (vision {config.tune.vision}, text {config.tune.text})\n"
+        f"start      {'; '.join(start.sources) or 'random'}\n"
+        f"memory     {sum(memory.values()):.0f} MiB a device before activations: "
+        + ", ".join(f"{name} {size:.0f}" for name, size in memory.items())
+        + "\n"
         f"steps      {int(state.step)} of {plan.steps} done, {epochs:.1f} epochs\n"
-        f"text       {config.text_source}",
+        f"text       {config.text_source}, {len(plan.train_prompts.texts)} prompts of "
+        f"{len(plan.train_prompts.classes)} "
+        f"{'captions' if config.text_source == 'captions' else 'classes'}",
         flush=True,
     )
     if config.model.projector_dim > 8 * batch:
@@ -42,7 +54,17 @@ def print_plan(config: ConfigDict, plan: Plan, state: TrainState) -> None:
         )
 
 
-def run_info(config: ConfigDict, plan: Plan, step: int) -> dict[str, Any]:
+def labels_seen(config: ConfigDict, plan: Plan, start: Start) -> dict[str, list[str]]:
+    """Dataset -> subjects whose labels went into this run or into those before it."""
+    seen = dict(start.labels_seen)
+    if config.text_source == "weak":
+        path = str(plan.dataset.path.absolute())
+        subjects = set(plan.dataset.subjects[plan.pretrain_records].tolist())
+        seen[path] = sorted(subjects | set(seen.get(path, ())))
+    return seen
+
+
+def run_info(config: ConfigDict, plan: Plan) -> dict[str, Any]:
     """What evaluation must know, kept in every checkpoint."""
     return {
         "config": json.loads(config.to_json_best_effort()),
@@ -51,11 +73,13 @@ def run_info(config: ConfigDict, plan: Plan, step: int) -> dict[str, Any]:
         "text_source": config.text_source,
         "dataset": str(plan.dataset.path.absolute()),
         "steps": plan.steps,
-        "data_position": step * config.train.batch_size,  # examples drawn so far
     }
 
 
-def write_run_files(config: ConfigDict, workdir: pathlib.Path) -> None:
+def write_run_files(config: ConfigDict, start: Start, workdir: pathlib.Path) -> None:
+    """The resolved config, the tokenizer, versions and command of a run."""
+    (workdir / "tokenizer").mkdir(exist_ok=True)
+    start.tokenizer.save(workdir / "tokenizer")
     (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
     names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
     run = {

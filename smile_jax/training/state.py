@@ -7,16 +7,24 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from smile_jax.training.tuning import merge
+
 
 class TrainState(flax.struct.PyTreeNode):
     """Everything that the next step depends on. Not stacked over devices."""
 
     step: Any  # int32 []
     params: Any  # tree of float32
-    ema: Any  # exponential moving average of params
-    optimizer: Any  # optax state
-    bank: Any  # [K, E] prompt prototypes of `params`
+    ema: Any  # exponential moving average of the trained part of params
+    optimizer: Any  # optax state of that part
+    bank: Any  # [G, K, E] prompt prototypes of `params`, of the fused view and of each
+    prior: Any  # losses.pseudo.Prior, of text source "pseudo"
     key: Any  # uint32 [2], root of all randomness; never changes
+
+    @property
+    def averaged(self) -> Any:
+        """Parameters with the average in place of what is trained."""
+        return merge(self.params, self.ema)
 
 
 def stream_key(root: jax.Array, stream: str, step: Any) -> jax.Array:

@@ -10,12 +10,26 @@ import numpy as np
 import optax
 
 from smile_jax import parallel
-from smile_jax.data.augment import AugmentConfig, augment_clips
-from smile_jax.losses import LossWeights, smile_objective
+from smile_jax.data.augment import AugmentConfig, augment_clips, plain_clips
+from smile_jax.losses import LossWeights, pseudo_targets, smile_objective
 from smile_jax.models import Smile
+from smile_jax.training.bank import TextInputs, encode_bank
 from smile_jax.training.state import TrainState, stream_key, update_average
+from smile_jax.training.tuning import merge, select
 
 MAX_LOGIT_SCALE = np.log(100.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class PseudoConfig:
+    """How text source "pseudo" makes targets; see `experiments/base.py`."""
+
+    warmup_steps: int = 0
+    momentum: float = 0.99
+    temperature: float = 0.5
+    sinkhorn_steps: int = 0
+    align: bool = True
+    frequencies: tuple[float, ...] = ()  # of the classes; uniform if empty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +38,14 @@ class StepConfig:
 
     augment: AugmentConfig
     loss: LossWeights
+    pseudo: PseudoConfig
     channels: tuple[str, ...]  # groups in the dataset's pixels
     inputs: tuple[str, ...]  # groups that the model sees
+    mean: tuple[float, ...]  # of each input channel, pixels in [0, 1]
+    std: tuple[float, ...]
     num_views: int  # V of a step
-    text_source: str  # "weak" or "none"
+    teacher_views: tuple[int, ...]  # which views "pseudo" looks at
+    text_source: str  # "weak", "captions", "pseudo" or "none"
     train_text: bool
     ema_decay: float
 
@@ -35,28 +53,30 @@ class StepConfig:
 def make_train_step(
     model: Smile,
     optimizer: optax.GradientTransformation,
-    tokens: np.ndarray,
+    text: TextInputs,
     config: StepConfig,
 ) -> Callable:
     """Returns `step(state, batch) -> (state, metrics)` for `parallel.pmap_step`."""
     axis = model.axis_name
-    prompts = jnp.asarray(tokens)
+    has_text = config.text_source != "none"
 
-    def objective(params, state, batch, clips, view_ids):
+    def objective(trained, state, clips, view_ids, targets, text_weight):
+        params = merge(state.params, trained)
         variables = {"params": params}
         e: Any = model.apply(variables, clips, view_ids, train=True)  # Embeddings
         bank = state.bank
         if config.train_text:
-            bank = model.apply(variables, prompts, method="encode_text")
-        has_text = config.text_source != "none"
+            bank = encode_bank(model, params, text)
         loss, metrics = smile_objective(
             e.projected,
             e.joint,
             e.views,
             e.redundancy,
             e.shared,
-            bank if has_text else None,
-            jax.nn.one_hot(batch["label"], len(bank)) if has_text else None,
+            bank[0] if has_text else None,
+            targets,
+            view_bank=bank[1 + view_ids] if len(bank) > 1 else None,
+            text_weight=text_weight,
             logit_scale=params["logit_scale"],
             loss_weights=config.loss,
             axis_name=axis,
@@ -72,64 +92,66 @@ def make_train_step(
             channels=config.channels,
             inputs=config.inputs,
             num_views=config.num_views,
+            mean=config.mean,
+            std=config.std,
         )
-        gradient = jax.grad(objective, has_aux=True)
-        grads, (metrics, bank) = gradient(state.params, state, batch, clips, view_ids)
+        targets, prior, text_weight = make_targets(model, config, state, batch)
+        trained = select(state.params, state.ema)
+        grads, (metrics, bank) = jax.grad(objective, has_aux=True)(
+            trained, state, clips, view_ids, targets, text_weight
+        )
         grads, metrics = parallel.pmean((grads, metrics), axis)
-        updates, moments = optimizer.update(grads, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
-        params["logit_scale"] = jnp.clip(params["logit_scale"], 0, MAX_LOGIT_SCALE)
+        updates, moments = optimizer.update(grads, state.optimizer, trained)
+        trained = optax.apply_updates(trained, updates)
+        trained["logit_scale"] = jnp.clip(trained["logit_scale"], 0, MAX_LOGIT_SCALE)
         metrics["gradient_norm"] = optax.tree.norm(grads)
         return state.replace(
             step=state.step + 1,
-            params=params,
-            ema=update_average(state.ema, params, config.ema_decay, state.step),
+            params=merge(state.params, trained),
+            ema=update_average(state.ema, trained, config.ema_decay, state.step),
             optimizer=moments,
             bank=bank,
+            prior=prior,
         ), metrics
 
     return step
 
 
-def init_state(
-    model: Smile,
-    optimizer: optax.GradientTransformation,
-    tokens: np.ndarray,
-    clip_shape: tuple[int, ...],
-    seed: int,
-) -> TrainState:
-    """Fresh parameters and optimiser state, on the host.
+def make_targets(
+    model: Smile, config: StepConfig, state: TrainState, batch: dict
+) -> tuple[Any, Any, Any]:
+    """Targets over the bank, the prior after this batch, and the weight of terms 2, 3.
 
-    Args:
-      model: to initialise.
-      optimizer: to initialise.
-      tokens: (K, M, L) prompt tokens, for the bank.
-      clip_shape: (T, V, H, W, C) of one clip.
-      seed: root of all randomness of the run.
+    Labels or captions name their prompt. Without labels the averaged model's zero-shot
+    probabilities of the clip as it is, fused over views, become targets; while it
+    warms up, term 1 is alone.
     """
-    root = jax.random.PRNGKey(seed)
-    single = model.clone(axis_name=None)
-
-    @jax.jit
-    def create() -> TrainState:
-        # Two examples, for a batch of one has no variance.
-        clips = jnp.zeros((2, *clip_shape))
-        view_ids = jnp.zeros((2, clip_shape[1]), jnp.int32)
-        (_, bank), variables = single.init_with_output(
-            stream_key(root, "init", 0),
-            clips,
-            view_ids,
-            jnp.asarray(tokens),
-            method="initialize",
-        )
-        params = variables["params"]
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            ema=jax.tree.map(jnp.copy, params),
-            optimizer=optimizer.init(params),
-            bank=bank,
-            key=root,
-        )
-
-    return jax.device_get(create())
+    classes = state.bank.shape[1]
+    if config.text_source != "pseudo":
+        known = config.text_source != "none"
+        targets = jax.nn.one_hot(batch["label"], classes) if known else None
+        return targets, state.prior, 1.0
+    clips, view_ids = plain_clips(
+        batch["views"],
+        config.teacher_views,
+        channels=config.channels,
+        inputs=config.inputs,
+        relight=config.augment.relight,
+        mean=config.mean,
+        std=config.std,
+    )
+    teacher = state.averaged
+    e: Any = model.apply({"params": teacher}, clips, view_ids, train=False)
+    c = config.pseudo
+    targets, prior = pseudo_targets(
+        jnp.exp(teacher["logit_scale"]) * e.joint @ state.bank[0].T,
+        state.prior,
+        wanted=jnp.asarray(c.frequencies or [1 / classes] * classes)
+        if c.align
+        else None,
+        momentum=c.momentum,
+        temperature=c.temperature,
+        sinkhorn_steps=c.sinkhorn_steps,
+        axis_name=model.axis_name,
+    )
+    return targets, prior, (state.step >= c.warmup_steps).astype(jnp.float32)

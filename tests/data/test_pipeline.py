@@ -27,7 +27,12 @@ def take(dataset, count, first=0, **options):
     records = dataset.records_of(CLASSES)
     options = {"batch_size": 16, "seed": 3} | options
     stream = train_batches(
-        dataset, records, classes=CLASSES, clip="views", first_step=first, **options
+        dataset,
+        records,
+        dataset.labels_over(CLASSES),
+        clip="views",
+        first_step=first,
+        **options,
     )
     return list(itertools.islice(stream, count))
 
@@ -75,14 +80,26 @@ def test_worker_processes_change_nothing(dataset):
 
 def test_evaluation_sees_every_record_once(dataset):
     records = dataset.records_of(CLASSES)[:21]
-    batches = list(
-        eval_batches(dataset, records, classes=CLASSES, clip="views", batch_size=8)
-    )
+    batches = list(eval_batches(dataset, records, clip="views", batch_size=8))
     assert [int(b["weight"].sum()) for b in batches] == [8, 8, 5]
     labels = np.concatenate([b["label"][b["weight"]] for b in batches])
-    assert [CLASSES[i] for i in labels] == [
-        dataset.classes[i] for i in dataset.labels[records]
-    ]
+    np.testing.assert_array_equal(labels, dataset.labels[records])
+
+
+def test_labels_over_chosen_classes(dataset):
+    chosen = CLASSES[::-1][:4]
+    labels = dataset.labels_over(chosen)
+    for label, of_all in zip(labels, dataset.labels, strict=True):
+        name = dataset.classes[of_all]
+        assert (chosen[label] == name) if label >= 0 else (name not in chosen)
+    assert (labels == -1).any() and (labels >= 0).any()
+
+
+def test_views_are_spread_over_the_yaws(dataset):
+    assert dataset.yaws_deg == (-30.0, 0.0, 30.0)
+    assert dataset.spread_views(1) == (0,)
+    assert dataset.spread_views(2) == (0, 2)
+    assert dataset.spread_views(3) == (0, 1, 2)
 
 
 def test_subject_folds_are_disjoint_and_even(dataset):

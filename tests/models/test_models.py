@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smile_jax.data.prompts import class_prompts
 from smile_jax.models import (
     HashTokenizer,
     Smile,
@@ -16,6 +15,7 @@ from smile_jax.models import (
     VisionTower,
 )
 from smile_jax.models.heads import TemporalPool, ViewFusion
+from smile_jax.models.smile import prototypes
 
 SMALL = {"patch_size": 8, "width": 16, "depth": 2, "heads": 2, "mlp_width": 32}
 
@@ -97,14 +97,6 @@ def test_tokenizer():
         tokenizer([" "])
 
 
-def test_prompts_of_classes():
-    prompts = class_prompts(("surprise", "happy"))
-    assert "a surprised face" in prompts[0]
-    assert len({p for c in prompts for p in c}) == sum(map(len, prompts))
-    with pytest.raises(ValueError, match="contempt"):
-        class_prompts(("happy", "contempt"))
-
-
 def test_fusion_starts_as_the_mean_and_learns_views(rng):
     features = jnp.array(rng.normal(size=(4, 3, 8)), jnp.float32)
     ids = jnp.tile(jnp.arange(3)[None], (4, 1))
@@ -153,15 +145,21 @@ def test_the_assembled_model(rng, redundancy):
     model = Smile(config)
     clips = jnp.array(rng.normal(size=(6, 2, 3, 16, 16, 2)), jnp.float32)
     ids = jnp.tile(jnp.array([[0, 2, 4]]), (6, 1))
-    tokens = jnp.ones((4, 2, 5), jnp.int32) * jnp.arange(1, 5)[:, None, None]
-    (out, bank), variables = run(model, clips, ids, tokens, method="initialize")
+    tokens = jnp.ones((8, 5), jnp.int32) * jnp.arange(1, 9)[:, None]
+    (out, texts), variables = run(model, clips, ids, tokens, method="initialize")
     assert out.features.shape == (6, 3, 16) and out.fused.shape == (6, 16)
     assert out.projected.shape == (6, 3, 24)
     assert out.redundancy.shape == (
         6,
         {"whitened": 3, "private": 8, "literal": 12}[redundancy],
     )
-    for unit in (out.views, out.joint, bank):
+    bank = prototypes(texts, np.arange(8) // 2, (1, 4))
+    assert bank.shape == (1, 4, 12)
+    expected = texts[2] + texts[3]
+    np.testing.assert_allclose(
+        bank[0, 1], expected / jnp.linalg.norm(expected), atol=1e-5
+    )
+    for unit in (out.views, out.joint, texts, bank):
         np.testing.assert_allclose(jnp.linalg.norm(unit, axis=-1), 1, atol=1e-5)
     assert np.exp(variables["params"]["logit_scale"]) == pytest.approx(
         1 / 0.07, rel=1e-5

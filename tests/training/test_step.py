@@ -18,8 +18,8 @@ def run_steps(config, steps, devices):
     compiled = parallel.pmap_step(step, devices=jax.devices()[:devices])
     batches = train_batches(
         plan.dataset,
-        plan.train_records,
-        classes=config.data.classes,
+        plan.pretrain_records,
+        plan.train_labels,
         clip="views",
         batch_size=config.train.batch_size,
         seed=config.seed,
@@ -69,7 +69,7 @@ def test_state_is_not_stacked_and_parameters_move(tiny_dataset, one_device):
 
 
 def test_frozen_text_tower_keeps_its_parameters_and_bank(tiny_dataset):
-    config = shrunk_config(tiny_dataset, **{"model.train_text": False})
+    config = shrunk_config(tiny_dataset, **{"tune.text": "frozen"})
     _, fresh, _ = build(config, make_plan(config))
     state, _ = run_steps(config, steps=2, devices=2)
     for ours, theirs in zip(
@@ -118,8 +118,8 @@ def test_no_recompilation_after_the_first_step(tiny_dataset):
     state = parallel.put_state(state)
     batches = train_batches(
         plan.dataset,
-        plan.train_records,
-        classes=config.data.classes,
+        plan.pretrain_records,
+        plan.train_labels,
         clip="views",
         batch_size=16,
         seed=0,

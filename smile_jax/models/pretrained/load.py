@@ -65,7 +65,7 @@ def load_pretrained(
     config, params = _adapt(config, params, image_size, tuple(channel_groups))
     towers = Towers(_with_dtype(config, dtype))
     _check_shapes(towers, params, sum(channel_groups), folder)
-    tokenizer = PretrainedTokenizer.load(folder, config) if config.text else None
+    tokenizer = PretrainedTokenizer.of_towers(folder, config) if config.text else None
     return towers, traverse_util.unflatten_dict(params, sep="/"), tokenizer
 
 

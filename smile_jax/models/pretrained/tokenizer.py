@@ -1,5 +1,7 @@
 """transformers' tokenizers, with texts that do not fit as errors."""
 
+import dataclasses
+import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -10,37 +12,63 @@ from jaxtyping import Int32
 from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.towers import TowersConfig
 
+_FILE = "smile_tokenizer.json"
 
+
+@dataclasses.dataclass(frozen=True)
 class PretrainedTokenizer:
     """Texts to ids, padded on the right as the towers expect.
 
     Attributes:
       reference: the tokenizer of transformers behind it.
       max_tokens: longest text, end marks counted.
+      pad_id: what fills a row.
+      full_length: fill every row to `max_tokens` (SigLIP pools the last position and
+        was trained so), or to the longest text.
+      pad_is_reserved: texts must not contain `pad_id`: the tower masks it.
     """
 
-    def __init__(self, reference: Any, config: TowersConfig) -> None:
-        assert config.text is not None
-        self.reference, self.max_tokens = reference, config.max_tokens
-        self._pad_id = config.text.pad_id
-        # SigLIP pools the last position and was trained on texts of full length.
-        self._full_length = config.text.pool == "last"
-        self._masked = config.text.mask_padding
+    reference: Any
+    max_tokens: int
+    pad_id: int
+    full_length: bool
+    pad_is_reserved: bool
 
     @classmethod
-    def load(cls, folder: pathlib.Path, config: TowersConfig) -> "PretrainedTokenizer":
-        """Raises PretrainedError: files are missing."""
-        from transformers import AutoTokenizer
+    def of_towers(
+        cls, folder: pathlib.Path, config: TowersConfig
+    ) -> "PretrainedTokenizer":
+        """The tokenizer in a pretrained model's folder.
 
-        try:
-            return cls(AutoTokenizer.from_pretrained(str(folder)), config)
-        except Exception as error:  # many kinds, by tokenizer
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else error
-            raise PretrainedError(
-                f"{folder}: its tokenizer cannot be read ({type(error).__name__}: "
-                f"{reason}); expected tokenizer.json and tokenizer_config.json, or the "
-                "vocabulary files they stand for"
-            ) from error
+        Raises:
+          PretrainedError: its files are missing.
+        """
+        assert config.text is not None
+        reference, text = _read(folder), config.text
+        pad_id = text.pad_id
+        if not text.mask_padding and reference.pad_token_id is not None:
+            pad_id = reference.pad_token_id  # SigLIP sees it: the tokenizer's own
+        return cls(
+            reference, config.max_tokens, pad_id, text.pool == "last", text.mask_padding
+        )
+
+    @classmethod
+    def load(cls, folder: pathlib.Path) -> "PretrainedTokenizer":
+        """Reads what `save` wrote.
+
+        Raises:
+          PretrainedError: files are missing.
+        """
+        if not (folder / _FILE).is_file():
+            raise PretrainedError(f"{folder}: no tokenizer of a run there, no {_FILE}")
+        return cls(_read(folder), **json.loads((folder / _FILE).read_text()))
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Writes the tokenizer's files, and ours beside them."""
+        self.reference.save_pretrained(str(folder))
+        settings = dataclasses.asdict(dataclasses.replace(self, reference=None))
+        del settings["reference"]
+        (folder / _FILE).write_text(json.dumps(settings) + "\n")
 
     def __call__(self, texts: Sequence[str]) -> Int32[np.ndarray, "K L"]:
         """Encodes texts.
@@ -57,19 +85,24 @@ class PretrainedTokenizer:
                     f"prompt {text!r} has {len(ids)} tokens, more than the tower's "
                     f"{self.max_tokens}"
                 )
-            if self._masked and self._pad_id in ids:
+            if self.pad_is_reserved and self.pad_id in ids:
                 raise ValueError(f"prompt {text!r} contains the padding token")
-        length = self.max_tokens if self._full_length else max(map(len, rows))
-        padded = np.full((len(rows), length), self._pad(), np.int32)
+        length = self.max_tokens if self.full_length else max(map(len, rows))
+        padded = np.full((len(rows), length), self.pad_id, np.int32)
         for row, ids in zip(padded, rows, strict=True):
             row[: len(ids)] = ids
         return padded
 
-    def save(self, folder: pathlib.Path) -> None:
-        """Writes the tokenizer's files."""
-        self.reference.save_pretrained(str(folder))
 
-    def _pad(self) -> int:
-        """SigLIP sees its padding: it must be the tokenizer's own."""
-        own = self.reference.pad_token_id
-        return self._pad_id if self._masked or own is None else own
+def _read(folder: pathlib.Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder))
+    except Exception as error:  # many kinds, by tokenizer
+        reason = (str(error).strip().splitlines() or [repr(error)])[0]
+        raise PretrainedError(
+            f"{folder}: its tokenizer cannot be read ({type(error).__name__}: "
+            f"{reason}); expected tokenizer.json and tokenizer_config.json, or the "
+            "vocabulary files they stand for"
+        ) from error

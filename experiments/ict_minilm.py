@@ -1,0 +1,20 @@
+r"""`ict_static` with the frozen text tower of all-MiniLM-L6-v2: zero-shot in any words.
+
+    tfds build tfds_builders/ict_faces --config=static --data_dir=data \
+        --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
+    python -m smile_jax.train --config=experiments/ict_minilm.py \
+        --workdir=runs/ict_minilm
+    python -m smile_jax.evaluate --workdir=runs/ict_minilm \
+        --prompts=experiments/prompts_reworded.yaml
+
+Without a network: --config.model.pretrained_text=FOLDER of config.json,
+model.safetensors and the tokenizer's files.
+"""
+
+from experiments import ict_static
+
+
+def get_config():
+    c = ict_static.get_config()
+    c.model.pretrained_text = "sentence-transformers/all-MiniLM-L6-v2"
+    return c

@@ -1,0 +1,91 @@
+"""Term 2 for free-form captions: symmetric InfoNCE with several positives."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from smile_jax import parallel
+from smile_jax.losses.moments import (
+    at_least_float32,
+    example_weights,
+    global_mean,
+    normalize,
+)
+
+
+def paired_alignment(
+    fused: Float[Array, "B E"],
+    views: Float[Array, "B V E"],
+    bank: Float[Array, "K E"],
+    targets: Float[Array, "B K"],
+    *,
+    logit_scale: Float[Array, ""],
+    t2i_weight: float = 0.5,
+    weights: Float[Array, "B"] | None = None,
+    axis_name: str | None = None,
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """i2t(u) + mean_v i2t(u_v) + t2i_weight t2i(u), each InfoNCE over the global batch.
+
+    One text per example: the row of the bank (of captions) that its target names.
+    Examples with the same caption are each other's positives and share the target
+    evenly, for CLIP's one positive a row would push equal captions apart. The form is
+    this project's choice.
+
+    Args:
+      fused, views, bank: unit-norm embeddings; bank holds K different captions.
+      targets: one-hot rows; taken as constants.
+      logit_scale: the log parameter, s = exp(logit_scale).
+      t2i_weight: weight of text to image.
+      weights: 1 for examples, 0 for padding.
+      axis_name: device axis, None on one device.
+
+    Returns:
+      The loss and metrics: `i2t_fused`, `i2t_views`, `t2i`, `floor`, the mean entropy
+      of the targets, below which no cross-entropy falls, `excess`, the loss minus its
+      floors, `accuracy`, whether the nearest text is a positive, and `scale`.
+
+    Example:
+      >>> q = jax.nn.one_hot(caption_ids, len(bank))
+      >>> loss, _ = paired_alignment(u, u_views, bank, q, logit_scale=t)
+    """
+    fused, views, bank = map(at_least_float32, (fused, views, bank))
+    weights = example_weights(fused, weights)
+    targets = jax.lax.stop_gradient(targets.astype(fused.dtype))
+    scale = jnp.exp(logit_scale.astype(fused.dtype))
+    texts = normalize(targets @ bank)
+    everyone = [
+        parallel.all_gather(x, axis_name) for x in (fused, texts, targets, weights)
+    ]
+    all_fused, all_texts, all_targets, all_weights = everyone
+    positive = ((targets @ all_targets.T) > 0.5) * all_weights[None]
+    positive = positive / jnp.maximum(positive.sum(axis=1, keepdims=True), 1)
+    padding = jnp.where(all_weights > 0, 0.0, -jnp.inf).astype(fused.dtype)
+
+    def cross_entropy(logits: Float[Array, "*rest B A"]) -> Float[Array, "*rest B"]:
+        log_p = jax.nn.log_softmax(logits + padding)
+        terms = jnp.where(positive > 0, positive * log_p, 0)
+        return -terms.sum(axis=-1)
+
+    logits = scale * fused @ all_texts.T
+    view_logits = scale * jnp.moveaxis(views, 1, 0) @ all_texts.T  # V B A
+    i2t = global_mean(cross_entropy(logits), weights, axis_name)
+    per_view = cross_entropy(view_logits).mean(axis=0)
+    i2t_views = global_mean(per_view, weights, axis_name)
+    t2i_rows = cross_entropy(scale * texts @ all_fused.T)
+    t2i = global_mean(t2i_rows, weights, axis_name)
+    loss = i2t + i2t_views + t2i_weight * t2i
+
+    entropy = -(positive * jnp.log(jnp.maximum(positive, 1e-12))).sum(axis=1)
+    floor = global_mean(entropy, weights, axis_name)
+    nearest = (logits + padding).argmax(axis=1)
+    hit = jnp.take_along_axis(positive, nearest[:, None], axis=1)[:, 0] > 0
+    metrics = {
+        "i2t_fused": i2t,
+        "i2t_views": i2t_views,
+        "t2i": t2i,
+        "floor": floor,
+        "excess": loss - (2 + t2i_weight) * floor,
+        "accuracy": global_mean(hit.astype(fused.dtype), weights, axis_name),
+        "scale": scale,
+    }
+    return loss, jax.lax.stop_gradient(metrics)

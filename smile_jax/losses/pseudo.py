@@ -1,0 +1,79 @@
+"""Targets without labels: a teacher's zero-shot probabilities, balanced over time."""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from smile_jax.losses.moments import (
+    at_least_float32,
+    example_weights,
+    global_mean,
+)
+
+
+class Prior(flax.struct.PyTreeNode):
+    """How often the teacher predicts each prompt: a moving average, biased."""
+
+    average: Array  # [K], starts at 0
+    updates: Array  # [], how many batches are in it
+
+    @classmethod
+    def create(cls, classes: int) -> "Prior":
+        return cls(jnp.zeros(classes), jnp.zeros(()))
+
+
+def pseudo_targets(
+    logits: Float[Array, "B K"],
+    prior: Prior,
+    *,
+    wanted: Float[Array, "K"] | None,
+    momentum: float = 0.99,
+    temperature: float = 1.0,
+    sinkhorn_steps: int = 0,
+    weights: Float[Array, "B"] | None = None,
+    axis_name: str | None = None,
+) -> tuple[Float[Array, "B K"], Prior]:
+    """Targets q over the bank from a teacher's logits.
+
+    q ~ (p wanted / prior)^(1 / temperature), rows normalised: distribution alignment
+    (Berthelot et al., ReMixMatch, 2020), where the prior is a moving average over
+    global batches. With Sinkhorn steps each batch is balanced on its own instead. Both
+    pull predictions towards `wanted`: frequencies that the data does not have overrule
+    the teacher (docs/text.md has a toy where that falls below zero-shot).
+
+    Args:
+      logits: of the teacher on the fused view, s u bank^T.
+      prior: of the batches so far.
+      wanted: class frequencies to align with; sums to 1. None aligns with nothing.
+      momentum: of the prior.
+      temperature: below 1 sharpens.
+      sinkhorn_steps: alternations between columns and rows; 0 uses the prior.
+      weights: 1 for examples, 0 for padding.
+      axis_name: device axis, None on one device.
+
+    Returns:
+      (B, K) targets without gradient, and the prior with this batch in it.
+    """
+    logits = jax.lax.stop_gradient(at_least_float32(logits))
+    weights = example_weights(logits, weights)
+    p = jax.nn.softmax(logits)
+    mean = global_mean(p, weights, axis_name)
+    updates = prior.updates + 1
+    average = momentum * prior.average + (1 - momentum) * mean
+    if wanted is None:
+        q = _rows_to_one(p ** (1 / temperature))
+    elif sinkhorn_steps:
+        q = p ** (1 / temperature)
+        for _ in range(sinkhorn_steps):
+            share = global_mean(q, weights, axis_name)
+            q = _rows_to_one(q * (wanted / jnp.maximum(share, 1e-12))[None])
+    else:
+        debiased = average / (1 - momentum**updates)
+        ratio = wanted / jnp.maximum(debiased, 1e-12)
+        q = _rows_to_one((p * ratio[None]) ** (1 / temperature))
+    return q, Prior(average.astype(prior.average.dtype), updates)
+
+
+def _rows_to_one(q: Float[Array, "B K"]) -> Float[Array, "B K"]:
+    return q / jnp.maximum(q.sum(axis=1, keepdims=True), 1e-30)

@@ -1,0 +1,97 @@
+"""The prompt bank: prompts through the text tower, kept by the hash of content."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from smile_jax.data.prompts import Prompts
+from smile_jax.losses import normalize
+from smile_jax.models import Smile, TextTower
+from smile_jax.models.smile import prototypes
+from smile_jax.training.tuning import flatten
+
+
+@dataclasses.dataclass(frozen=True)
+class TextInputs:
+    """Prompts as the text tower takes them."""
+
+    tokens: np.ndarray  # (P, L)
+    owners: np.ndarray  # (P,) group times K plus class
+    shape: tuple[int, int]  # (G, K)
+
+
+def text_inputs(prompts: Prompts, tokenizer: Any) -> TextInputs:
+    """Encodes prompts; raises ValueError for one that does not fit the tower."""
+    shape = prompts.groups, len(prompts.classes)
+    return TextInputs(tokenizer(prompts.texts), prompts.owners, shape)
+
+
+def encode_bank(model: Smile, params: Mapping[str, Any], text: TextInputs) -> Any:
+    """Prototypes [G, K, E] of all groups of prompts; traceable."""
+    tokens = jnp.asarray(text.tokens)
+    embedded: Any = model.apply({"params": params}, tokens, method="embed_text")
+    return prototypes(embedded, text.owners, text.shape)
+
+
+def embed_prompts(
+    model: Smile, params: Mapping[str, Any], tokens: np.ndarray
+) -> np.ndarray:
+    """(P, E) unit-norm embeddings of prompts, on the host.
+
+    They are kept in $SMILE_JAX_CACHE (by default ~/.cache/smile_jax) under a hash of
+    the tower's parameters and config and of the tokens: a frozen tower embeds the same
+    prompts once.
+    """
+    path = _cache_folder() / f"{_content_hash(model, params, tokens)}.npy"
+    try:
+        return np.load(path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        logging.warning("%s: damaged, made again (%s)", path, error)
+    tower = TextTower(model.config.text, model.config.embed_dim)
+
+    @jax.jit
+    def run(params: Any, tokens: Any) -> Any:
+        features: Any = tower.apply({"params": params}, tokens)
+        return normalize(features)
+
+    embedded = np.asarray(run(params["text"], jnp.asarray(tokens)))
+    try:
+        _write(path, embedded)
+    except OSError as error:
+        logging.warning("%s: cannot be kept (%s)", path, error)
+    return embedded
+
+
+def _content_hash(model: Smile, params: Mapping[str, Any], tokens: np.ndarray) -> str:
+    digest = hashlib.sha256(repr(model.config.text).encode())
+    digest.update(repr((model.config.embed_dim, tokens.shape)).encode())
+    digest.update(np.ascontiguousarray(tokens).tobytes())
+    for name, value in sorted(flatten(params["text"]).items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
+
+
+def _cache_folder() -> pathlib.Path:
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    root = os.environ.get("SMILE_JAX_CACHE") or pathlib.Path(home) / "smile_jax"
+    return pathlib.Path(root) / "prompts"
+
+
+def _write(path: pathlib.Path, array: np.ndarray) -> None:
+    """Other processes never see a half-written file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        np.save(file, array)
+    os.replace(file.name, path)

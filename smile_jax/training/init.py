@@ -1,0 +1,69 @@
+"""The first state of a run, on the host."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from smile_jax.losses import Prior
+from smile_jax.models import Smile
+from smile_jax.models.smile import prototypes
+from smile_jax.training.bank import TextInputs, embed_prompts
+from smile_jax.training.start import overlay
+from smile_jax.training.state import TrainState, stream_key
+from smile_jax.training.tuning import TuneConfig, flatten, trainable, unflatten
+
+
+def init_state(
+    model: Smile,
+    make_optimizer: Callable[[Any, Any], optax.GradientTransformation],
+    text: TextInputs,
+    start: Mapping[str, np.ndarray],
+    tune: TuneConfig,
+    clip_shape: tuple[int, ...],
+    seed: int,
+) -> tuple[TrainState, optax.GradientTransformation]:
+    """Random parameters, those of the start in their places, and what follows of them.
+
+    Args:
+      model: to initialise.
+      make_optimizer: of the trained part of the parameters, and all of them.
+      text: prompts of the bank.
+      start: "a/b/c" -> array of parameters that are not random.
+      tune: which parameters train.
+      clip_shape: (T, V, H, W, C) of one clip.
+      seed: root of all randomness of the run.
+
+    Raises:
+      ValueError: a parameter of the start does not fit.
+    """
+    root = jax.random.PRNGKey(seed)
+    single = model.clone(axis_name=None)
+
+    @jax.jit
+    def create() -> Any:
+        # Two examples, for a batch of one has no variance.
+        clips = jnp.zeros((2, *clip_shape))
+        view_ids = jnp.zeros((2, clip_shape[1]), jnp.int32)
+        tokens = jnp.asarray(text.tokens[:1])
+        key = stream_key(root, "init", 0)
+        return single.init(key, clips, view_ids, tokens, method="initialize")["params"]
+
+    params = unflatten(overlay(flatten(jax.device_get(create())), dict(start)))
+    c = model.config
+    trained = trainable(params, tune, {"vision": c.vision.depth, "text": c.text.depth})
+    optimizer = make_optimizer(trained, params)
+    embedded = embed_prompts(model, params, text.tokens)
+    state = TrainState(
+        step=np.zeros((), np.int32),
+        params=params,
+        ema=jax.tree.map(np.copy, trained),
+        optimizer=optimizer.init(trained),
+        bank=prototypes(jnp.asarray(embedded), text.owners, text.shape),
+        prior=Prior.create(text.shape[1]),
+        key=root,
+    )
+    return jax.device_get(state), optimizer
