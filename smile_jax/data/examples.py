@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from smile_jax.data.schema import FacesConfig, render_example, sample_frames
+from smile_jax.faces.captions import Motion, caption, largest_motion
 from smile_jax.mesh import Framing, Mesh, MeshError, RankPooling, frame_mesh
 from smile_jax.mesh.pose import (
     Anchors,
@@ -119,6 +120,8 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         numbers = np.asarray(sequence.numbers or range(total), np.int32)
         example["views"] = np.stack([images[i] for i in kept.tolist()])
         example["frame_index"] = numbers[kept]
+    if config.captions:
+        example["caption"] = caption(largest_motion(renderer.motions))
     if config.dynamic:
         example["dynamic"] = (pooling.image()[None] * 255).round().astype(np.uint8)
     return example
@@ -130,6 +133,8 @@ class _Renderer:
     def __init__(self, sequence: Sequence4D, config: FacesConfig, made: Made) -> None:
         self._sequence, self._config, self._made = sequence, config, made
         self.framing: Framing | None = None
+        self.motions: list[dict[str, float]] = []  # against the first frame
+        self._motion: Motion | None = None
         self._pose: Pose | None = None
 
     def __call__(self, index: int) -> np.ndarray:
@@ -139,6 +144,9 @@ class _Renderer:
             pose = self._find_pose(mesh)
             framing = pose.framing if pose else frame_mesh(mesh)
         turned = frontalize(mesh, pose) if pose else mesh
+        if self._config.captions:
+            self._motion = self._motion or Motion(mesh)
+            self.motions.append(self._motion.measure(mesh))
         image = render_example(turned, self._config, framing)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)

@@ -7,6 +7,7 @@
 | `expression` | ClassLabel | -1 where there is none, or not one |
 | `subject`, `sequence` | text | `sequence` is unique |
 | `frame_index` | int32 [T] | of each frame in its sequence |
+| `caption` | text | movements in words, where the config asks for captions |
 | `intensity` | int32 | 1 to 4, 0 neutral, -1 unknown |
 | `gender`, `ethnicity` | text | "unknown" where the names do not tell |
 | `yaw_deg` | float32 [V] | camera yaws |
@@ -41,6 +42,8 @@ class FacesConfig(tfds.core.BuilderConfig):
       dynamic: also write the rank-pooled image of the whole sequence.
       pose: "as_is" keeps heads as they are turned; "surface" turns them to the front
         by `smile_jax.mesh.pose`; "landmarks" by landmarks where a sequence has them.
+      captions: also write what moves against the first frame, in words, for meshes in
+        correspondence with 68 landmarks (`smile_jax.faces.captions`).
     """
 
     yaws_deg: Sequence[float] = (-30.0, -15.0, 0.0, 15.0, 30.0)
@@ -49,6 +52,7 @@ class FacesConfig(tfds.core.BuilderConfig):
     frames: int = 1
     dynamic: bool = False
     pose: str = "as_is"
+    captions: bool = False
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.channels if name not in CHANNELS]
@@ -67,6 +71,8 @@ class FacesConfig(tfds.core.BuilderConfig):
             raise ValueError(
                 f"pose={self.pose!r} must be 'as_is', 'surface' or 'landmarks'"
             )
+        if self.captions and self.frames < 2 and not self.dynamic:
+            raise ValueError("captions=True tells of motion: it needs frames > 1")
         self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
 
 
@@ -112,6 +118,8 @@ def face_features(
         features["frame_index"] = tfds.features.Tensor(
             shape=(config.frames,), dtype=np.int32
         )
+    if config.captions:
+        features["caption"] = tfds.features.Text()
     if config.dynamic:
         features["dynamic"] = clip(1)
     return tfds.features.FeaturesDict(features)
