@@ -150,6 +150,7 @@ class FaceDatasetBuilder(
                 channels=list(config.channels),
                 yaws_deg=list(config.yaws_deg),
                 classes=list(self.CLASSES),
+                pose=config.pose,
             ),
             **self.describe(),
         )

@@ -16,6 +16,7 @@ import numpy as np
 from absl import flags
 
 _CLIPS = ("views", "dynamic")
+_METADATA = {"channels", "yaws_deg", "classes", "pose"}
 
 
 class DataError(ValueError):
@@ -32,6 +33,7 @@ class FaceDataset:
       yaws_deg: camera yaws of the views.
       classes: all class names.
       clips: pixel features: "views", "dynamic" or both.
+      pose: how heads were turned, see `schema.FacesConfig`.
       labels: (n,) class index of each record, -1 where it has none.
       subjects, sequences: (n,) names.
       intensities: (n,).
@@ -43,6 +45,7 @@ class FaceDataset:
     yaws_deg: tuple[float, ...]
     classes: tuple[str, ...]
     clips: tuple[str, ...]
+    pose: str
     labels: np.ndarray
     subjects: np.ndarray
     sequences: np.ndarray
@@ -62,9 +65,14 @@ class FaceDataset:
 
     def spread_views(self, count: int) -> tuple[int, ...]:
         """Views spread evenly over the dataset's, in order of yaw."""
-        order = np.argsort(self.yaws_deg)
-        picked = np.linspace(0, len(order) - 1, count).round().astype(int)
-        return tuple(order[picked].tolist())
+        return spread_views(self.yaws_deg, count)
+
+
+def spread_views(yaws_deg: Sequence[float], count: int) -> tuple[int, ...]:
+    """Indices of `count` cameras spread evenly over all, in order of yaw."""
+    order = np.argsort(yaws_deg)
+    picked = np.linspace(0, len(order) - 1, count).round().astype(int)
+    return tuple(order[picked].tolist())
 
 
 def open_dataset(path: str | pathlib.Path) -> FaceDataset:
@@ -79,10 +87,11 @@ def open_dataset(path: str | pathlib.Path) -> FaceDataset:
     path = _version_folder(pathlib.Path(path))
     source = RecordSource(path, pixels=False)
     metadata = source.builder.info.metadata
-    if not metadata or not {"channels", "yaws_deg", "classes"} <= set(metadata):
+    if not metadata or not set(metadata) >= _METADATA:
         raise DataError(
-            f"{path}: not a dataset of this project's builders (its metadata names no "
-            "channels and yaws); build one from tfds_builders/ with `tfds build`"
+            f"{path}: not a dataset of this project's builders as they are now (its "
+            f"metadata does not have {', '.join(sorted(_METADATA))}); build it from "
+            "tfds_builders/ with `tfds build ... --overwrite`"
         )
     records = [source[i] for i in range(len(source))]
     return FaceDataset(
@@ -90,6 +99,7 @@ def open_dataset(path: str | pathlib.Path) -> FaceDataset:
         channels=tuple(metadata["channels"]),
         yaws_deg=tuple(metadata["yaws_deg"]),
         classes=tuple(metadata["classes"]),
+        pose=metadata["pose"],
         clips=tuple(c for c in _CLIPS if c in source.builder.info.features),
         labels=np.array([r["expression"] for r in records], np.int32),
         subjects=np.array([r["subject"].decode() for r in records]),

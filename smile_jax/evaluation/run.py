@@ -61,18 +61,13 @@ def load_run(workdir: pathlib.Path) -> Trained:
     """Restores the newest checkpoint of a run.
 
     Raises:
-      ProtocolError: there is none.
+      CheckpointError: there is none.
+      ProtocolError: the dataset is not the one trained on.
     """
-    missing = ProtocolError(
-        f"{workdir}: no checkpoint there; train first, with "
-        f"`python -m smile_jax.train --config=... --workdir={workdir}`"
-    )
-    if not (workdir / "checkpoints").is_dir():
-        raise missing
-    checkpoints = Checkpoints(workdir)
+    checkpoints = Checkpoints.open(workdir)
     info = checkpoints.read_run()
     if info is None:
-        raise missing
+        raise CheckpointError(f"{workdir}: its checkpoints cannot be read")
     config = ConfigDict(info["config"])
     config.data.dir = info["dataset"]  # absolute, wherever this is started
     plan = make_plan(config)

@@ -25,7 +25,8 @@ class TowersConfig:
       visual_projection: a linear map takes image features to the joint space (CLIP).
       logit_bias: added to scaled cosines (SigLIP).
       image_size: pixels a side that the position embedding is for.
-      mean, std: of RGB pixels in [0, 1], for standardisation.
+      channels: of its images.
+      mean, std: of each channel, pixels in [0, 1], for standardisation.
       max_tokens: longest text that the tokenizer lets through.
     """
 
@@ -36,6 +37,7 @@ class TowersConfig:
     visual_projection: bool = False
     logit_bias: bool = False
     image_size: int = 0
+    channels: int = 3
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     max_tokens: int = 0

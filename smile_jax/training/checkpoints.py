@@ -34,6 +34,20 @@ class Checkpoints:
             self.folder, options=self._options, item_names=("state", "run")
         )
 
+    @classmethod
+    def open(cls, workdir: pathlib.Path) -> "Checkpoints":
+        """Those of a run that exists.
+
+        Raises:
+          CheckpointError: it has none.
+        """
+        if not (workdir / "checkpoints").is_dir():
+            raise CheckpointError(
+                f"{workdir}: no checkpoint there; train first, with "
+                f"`python -m smile_jax.train --config=... --workdir={workdir}`"
+            )
+        return cls(workdir)
+
     @property
     def latest(self) -> int | None:
         """Newest step, or None."""

@@ -73,6 +73,14 @@ def run_info(config: ConfigDict, plan: Plan) -> dict[str, Any]:
         "text_source": config.text_source,
         "dataset": str(plan.dataset.path.absolute()),
         "steps": plan.steps,
+        "rendering": {
+            "yaws_deg": list(plan.dataset.yaws_deg),
+            "channels": list(plan.dataset.channels),
+            "clip": config.data.clip,
+            "frames": plan.clip_shape[0],
+            "size": plan.clip_shape[2],
+            "pose": plan.dataset.pose,
+        },
     }
 
 

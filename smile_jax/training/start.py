@@ -212,9 +212,7 @@ def _with_text(start: Start, name: str) -> Start:
 
 def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> Start:
     """The averaged parameters, towers and tokenizer of another run."""
-    if not (workdir / "checkpoints").is_dir():
-        raise ValueError(f"model.start_from={str(workdir)!r}: no checkpoints there")
-    checkpoints = Checkpoints(workdir)
+    checkpoints = Checkpoints.open(workdir)
     try:
         state, info = checkpoints.restore_raw()
     finally:

@@ -10,7 +10,7 @@ from smile_jax.models.text import TextConfig
 from smile_jax.models.towers import TowersConfig
 from smile_jax.models.vit import VisionConfig
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
@@ -189,17 +189,17 @@ def _sentence_settings(folder: pathlib.Path) -> tuple[Any, int | None]:
 def _transformer(
     config: Any, folder: pathlib.Path, *, norm_first: bool = True
 ) -> dict[str, Any]:
-    if config.hidden_act not in _ACTIVATIONS:
+    if config.hidden_act not in ACTIVATIONS:
         raise PretrainedError(
             f"{folder / 'config.json'}: hidden_act {config.hidden_act!r} is not "
-            f"supported: {', '.join(_ACTIVATIONS)}"
+            f"supported: {', '.join(ACTIVATIONS)}"
         )
     return {
         "width": config.hidden_size,
         "depth": config.num_hidden_layers,
         "heads": config.num_attention_heads,
         "mlp_width": config.intermediate_size,
-        "activation": _ACTIVATIONS[config.hidden_act],
+        "activation": ACTIVATIONS[config.hidden_act],
         "epsilon": config.layer_norm_eps,
         "norm_first": norm_first,
     }
@@ -223,6 +223,7 @@ def _images(config: Any, folder: pathlib.Path) -> dict[str, Any]:
         )
     return {
         "image_size": _one(config.image_size),
+        "channels": config.num_channels,
         "mean": tuple(found["image_mean"]),
         "std": tuple(found["image_std"]),
     }

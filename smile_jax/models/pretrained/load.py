@@ -27,7 +27,7 @@ def load_pretrained(
     name_or_dir: str | pathlib.Path,
     *,
     image_size: int | None = None,
-    channel_groups: Sequence[int] = (3,),
+    channel_groups: Sequence[int] | None = None,
     dtype: str = "float32",
 ) -> tuple[Towers, dict[str, Any], PretrainedTokenizer | None]:
     """Loads a model of the Hugging Face layout, exactly and without PyTorch.
@@ -41,7 +41,8 @@ def load_pretrained(
       image_size: pixels a side that the vision tower will see, by default those that it
         was trained with. Position embeddings are interpolated.
       channel_groups: channels of each group that it will see, 3 or 1 each: (3, 1, 3) is
-        texture, depth, normals. See `inflate_patches`.
+        texture, depth, normals. An RGB tower is adapted by `inflate_patches`; by
+        default it sees what it was trained on.
       dtype: of activations; parameters are float32.
 
     Returns:
@@ -62,9 +63,9 @@ def load_pretrained(
     weights = read_weights(folder)
     config = read_config(folder, weights)
     params = params_of(weights, config, folder)
-    config, params = _adapt(config, params, image_size, tuple(channel_groups))
+    config, params = _adapt(config, params, image_size, channel_groups)
     towers = Towers(_with_dtype(config, dtype))
-    _check_shapes(towers, params, sum(channel_groups), folder)
+    _check_shapes(towers, params, folder)
     tokenizer = PretrainedTokenizer.of_towers(folder, config) if config.text else None
     return towers, traverse_util.unflatten_dict(params, sep="/"), tokenizer
 
@@ -111,7 +112,7 @@ def _adapt(
     config: TowersConfig,
     params: dict[str, np.ndarray],
     image_size: int | None,
-    groups: tuple[int, ...],
+    groups: Sequence[int] | None,
 ) -> tuple[TowersConfig, dict[str, np.ndarray]]:
     """Other resolutions and channels; returns the changed config and parameters."""
     if config.vision is None:
@@ -128,13 +129,17 @@ def _adapt(
             params["vision/position"], (side, side), class_token=v.pool == "class"
         )
         config = dataclasses.replace(config, image_size=image_size)
-    if groups != (3,):
-        if not groups or not set(groups) <= {1, 3}:
-            raise PretrainedError(f"channel_groups {groups}: each must be 3 or 1")
+    if groups is not None and sum(groups) != config.channels:
+        if not groups or not set(groups) <= {1, 3} or config.channels != 3:
+            raise PretrainedError(
+                f"channel_groups {tuple(groups)}: each must be 3 or 1, and the tower, "
+                f"which sees {config.channels} channels, one of RGB"
+            )
         kernel = "vision/stem/patch/kernel"
         params[kernel] = inflate_patches(params[kernel], groups)
         config = dataclasses.replace(
             config,
+            channels=sum(groups),
             mean=inflate_statistics(config.mean, groups),
             std=inflate_statistics(config.std, groups),
         )
@@ -150,9 +155,9 @@ def _with_dtype(config: TowersConfig, dtype: str) -> TowersConfig:
 
 
 def _check_shapes(
-    towers: Towers, params: dict[str, np.ndarray], channels: int, folder: pathlib.Path
+    towers: Towers, params: dict[str, np.ndarray], folder: pathlib.Path
 ) -> None:
-    size = towers.config.image_size
+    size, channels = towers.config.image_size, towers.config.channels
     expected = jax.eval_shape(
         lambda: towers.init(
             jax.random.PRNGKey(0),

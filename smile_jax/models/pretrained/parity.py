@@ -176,7 +176,8 @@ class _Inputs:
         images = tokens = None
         if config.vision:
             size = config.image_size
-            images = rng.normal(size=(batch, size, size, 3)).astype(np.float32)
+            shape = (batch, size, size, config.channels)
+            images = rng.normal(size=shape).astype(np.float32)
         lengths = np.full(batch, config.max_tokens)
         if config.text:
             t = config.text

@@ -1,0 +1,173 @@
+"""A trained model as a folder to publish, and back."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from smile_jax.models.pretrained.load import params_of
+from smile_jax.models.pretrained.weights import read_weights
+from smile_jax.models.pretrained.write import describe_towers, write_towers
+from smile_jax.models.towers import TowersConfig
+from smile_jax.training.start import Start, stored_start
+from smile_jax.training.tuning import flatten, unflatten
+
+JSON, WEIGHTS = "smile.json", "smile.safetensors"
+
+
+def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[str]:
+    """Writes a recogniser; returns the names of its files.
+
+    LoRA's products are added to the matrices that they belong to. The projector is of
+    pretraining only and left out.
+
+    Raises:
+      ValueError: the folder holds other things.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / JSON).is_file():
+        raise ValueError(f"{out}: not empty and no export; name a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    start, params = merge_lora(recognizer.start, flatten(recognizer.params))
+    params = {k: x for k, x in params.items() if not k.startswith("projector/")}
+    towers = _towers_of(start, recognizer.info)
+    written = write_towers(out, towers, params) if towers else set()
+    rest = {k: np.ascontiguousarray(x) for k, x in params.items() if k not in written}
+    save_file(rest, out / WEIGHTS)
+    info = recognizer.info | start.to_json() | {"towers": towers is not None}
+    (out / JSON).write_text(json.dumps(info, indent=1) + "\n")
+    (out / "tokenizer").mkdir(exist_ok=True)
+    start.tokenizer.save(out / "tokenizer")
+    if towers and towers.text:  # where transformers looks for it
+        start.tokenizer.save(out)
+    (out / "README.md").write_text(_card(start, params, info, towers, workdir))
+    return sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
+
+
+def load_exported(folder: pathlib.Path) -> tuple[Start, dict[str, Any], dict[str, Any]]:
+    """What `export` wrote: the start, nested parameters and info."""
+    info = json.loads((folder / JSON).read_text())
+    start = stored_start(info, folder)
+    params: dict[str, np.ndarray] = dict(load_file(folder / WEIGHTS))
+    towers = _towers_of(start, info) if info["towers"] else None
+    if towers:
+        params |= params_of(read_weights(folder), towers, folder)
+    return start, unflatten(params), info
+
+
+def merge_lora(
+    start: Start, params: dict[str, np.ndarray]
+) -> tuple[Start, dict[str, np.ndarray]]:
+    """The same model without LoRA: each kernel plus its A B alpha / rank."""
+    merged = dict(params)
+    towers = {"vision": start.model.vision, "text": start.model.text}
+    for name in [k for k in params if k.endswith("/lora_a")]:
+        stem = name.removesuffix("lora_a")
+        tower = towers[name.split("/")[0]]
+        product = merged.pop(name) @ merged.pop(stem + "lora_b")
+        scale = tower.lora_alpha / tower.lora_rank
+        merged[stem + "kernel"] = merged[stem + "kernel"] + scale * product
+    model = dataclasses.replace(
+        start.model,
+        vision=dataclasses.replace(start.model.vision, lora_rank=0),
+        text=dataclasses.replace(start.model.text, lora_rank=0),
+    )
+    return dataclasses.replace(start, model=model), merged
+
+
+def _towers_of(start: Start, info: dict[str, Any]) -> TowersConfig | None:
+    m = start.model
+    return describe_towers(
+        m.vision,
+        m.text,
+        embed_dim=m.embed_dim,
+        joint_projection=m.joint_projection,
+        image_size=info["rendering"]["size"],
+        mean=start.mean,
+        std=start.std,
+        max_tokens=getattr(start.tokenizer, "max_tokens", 0),
+    )
+
+
+def _card(
+    start: Start,
+    params: dict[str, np.ndarray],
+    info: dict[str, Any],
+    towers: TowersConfig | None,
+    workdir: pathlib.Path,
+) -> str:
+    c, r = info["config"], info["rendering"]
+    size = sum(x.size for x in params.values()) / 1e6
+    start_from = [
+        c["model"][k] for k in ("start_from", "pretrained", "pretrained_text")
+    ]
+    layout = "none: the towers have no equivalent there; everything is in " + WEIGHTS
+    if towers:
+        what = "both towers" if towers.text else "the vision tower"
+        layout = f"`config.json`, `model.safetensors`: {what}, {towers.family} layout"
+    labels = "expression labels of the training subjects chose the prompts"
+    if c["text_source"] != "weak":
+        seen = sum(map(len, info["labels_seen"].values()))
+        labels = "no expression labels of this dataset"
+        labels += f"; it started from a run that saw {seen} subjects' labels" * bool(
+            seen
+        )
+    return f"""---
+library_name: smile-jax
+tags: [facial-expression-recognition, 3d-faces, jax]
+---
+# SMILE-JAX model
+
+Facial expressions from rendered 3D scans or 4D sequences, zero-shot or by its features.
+
+| | |
+|---|---|
+| Parameters | {size:.2f} M (projector left out) |
+| Trained on | {pathlib.Path(info["dataset"]).parent.parent.name}, fold {info["fold"]} \
+of {c["data"]["folds"]} held out, {info["steps"]} steps of {c["train"]["batch_size"]} |
+| Text | source `{c["text_source"]}`: {labels} |
+| Started from | {", ".join(filter(None, start_from)) or "random parameters"} |
+| Classes | {", ".join(c["data"]["classes"])} |
+| Input | {r["size"]} pixels, {", ".join(c["data"]["inputs"])}, \
+{c["data"]["views"]} views of yaws {r["yaws_deg"]} degrees |
+| transformers | {layout} |
+
+## Scores
+{_scores(workdir)}
+## Use
+
+    python -m smile_jax.predict --workdir FOLDER scan.obj \\
+        --prompts "a happy face" "a sad face"
+
+## Limits
+
+It says how a face looks, not what a person feels. It was tested on the subjects that
+the scores name and on no other population, sensor or lighting: measure it on yours.
+Do not use it for decisions about people.
+
+## Licence
+
+Yours to state; that of the data and of the weights it started from binds it.
+"""
+
+
+def _scores(workdir: pathlib.Path) -> str:
+    path = workdir / "eval" / "results.json"
+    if not path.is_file():
+        return "\nNot evaluated: run `python -m smile_jax.evaluate` before exporting.\n"
+    results = json.loads(path.read_text())
+    lines = [
+        "",
+        f"{len(results['test_subjects'])} held-out subjects, protocol "
+        f"`{results['protocol']}`, chance {1 / len(results['classes']):.3f}:",
+        "",
+        "| method | linear probe | 10-NN | zero-shot |",
+        "|---|---|---|---|",
+    ]
+    for row in results["rows"]:
+        scores = [row[p] for p in ("linear_probe", "knn", "zero_shot")]
+        cells = " | ".join(f"{s['accuracy']:.3f}" if s else "" for s in scores)
+        lines.append(f"| {row['method']} | {cells} |")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,140 @@
+"""A trained model by itself, without its dataset: zero-shot on meshes, in any words."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from smile_jax.data.augment import plain_clips
+from smile_jax.data.examples import Sequence4D, make_example
+from smile_jax.data.mesh_files import MeshFiles
+from smile_jax.data.pipeline import spread_views
+from smile_jax.data.prompts import Prompts
+from smile_jax.data.schema import FacesConfig
+from smile_jax.evaluation import exported
+from smile_jax.evaluation.zero_shot import ZeroShot
+from smile_jax.mesh import MeshError
+from smile_jax.mesh.readers import MESH_SUFFIXES
+from smile_jax.models import Smile
+from smile_jax.training.checkpoints import Checkpoints
+from smile_jax.training.start import Start, stored_start
+from smile_jax.training.tuning import flatten, unflatten
+
+
+@dataclasses.dataclass
+class Recognizer:
+    """What a run has learned.
+
+    Attributes:
+      start: its model's config, tokenizer and statistics.
+      params: averaged parameters, on the host.
+      info: what its checkpoint says of the run.
+    """
+
+    start: Start
+    params: dict[str, Any]
+    info: dict[str, Any]
+
+    @classmethod
+    def of_run(cls, workdir: pathlib.Path) -> "Recognizer":
+        """Restores the newest checkpoint.
+
+        Raises:
+          CheckpointError: there is none.
+        """
+        checkpoints = Checkpoints.open(workdir)
+        try:
+            state, info = checkpoints.restore_raw()
+        finally:
+            checkpoints.close()
+        params = unflatten(flatten(state["params"]) | flatten(state["ema"]))
+        return cls(stored_start(info, workdir), params, info)
+
+    @classmethod
+    def load(cls, folder: pathlib.Path) -> "Recognizer":
+        """A run, or what `smile_jax.export` wrote."""
+        if (folder / exported.JSON).is_file():
+            return cls(*exported.load_exported(folder))
+        return cls.of_run(folder)
+
+    @functools.cached_property
+    def model(self) -> Smile:
+        return Smile(self.start.model)
+
+    def rendering(self, pose: str) -> FacesConfig:
+        """How a mesh becomes what the model has seen."""
+        r = self.info["rendering"]
+        return FacesConfig(
+            name="predict",
+            yaws_deg=r["yaws_deg"],
+            size=r["size"],
+            channels=r["channels"],
+            frames=0 if r["clip"] == "dynamic" else r["frames"],
+            dynamic=r["clip"] == "dynamic",
+            pose=pose,
+        )
+
+    def clip_of(
+        self, path: pathlib.Path, *, pose: str = "as_is", unit_mm: float = 1.0
+    ) -> np.ndarray:
+        """Renders a mesh, or a folder of meshes in order of their names, as uint8
+        (T, A, H, W, C).
+
+        Raises:
+          MeshError: naming the file and what is wrong.
+        """
+        paths = mesh_paths(path)
+        frames = MeshFiles(paths, unit_mm=unit_mm)
+        sequence = Sequence4D(key=str(path), frames=frames, labels={})
+        made = make_example(sequence, self.rendering(pose))
+        if made.example is None or made.skipped:
+            raise MeshError("; ".join(made.skipped))
+        return made.example[self.info["rendering"]["clip"]]
+
+    @functools.cached_property
+    def _embed(self) -> Callable:
+        config = ConfigDict(self.info["config"])
+        r = self.info["rendering"]
+        view = functools.partial(
+            plain_clips,
+            view_ids=spread_views(r["yaws_deg"], config.data.views),
+            channels=r["channels"],
+            inputs=config.data.inputs,
+            relight=config.augment.relight,
+            mean=self.start.mean,
+            std=self.start.std,
+        )
+
+        @jax.jit
+        def embed(params, images):
+            clips, ids = view(images)
+            out: Any = self.model.apply({"params": params}, clips, ids, train=False)
+            return out.joint
+
+        return embed
+
+    def probabilities(self, clips: np.ndarray, prompts: Prompts) -> np.ndarray:
+        """(n, K) softmax over prompts of clips uint8 (n, T, A, H, W, C)."""
+        zero_shot = ZeroShot(self.model, self.params, self.start.tokenizer, prompts)
+        joint = np.asarray(self._embed(self.params, clips))
+        logits = np.exp(self.params["logit_scale"]) * joint @ zero_shot.bank[0].T
+        return np.asarray(jax.nn.softmax(logits, axis=-1))
+
+
+def mesh_paths(path: pathlib.Path) -> Sequence[pathlib.Path]:
+    """The mesh itself, or those of a folder in order of their names.
+
+    Raises:
+      MeshError: a folder without meshes.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in MESH_SUFFIXES)
+    if not found:
+        raise MeshError(f"{path}: no meshes in it ({', '.join(MESH_SUFFIXES)})")
+    return found

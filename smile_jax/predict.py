@@ -1,0 +1,88 @@
+"""Zero-shot on any mesh with any words:
+
+    python -m smile_jax.predict --workdir DIR FILES... --prompts "a happy face" ...
+
+FILES are meshes, or folders of one sequence each. Prints a JSON line for each:
+`{"file", "prediction", "probabilities": {prompt: p}}`. Without --prompts the run's own
+classes are asked for. DIR is a run, or what `python -m smile_jax.export` wrote.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+from absl import logging
+
+from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
+from smile_jax.evaluation.recognizer import Recognizer
+from smile_jax.mesh import MeshError
+from smile_jax.models import HashTokenizer
+from smile_jax.training.checkpoints import CheckpointError
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m smile_jax.predict",
+        description="Zero-shot recognition of meshes with any words.",
+    )
+    parser.add_argument("files", nargs="+", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--workdir", required=True, type=pathlib.Path)
+    parser.add_argument("--prompts", nargs="+", default=[], metavar="TEXT")
+    parser.add_argument(
+        "--pose",
+        choices=("as_is", "surface"),
+        help="turn heads to the front by their surface; by default as the dataset did",
+    )
+    parser.add_argument(
+        "--unit_mm", type=float, default=1.0, help="millimetres of the files' unit"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
+    try:
+        recognizer = Recognizer.load(arguments.workdir)
+        prompts = _prompts(recognizer, arguments.prompts)
+    except (CheckpointError, ValueError, OSError) as error:
+        logging.debug("traceback", exc_info=True)
+        sys.exit(f"error: {error}")
+    pose = arguments.pose or recognizer.info["rendering"]["pose"]
+    pose = "surface" if pose == "landmarks" else pose  # there is no landmark file
+    failed = 0
+    for path in arguments.files:
+        try:
+            clip = recognizer.clip_of(path, pose=pose, unit_mm=arguments.unit_mm)
+        except MeshError as error:
+            failed += 1
+            print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
+            continue
+        p = recognizer.probabilities(clip[None], prompts)[0]
+        by_prompt = dict(zip(prompts.classes, map(float, p), strict=True))
+        best = max(by_prompt, key=by_prompt.__getitem__)
+        line = {"file": str(path), "prediction": best, "probabilities": by_prompt}
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+    if failed:
+        sys.exit(f"error: {failed} of {len(arguments.files)} files could not be read")
+
+
+def _prompts(recognizer: Recognizer, texts: list[str]) -> Prompts:
+    config = recognizer.info["config"]
+    if not texts:
+        p = config["prompts"]
+        classes = config["data"]["classes"]
+        return make_prompts(classes, file=p["file"], style=p["style"])
+    if isinstance(recognizer.start.tokenizer, HashTokenizer):
+        print(
+            "warning: this run's text tower knows no language: words that were not in "
+            "its training prompts mean nothing to it. Train with a pretrained one "
+            "(model.pretrained or model.pretrained_text)",
+            file=sys.stderr,
+        )
+    return plain_prompts(texts)
+
+
+if __name__ == "__main__":
+    logging.set_verbosity(logging.WARNING)
+    main()
