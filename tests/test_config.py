@@ -2,14 +2,23 @@
 
 import pytest
 
-from experiments import base, demo, ict_minilm, ict_static, ict_vit_s16
+from experiments import (
+    base,
+    demo,
+    ict_minilm,
+    ict_pseudo,
+    ict_static,
+    ict_vit_s16,
+)
 from smile_jax.config import ConfigError, validate, validate_against
 from smile_jax.data.pipeline import open_dataset
 from tests.conftest import run_module
 from tests.training.common import shrunk_config, shrunk_flags
 
 
-@pytest.mark.parametrize("experiment", [demo, ict_static, ict_minilm, ict_vit_s16])
+@pytest.mark.parametrize(
+    "experiment", [demo, ict_static, ict_minilm, ict_pseudo, ict_vit_s16]
+)
 def test_experiments_are_valid(experiment):
     validate(experiment.get_config(), devices=1)
 

@@ -1,6 +1,5 @@
 """A trained model as a folder to publish, and back."""
 
-import dataclasses
 import json
 import pathlib
 from typing import Any
@@ -12,7 +11,7 @@ from smile_jax.models.pretrained.load import params_of
 from smile_jax.models.pretrained.weights import read_weights
 from smile_jax.models.pretrained.write import describe_towers, write_towers
 from smile_jax.models.towers import TowersConfig
-from smile_jax.training.start import Start, stored_start
+from smile_jax.training.start import Start, merge_lora, stored_start
 from smile_jax.training.tuning import flatten, unflatten
 
 JSON, WEIGHTS = "smile.json", "smile.safetensors"
@@ -55,26 +54,6 @@ def load_exported(folder: pathlib.Path) -> tuple[Start, dict[str, Any], dict[str
     if towers:
         params |= params_of(read_weights(folder), towers, folder)
     return start, unflatten(params), info
-
-
-def merge_lora(
-    start: Start, params: dict[str, np.ndarray]
-) -> tuple[Start, dict[str, np.ndarray]]:
-    """The same model without LoRA: each kernel plus its A B alpha / rank."""
-    merged = dict(params)
-    towers = {"vision": start.model.vision, "text": start.model.text}
-    for name in [k for k in params if k.endswith("/lora_a")]:
-        stem = name.removesuffix("lora_a")
-        tower = towers[name.split("/")[0]]
-        product = merged.pop(name) @ merged.pop(stem + "lora_b")
-        scale = tower.lora_alpha / tower.lora_rank
-        merged[stem + "kernel"] = merged[stem + "kernel"] + scale * product
-    model = dataclasses.replace(
-        start.model,
-        vision=dataclasses.replace(start.model.vision, lora_rank=0),
-        text=dataclasses.replace(start.model.text, lora_rank=0),
-    )
-    return dataclasses.replace(start, model=model), merged
 
 
 def _towers_of(start: Start, info: dict[str, Any]) -> TowersConfig | None:

@@ -59,18 +59,17 @@ def paired_alignment(
     all_fused, all_texts, all_targets, all_weights = everyone
     positive = ((targets @ all_targets.T) > 0.5) * all_weights[None]
     positive = positive / jnp.maximum(positive.sum(axis=1, keepdims=True), 1)
-    padding = jnp.where(all_weights > 0, 0.0, -jnp.inf).astype(fused.dtype)
+    padding = jnp.where(all_weights > 0, 0.0, -jnp.inf).astype(fused.dtype)[None]
 
-    def cross_entropy(logits: Float[Array, "*rest B A"]) -> Float[Array, "*rest B"]:
+    def cross_entropy(logits: Float[Array, "B A"]) -> Float[Array, "B"]:
         log_p = jax.nn.log_softmax(logits + padding)
         terms = jnp.where(positive > 0, positive * log_p, 0)
         return -terms.sum(axis=-1)
 
     logits = scale * fused @ all_texts.T
-    view_logits = scale * jnp.moveaxis(views, 1, 0) @ all_texts.T  # V B A
     i2t = global_mean(cross_entropy(logits), weights, axis_name)
-    per_view = cross_entropy(view_logits).mean(axis=0)
-    i2t_views = global_mean(per_view, weights, axis_name)
+    per_view = jax.vmap(lambda u: cross_entropy(scale * u @ all_texts.T), 1)(views)
+    i2t_views = global_mean(per_view.mean(axis=0), weights, axis_name)
     t2i_rows = cross_entropy(scale * texts @ all_fused.T)
     t2i = global_mean(t2i_rows, weights, axis_name)
     loss = i2t + i2t_views + t2i_weight * t2i

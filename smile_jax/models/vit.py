@@ -96,7 +96,7 @@ class _AttentionPool(nn.Module):
         c = self.config
         batch, length, width = x.shape
         probe = self.param("probe", nn.initializers.lecun_normal(), (1, width))
-        q = dense(c, width, "query")(probe.astype(x.dtype))
+        q = dense(c, width, "query")(jnp.asarray(probe, x.dtype))
         q = jnp.broadcast_to(q[None], (batch, 1, width))
         rows = x.reshape(-1, width)
         k, v = (dense(c, width, name)(rows) for name in ("key", "value"))

@@ -123,6 +123,26 @@ def load_tokenizer(folder: pathlib.Path) -> Tokenizer:
     return PretrainedTokenizer.load(folder)
 
 
+def merge_lora(
+    start: Start, params: dict[str, np.ndarray]
+) -> tuple[Start, dict[str, np.ndarray]]:
+    """The same model without LoRA: each kernel plus its A B alpha / rank."""
+    merged = dict(params)
+    towers = {"vision": start.model.vision, "text": start.model.text}
+    for name in [k for k in params if k.endswith("/lora_a")]:
+        stem = name.removesuffix("lora_a")
+        tower = towers[name.split("/")[0]]
+        product = merged.pop(name) @ merged.pop(stem + "lora_b")
+        scale = tower.lora_alpha / tower.lora_rank
+        merged[stem + "kernel"] = merged[stem + "kernel"] + scale * product
+    model = dataclasses.replace(
+        start.model,
+        vision=dataclasses.replace(start.model.vision, lora_rank=0),
+        text=dataclasses.replace(start.model.text, lora_rank=0),
+    )
+    return dataclasses.replace(start, model=model), merged
+
+
 def overlay(
     params: dict[str, np.ndarray], start: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
@@ -217,7 +237,9 @@ def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> Start:
         state, info = checkpoints.restore_raw()
     finally:
         checkpoints.close()
-    other = stored_start(info, workdir)
+    other, params = merge_lora(
+        stored_start(info, workdir), flatten(state["params"]) | flatten(state["ema"])
+    )
     if len(other.mean) != channels:
         raise ValueError(
             f"model.start_from={str(workdir)!r}: its model sees {len(other.mean)} "
@@ -235,7 +257,7 @@ def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> Start:
         other.tokenizer,
         other.mean,
         other.std,
-        flatten(state["params"]) | flatten(state["ema"]),
+        params,
         (f"{workdir}, step {int(state['step'])}",),
         other.labels_seen,
     )

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from smile_jax import parallel
-from smile_jax.losses import LossWeights, normalize, smile_objective
+from smile_jax.losses import (
+    LossWeights,
+    Prior,
+    normalize,
+    pseudo_targets,
+    smile_objective,
+)
 
 B, V, F, D, E, K = 32, 3, 6, 12, 8, 4
 
@@ -14,6 +20,7 @@ TERMS = {
     "decorrelation-gram": LossWeights(1.0, 0.0, 0.0, form="gram"),
     "decorrelation-full": LossWeights(1.0, 0.0, 0.0, form="full"),
     "alignment": LossWeights(0.0, 1.0, 0.0),
+    "pairs": LossWeights(0.0, 1.0, 0.0, pairs=True),
     "redundancy-whitened": LossWeights(0.0, 0.0, 1.0),
     "redundancy-private": LossWeights(0.0, 0.0, 1.0, redundancy_mode="private"),
     "redundancy-literal": LossWeights(
@@ -92,6 +99,33 @@ def test_loss_and_gradient_are_the_full_batch_ones(name, dtype, rtol, rng, x64):
             *map(jax.tree.leaves, (gradient, expected[1])), strict=True
         ):
             np.testing.assert_allclose(ours, full, rtol=rtol, atol=rtol * scale)
+
+
+@pytest.mark.parametrize("sinkhorn_steps", [0, 3])
+def test_targets_without_labels_are_those_of_the_full_batch(rng, sinkhorn_steps):
+    logits = jnp.asarray(3 * rng.normal(size=(B, K)), jnp.float32)
+    weights = jnp.asarray(np.arange(B) < B - 3, jnp.float32)
+    prior = Prior(jnp.asarray([0.01, 0.02, 0.03, 0.04]), jnp.asarray(10.0))
+
+    def targets(logits, weights, axis_name):
+        return pseudo_targets(
+            logits,
+            prior,
+            wanted=jnp.full(K, 1 / K),
+            sinkhorn_steps=sinkhorn_steps,
+            weights=weights,
+            axis_name=axis_name,
+        )
+
+    q, after = targets(logits, weights, None)
+    split = jax.tree.map(lambda x: x.reshape(8, -1, *x.shape[1:]), (logits, weights))
+    compiled = parallel.pmap_eval(lambda _, batch: targets(*batch, parallel.AXIS))
+    ours, prior_after = compiled(0.0, split)
+    np.testing.assert_allclose(ours.reshape(B, K), q, rtol=1e-5)
+    for copy in prior_after.average:
+        np.testing.assert_allclose(copy, after.average, rtol=1e-5)
+    local = targets(logits[:4], weights[:4], None)[0]
+    assert np.abs(local - q[:4]).max() > 1e-3  # the twin: one device's statistics
 
 
 def test_wrong_reductions_would_be_seen(rng, x64):

@@ -10,6 +10,7 @@ from smile_jax.losses import (
     cross_modal_redundancy,
     multiview_decorrelation,
     normalize,
+    paired_alignment,
     vision_language_alignment,
     whiten_bank,
 )
@@ -57,6 +58,15 @@ def terms(inputs, weights):
             w,
         ),
     )
+    pairs["pairs"] = (
+        lambda: paired_alignment(i["u"], i["u_views"], i["bank"], i["q"], **alignment),
+        lambda: reference.paired_alignment(
+            *(np.asarray(i[n]) for n in ("u", "u_views", "bank", "q")),
+            float(jnp.log(5.0)),
+            0.3,
+            w,
+        ),
+    )
     for mode, fused in (("whitened", "y"), ("private", "y"), ("literal", "u")):
         pairs[f"redundancy-{mode}"] = (
             lambda mode=mode, fused=fused: cross_modal_redundancy(
@@ -83,6 +93,7 @@ NAMES = [
     "decorrelation-gram",
     "decorrelation-full",
     "alignment",
+    "pairs",
     "redundancy-whitened",
     "redundancy-private",
     "redundancy-literal",
@@ -120,6 +131,39 @@ def test_order_of_examples_does_not_matter(inputs, name, rng):
         terms(shuffled, ones)[name][0]()[0],
         rtol=1e-10,
     )
+
+
+def test_pairs_reach_their_floor_and_no_less(x64):
+    """Three captions, four images: where images are their texts, a large scale leaves
+    the entropy of equal captions, ln 2 for two images of the same."""
+    bank = jnp.eye(3)
+    q = jax.nn.one_hot(jnp.array([0, 1, 2, 2]), 3)
+    u = q @ bank
+    loss, metrics = paired_alignment(
+        u, u[:, None], bank, q, logit_scale=jnp.log(100.0), t2i_weight=1.0
+    )
+    floor = np.log(2) / 2  # mean over images: half of them share their caption
+    assert float(metrics["floor"]) == pytest.approx(floor)
+    assert float(loss) == pytest.approx(3 * floor)
+    assert float(metrics["excess"]) == pytest.approx(0, abs=1e-9)
+    assert float(metrics["accuracy"]) == 1
+    swapped = paired_alignment(
+        u[::-1], u[::-1, None], bank, q, logit_scale=jnp.log(100.0)
+    )
+    assert float(swapped[1]["excess"]) > 10
+
+
+def test_views_with_prompts_of_their_own(inputs):
+    i = inputs
+    same = jnp.broadcast_to(i["bank"], (B, V, K, E))
+    options = {"logit_scale": jnp.log(5.0)}
+    args = i["u"], i["u_views"], i["bank"], i["q"]
+    plain = vision_language_alignment(*args, **options)
+    shared = vision_language_alignment(*args, view_bank=same, **options)
+    np.testing.assert_allclose(shared[0], plain[0], rtol=1e-10)
+    other = vision_language_alignment(*args, view_bank=same[:, :, ::-1], **options)
+    assert abs(other[1]["i2t_views"] - plain[1]["i2t_views"]) > 1e-2
+    np.testing.assert_allclose(other[1]["i2t_fused"], plain[1]["i2t_fused"])
 
 
 def test_decorrelation_by_hand(x64):

@@ -32,7 +32,7 @@ MODELS = {
             "text_config": _tower(24, 2, 2)
             | {
                 "vocab_size": 99,
-                "max_position_embeddings": 64,
+                "max_position_embeddings": 96,
                 "hidden_act": "quick_gelu",
                 "eos_token_id": 2,  # as in OpenAI's first configs
                 "bos_token_id": 0,
@@ -51,7 +51,7 @@ MODELS = {
             "text_config": _tower(32, 3, 4)
             | {
                 "vocab_size": 120,
-                "max_position_embeddings": 77,
+                "max_position_embeddings": 96,
                 "hidden_act": "gelu",
                 "eos_token_id": 119,
                 "bos_token_id": 118,
@@ -69,7 +69,7 @@ MODELS = {
             "text_config": _tower(32, 2, 2)
             | {
                 "vocab_size": 200,
-                "max_position_embeddings": 64,
+                "max_position_embeddings": 96,
                 "projection_size": 32,
                 "bos_token_id": 1,
                 "eos_token_id": 1,
@@ -86,7 +86,7 @@ MODELS = {
             "text_config": _tower(32, 3, 4)
             | {
                 "vocab_size": 200,
-                "max_position_embeddings": 64,
+                "max_position_embeddings": 96,
                 "projection_size": 48,
                 "bos_token_id": 1,
                 "eos_token_id": 1,
@@ -102,7 +102,7 @@ MODELS = {
             "text_config": _tower(32, 1, 2)
             | {
                 "vocab_size": 600,
-                "max_position_embeddings": 64,
+                "max_position_embeddings": 96,
                 "projection_size": 32,
                 "bos_token_id": 2,
                 "eos_token_id": 1,
@@ -114,14 +114,14 @@ MODELS = {
     "bert_small": (
         "BertConfig",
         "BertModel",
-        _tower(24, 2, 2) | {"vocab_size": 80, "max_position_embeddings": 64},
+        _tower(24, 2, 2) | {"vocab_size": 80, "max_position_embeddings": 96},
         None,
     ),
     "bert_deep": (
         "BertConfig",
         "BertModel",
         _tower(64, 6, 8)
-        | {"vocab_size": 300, "max_position_embeddings": 64, "hidden_act": "gelu_new"},
+        | {"vocab_size": 300, "max_position_embeddings": 96, "hidden_act": "gelu_new"},
         None,
     ),
     "clip_vision_alone": (
@@ -136,7 +136,7 @@ MODELS = {
         _tower(32, 2, 2)
         | {
             "vocab_size": 99,
-            "max_position_embeddings": 64,
+            "max_position_embeddings": 96,
             "projection_dim": 12,
             "eos_token_id": 98,
             "bos_token_id": 97,
@@ -152,25 +152,44 @@ def save_reference(name: str, folder: pathlib.Path) -> pathlib.Path:
     import transformers
 
     config_class, model_class, arguments, preprocessor = MODELS[name]
-    config = getattr(transformers, config_class)(**arguments)
-    save_random_reference(config, getattr(transformers, model_class), folder)
     if preprocessor:
         (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     if config_class != "CLIPVisionConfig":
-        save_tokenizer("gemma" if name == "siglip2" else config.model_type, folder)
+        family = config_class.removesuffix("Config").removesuffix("Text").lower()
+        tokenizer = save_tokenizer("gemma" if name == "siglip2" else family, folder)
+        arguments = _speaking(arguments, tokenizer)
+    config = getattr(transformers, config_class)(**arguments)
+    save_random_reference(config, getattr(transformers, model_class), folder)
     return folder
 
 
-def save_tokenizer(kind: str, folder: pathlib.Path) -> None:
+def _speaking(arguments: dict, tokenizer) -> dict:
+    """The config with the tokenizer's vocabulary and, where it names any, marks."""
+    if "text_config" in arguments:
+        return arguments | {
+            "text_config": _speaking(arguments["text_config"], tokenizer)
+        }
+    marks = {
+        key: getattr(tokenizer, key)
+        for key in ("bos_token_id", "eos_token_id", "pad_token_id")
+        if arguments.get(key, 2) != 2 and getattr(tokenizer, key) is not None
+    }
+    return arguments | marks | {"vocab_size": len(tokenizer)}
+
+
+def save_tokenizer(kind: str, folder: pathlib.Path):
     """A small tokenizer as this family's, trained on the texts that tests use."""
-    {
-        "bert": _save_word_pieces,
-        "siglip": _save_sentence_pieces,
-        "gemma": _save_gemma,
-    }.get(kind, _save_byte_pairs)(folder)
+    tokenizer = {
+        "bert": _word_pieces,
+        "siglip": _sentence_pieces,
+        "gemma": _gemma,
+        "clip": _byte_pairs,
+    }[kind](folder)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
 
 
-def _save_byte_pairs(folder: pathlib.Path) -> None:
+def _byte_pairs(folder: pathlib.Path):
     """CLIP's: lower-cased words of bytes, with a mark at each word's end."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import CLIPTokenizer
@@ -189,19 +208,19 @@ def _save_byte_pairs(folder: pathlib.Path) -> None:
     for mark in ("<|startoftext|>", "<|endoftext|>"):
         vocab.setdefault(mark, len(vocab))
     merges = [tuple(pair) for pair in described["merges"]]
-    CLIPTokenizer(vocab=vocab, merges=merges).save_pretrained(folder)
+    return CLIPTokenizer(vocab=vocab, merges=merges)
 
 
-def _save_word_pieces(folder: pathlib.Path) -> None:
+def _word_pieces(folder: pathlib.Path):
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizer
 
     trained = BertWordPieceTokenizer()
     trained.train_from_iterator(HARD_TEXTS, vocab_size=300, show_progress=False)
-    BertTokenizer(vocab=trained.get_vocab()).save_pretrained(folder)
+    return BertTokenizer(vocab=trained.get_vocab())
 
 
-def _save_sentence_pieces(folder: pathlib.Path) -> None:
+def _sentence_pieces(folder: pathlib.Path):
     """SigLIP's: punctuation dropped, lower-cased, a unigram model."""
     import sentencepiece
     from transformers import SiglipTokenizer
@@ -218,10 +237,10 @@ def _save_sentence_pieces(folder: pathlib.Path) -> None:
         minloglevel=2,
     )
     (folder / "spiece.vocab").unlink()
-    SiglipTokenizer(str(folder / "spiece.model")).save_pretrained(folder)
+    return SiglipTokenizer(str(folder / "spiece.model"))
 
 
-def _save_gemma(folder: pathlib.Path) -> None:
+def _gemma(folder: pathlib.Path):
     """SigLIP 2's: Gemma's byte pairs with a fall-back to bytes."""
     from tokenizers import Tokenizer, models, trainers
     from transformers import GemmaTokenizer
@@ -234,4 +253,4 @@ def _save_gemma(folder: pathlib.Path) -> None:
     trained.train_from_iterator(words, trainer)
     described = json.loads(trained.to_str())["model"]
     merges = [tuple(pair) for pair in described["merges"]]
-    GemmaTokenizer(vocab=described["vocab"], merges=merges).save_pretrained(folder)
+    return GemmaTokenizer(vocab=described["vocab"], merges=merges)

@@ -200,7 +200,7 @@ def test_other_sentence_encoders_are_refused(copy_of):
 
 def test_prompts_that_do_not_fit_are_named(folders):
     _, _, tokenizer = load_pretrained(folders("bert_small"))
-    with pytest.raises(ValueError, match="more than the tower's 64"):
+    with pytest.raises(ValueError, match="more than the tower's 96"):
         tokenizer(["word " * 100])
     with pytest.raises(ValueError, match="contains the padding token"):
         tokenizer(["a [PAD] face"])

@@ -73,6 +73,25 @@ def vision_language_alignment(fused, views, bank, q, logit_scale, t2i_weight, we
     return fused_loss + view_loss + t2i_weight * t2i
 
 
+def paired_alignment(fused, views, bank, q, logit_scale, t2i_weight, weights):
+    s = math.exp(logit_scale)
+    rows = [i for i in range(len(fused)) if weights[i] > 0]
+    texts = [bank[q[i].argmax()] for i in range(len(fused))]
+
+    def cross_entropy(i, x, others):
+        same = [j for j in rows if q[j].argmax() == q[i].argmax()]
+        p = softmax([s * float(x @ others[j]) for j in rows])
+        return -sum(math.log(p[rows.index(j)]) for j in same) / len(same)
+
+    total = 0.0
+    for i in rows:
+        total += cross_entropy(i, fused[i], texts)
+        per_view = [cross_entropy(i, v, texts) for v in views[i]]
+        total += sum(per_view) / len(per_view)
+        total += t2i_weight * cross_entropy(i, texts[i], fused)
+    return total / len(rows)
+
+
 def whitened_text(bank):
     """(bank - mean) V S^-1 sqrt(K), with the sign convention of the library."""
     k = len(bank)

@@ -41,10 +41,15 @@ class PretrainedTokenizer:
         """The tokenizer in a pretrained model's folder.
 
         Raises:
-          PretrainedError: its files are missing.
+          PretrainedError: its files are missing or another model's.
         """
         assert config.text is not None
         reference, text = _read(folder), config.text
+        if len(reference) > text.vocab_size:
+            raise PretrainedError(
+                f"{folder}: its tokenizer has {len(reference)} ids, its text tower "
+                f"{text.vocab_size}; they are not of the same model"
+            )
         pad_id = text.pad_id
         if not text.mask_padding and reference.pad_token_id is not None:
             pad_id = reference.pad_token_id  # SigLIP sees it: the tokenizer's own
