@@ -19,7 +19,7 @@ def test_every_command_module_and_file_exists():
         for module in re.findall(r"python -m ([a-z_.]+)", text):
             assert importlib.util.find_spec(module), module
         for path in re.findall(
-            r"\b(?:experiments|tfds_builders)/\w+(?:\.py|\.md)?", text
+            r"\b(?:experiments|tfds_builders)/\w+(?:\.py|\.md|\.yaml)?", text
         ):
             assert (ROOT / path).exists(), path
         for link in re.findall(r"\]\(([^)#:]+)\)", text):

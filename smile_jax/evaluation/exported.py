@@ -5,10 +5,10 @@ import pathlib
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from smile_jax.models.pretrained.load import params_of
-from smile_jax.models.pretrained.weights import read_weights
+from smile_jax.models.pretrained.weights import read_weights, write_tensors
 from smile_jax.models.pretrained.write import describe_towers, write_towers
 from smile_jax.models.towers import TowersConfig
 from smile_jax.training.start import Start, merge_lora, stored_start
@@ -33,8 +33,8 @@ def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[st
     params = {k: x for k, x in params.items() if not k.startswith("projector/")}
     towers = _towers_of(start, recognizer.info)
     written = write_towers(out, towers, params) if towers else set()
-    rest = {k: np.ascontiguousarray(x) for k, x in params.items() if k not in written}
-    save_file(rest, out / WEIGHTS)
+    rest = {k: x for k, x in params.items() if k not in written}
+    write_tensors(out / WEIGHTS, rest)
     info = recognizer.info | start.to_json() | {"towers": towers is not None}
     (out / JSON).write_text(json.dumps(info, indent=1) + "\n")
     (out / "tokenizer").mkdir(exist_ok=True)

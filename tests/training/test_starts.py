@@ -283,6 +283,7 @@ def test_exported_models_are_exact(runs, exported):
             k for k in expected if k.startswith("projector/")
         }
         for key, value in flat.items():
+            assert value.shape == expected[key].shape, key
             np.testing.assert_array_equal(value, expected[key], err_msg=key)
 
 

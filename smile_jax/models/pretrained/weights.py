@@ -34,8 +34,13 @@ def read_weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
 
 def write_weights(folder: pathlib.Path, weights: dict[str, np.ndarray]) -> None:
     """Writes `model.safetensors` as transformers would."""
-    contiguous = {name: np.ascontiguousarray(w) for name, w in weights.items()}
-    save_file(contiguous, folder / _SINGLE, metadata={"format": "pt"})
+    write_tensors(folder / _SINGLE, weights)
+
+
+def write_tensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> None:
+    """Writes arrays of any layout in memory, scalars as scalars."""
+    ordered = {name: np.array(x, order="C") for name, x in tensors.items()}
+    save_file(ordered, path, metadata={"format": "pt"})
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:
