@@ -241,6 +241,7 @@ def step_config(
         text_source=config.text_source,
         train_text=tune_config(config).text != "frozen",
         ema_decay=config.optimizer.ema_decay,
+        from_random=not (config.model.start_from or config.model.pretrained),
     )
 
 

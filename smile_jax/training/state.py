@@ -34,7 +34,10 @@ def stream_key(root: jax.Array, stream: str, step: Any) -> jax.Array:
     )
 
 
-def update_average(average: Any, params: Any, decay: float, step: Any) -> Any:
-    """EMA with a warm-up: the first steps forget the initial parameters sooner."""
-    rate = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+def update_average(
+    average: Any, params: Any, decay: float, step: Any, *, from_random: bool
+) -> Any:
+    """EMA. From random parameters with a warm-up, which forgets them sooner; from ones
+    that are worth keeping without: a teacher must not follow its student at once."""
+    rate = jnp.minimum(decay, (1.0 + step) / (10.0 + step)) if from_random else decay
     return jax.tree.map(lambda a, p: rate * a + (1 - rate) * p, average, params)

@@ -48,6 +48,7 @@ class StepConfig:
     text_source: str  # "weak", "captions", "pseudo" or "none"
     train_text: bool
     ema_decay: float
+    from_random: bool  # the vision tower was random at the start
 
 
 def make_train_step(
@@ -108,7 +109,13 @@ def make_train_step(
         return state.replace(
             step=state.step + 1,
             params=merge(state.params, trained),
-            ema=update_average(state.ema, trained, config.ema_decay, state.step),
+            ema=update_average(
+                state.ema,
+                trained,
+                config.ema_decay,
+                state.step,
+                from_random=config.from_random,
+            ),
             optimizer=moments,
             bank=bank,
             prior=prior,
