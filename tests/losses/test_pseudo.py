@@ -102,7 +102,7 @@ def train_toy(frequencies, wanted, sinkhorn_steps=0, temperature=0.5, seed=0):
         updates, moments = optimizer.update(jax.grad(loss)(params), moments)
         params = optax.apply_updates(params, updates)
         params["scale"] = jnp.clip(params["scale"], 0, jnp.log(100.0))
-        teacher = update_average(teacher, params, 0.99, count, from_random=False)
+        teacher = update_average(teacher, params, 0.97, count, from_random=False)
         return params, teacher, moments, prior
 
     def accuracy(params):

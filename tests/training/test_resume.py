@@ -214,7 +214,7 @@ from smile_jax.training.state import TrainState
 
 workdir = pathlib.Path(sys.argv[1])
 weights = np.random.default_rng(0).normal(size=1 << 19)
-state = lambda step: TrainState(np.int32(step), weights, {}, {}, weights, weights)
+state = lambda step: TrainState(np.int32(step), *[weights] * 6)
 checkpoints = Checkpoints(workdir)
 checkpoints.save(state(1), {})
 checkpoints.wait()
