@@ -10,7 +10,9 @@ r"""No labels: eighty people that the model it starts from, trained on nine, has
     python -m smile_jax.evaluate --workdir=runs/ict_pseudo
 
 Its own zero-shot guesses become targets. The expressions are balanced by design, so the
-uniform alignment is fair here.
+uniform alignment is fair here. On two CPU cores: 6 minutes; 20 held-out people, one seed,
+one fold: linear probe from 0.621 to 0.650, zero-shot from 0.588 to 0.596 (labels of the
+eighty give 0.879). experiments/results.md has what else was tried.
 """
 
 from experiments import ict_minilm
