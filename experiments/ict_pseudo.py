@@ -1,18 +1,20 @@
-r"""No labels: eighty people that the model it starts from, trained on nine, has not seen.
+r"""No labels: eighty people, from a model that was trained on nine others.
 
-    for config in static '{"name": "few", "seed": 1, "subjects": 12, "neutral": false}'; do
+    FEW='{"name": "few", "seed": 1, "subjects": 12, "neutral": false}'
+    for config in static "$FEW"; do
         tfds build tfds_builders/ict_faces --config="$config" --data_dir=data \
             --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
     done
-    python -m smile_jax.train --config=experiments/ict_minilm.py --workdir=runs/ict_few \
-        --config.data.dir=data/ict_faces/few
-    python -m smile_jax.train --config=experiments/ict_pseudo.py --workdir=runs/ict_pseudo
+    python -m smile_jax.train --config=experiments/ict_minilm.py \
+        --workdir=runs/ict_few --config.data.dir=data/ict_faces/few
+    python -m smile_jax.train --config=experiments/ict_pseudo.py \
+        --workdir=runs/ict_pseudo
     python -m smile_jax.evaluate --workdir=runs/ict_pseudo
 
 Its own zero-shot guesses become targets. The expressions are balanced by design, so the
-uniform alignment is fair here. On two CPU cores: 6 minutes; 20 held-out people, one seed,
-one fold: linear probe from 0.621 to 0.650, zero-shot from 0.588 to 0.596 (labels of the
-eighty give 0.879). experiments/results.md has what else was tried.
+uniform alignment is fair here. On two CPU cores: 6 minutes; 20 held-out people, one
+seed, one fold: linear probe from 0.621 to 0.650, zero-shot from 0.588 to 0.596 (labels
+of the eighty give 0.879). experiments/results.md has what else was tried.
 """
 
 from experiments import ict_minilm
