@@ -52,6 +52,7 @@ _RANGES = {
     "optimizer.ema_decay": (0, 1),
     "tune.last_blocks": (0, 1000),
     "tune.lora_rank": (1, 1 << 14),
+    "tune.lora_alpha": (0, 1 << 14),
     "tune.layer_decay": (0, 1),
     "pseudo.warmup": (0, 1),
     "pseudo.momentum": (0, 0.999999),
@@ -147,9 +148,21 @@ def _text_problems(c: ConfigDict) -> list[str]:
             "text_source='pseudo': the targets are the model's own zero-shot guesses, "
             "and this one knows nothing yet; set model.pretrained or model.start_from"
         )
+    if c.text_source == "pseudo" and c.model.pretrained_text:
+        problems.append(
+            f"model.pretrained_text={c.model.pretrained_text!r} and "
+            "text_source='pseudo': images do not know that tower's space yet, and "
+            "guesses mean nothing; train with labels or captions, then set "
+            "model.start_from"
+        )
+    if c.text_source == "pseudo" and c.tune.text != "frozen":
+        problems.append(
+            f"text_source='pseudo' and tune.text={c.tune.text!r}: guesses would chase "
+            "prompts that move; use tune.text='frozen'"
+        )
     p = c.pseudo
     frequencies = tuple(p.frequencies)
-    fits = len(frequencies) == len(c.data.classes) and min(frequencies) > 0
+    fits = len(frequencies) == len(c.data.classes) and min(frequencies, default=0) > 0
     if frequencies and not (fits and abs(sum(frequencies) - 1) < 1e-3):
         problems.append(
             f"pseudo.frequencies={frequencies}: must be positive, one for each of the "

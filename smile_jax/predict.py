@@ -14,7 +14,7 @@ import sys
 
 from absl import logging
 
-from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
+from smile_jax.data.prompts import Prompts, plain_prompts
 from smile_jax.evaluation.recognizer import Recognizer
 from smile_jax.mesh import MeshError
 from smile_jax.models import HashTokenizer
@@ -45,6 +45,7 @@ def main() -> None:
     try:
         recognizer = Recognizer.load(arguments.workdir)
         prompts = _prompts(recognizer, arguments.prompts)
+        bank = recognizer.bank(prompts)
     except (CheckpointError, ValueError, OSError) as error:
         logging.debug("traceback", exc_info=True)
         sys.exit(f"error: {error}")
@@ -58,7 +59,7 @@ def main() -> None:
             failed += 1
             print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
             continue
-        p = recognizer.probabilities(clip[None], prompts)[0]
+        p = recognizer.probabilities(clip[None], bank)[0]
         by_prompt = dict(zip(prompts.classes, map(float, p), strict=True))
         best = max(by_prompt, key=by_prompt.__getitem__)
         line = {"file": str(path), "prediction": best, "probabilities": by_prompt}
@@ -68,11 +69,10 @@ def main() -> None:
 
 
 def _prompts(recognizer: Recognizer, texts: list[str]) -> Prompts:
-    config = recognizer.info["config"]
     if not texts:
-        p = config["prompts"]
-        classes = config["data"]["classes"]
-        return make_prompts(classes, file=p["file"], style=p["style"])
+        return Prompts.from_json(recognizer.info["prompts"])
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"--prompts: {texts} has one of them twice")
     if isinstance(recognizer.start.tokenizer, HashTokenizer):
         print(
             "warning: this run's text tower knows no language: words that were not in "

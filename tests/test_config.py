@@ -41,6 +41,8 @@ def test_experiments_are_valid(experiment):
         ("augment.erase", 2.0, r"augment\.erase=2\.0: must be between 0 and 1"),
         ("train.steps", 10, r"exactly one"),
         ("text_source", "pseudo", r"set model\.pretrained or model\.start_from"),
+        ("tune.lora_alpha", -1.0, r"tune\.lora_alpha=-1\.0: must be between"),
+        ("data.classes", (), r"at least 2"),
         ("text_source", "pseudos", r"did you mean 'pseudo'"),
         ("tune.vision", "LoRA", r"tune\.vision='LoRA': must be one of"),
         ("pseudo.frequencies", (0.5, 0.5), r"one for each of the 6 data\.classes"),
@@ -51,6 +53,17 @@ def test_each_problem_names_key_value_and_remedy(key, value, message):
     config.update_from_flattened_dict({key: value})
     with pytest.raises(ConfigError, match=message):
         validate(config, devices=8)
+
+
+def test_guesses_need_words_that_the_model_knows_and_that_stay():
+    config = ict_pseudo.get_config()
+    config.model.start_from, config.model.pretrained = "", "clip"
+    config.model.pretrained_text = "minilm"
+    config.tune.text = "full"
+    with pytest.raises(ConfigError) as error:
+        validate(config, devices=1)
+    assert "images do not know that tower's space" in str(error.value)
+    assert "use tune.text='frozen'" in str(error.value)
 
 
 def test_all_problems_are_listed_at_once():

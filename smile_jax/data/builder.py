@@ -138,6 +138,11 @@ class FaceDatasetBuilder(
         """What `dataset_info` says: description, homepage, citation."""
         raise NotImplementedError
 
+    def people(self) -> str:
+        """Whose subjects these are: in all datasets that say the same, subjects of one
+        name are one person, whose labels must not be both trained and tested on."""
+        return self.name
+
     def extra_features(self) -> dict[str, Any]:
         """Features beside those of the schema."""
         return {}
@@ -151,6 +156,7 @@ class FaceDatasetBuilder(
                 yaws_deg=list(config.yaws_deg),
                 classes=list(self.CLASSES),
                 pose=config.pose,
+                people=self.people(),
             ),
             **self.describe(),
         )

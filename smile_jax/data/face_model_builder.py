@@ -50,6 +50,8 @@ class FaceModelConfig(FacesConfig):
             self.difficulty = Difficulty(**self.difficulty)
         if self.subjects < 1 or self.sequence_frames < 1:
             raise ValueError("subjects and sequence_frames must be at least 1")
+        if self.captions and self.sequence_frames < 2:
+            raise ValueError("captions=True tells of motion: set sequence_frames > 1")
 
 
 STATIC = FaceModelConfig(
@@ -130,6 +132,9 @@ class FaceModelBuilder(
     def model_path(self, dl_manager: tfds.download.DownloadManager) -> str:
         """Tree or archive of ICT-FaceKit; "" for the procedural head."""
         return ""
+
+    def people(self) -> str:
+        return f"{self.name}, seed {self.builder_config.seed}"
 
     def sequences(self, dl_manager: tfds.download.DownloadManager) -> list[Sequence4D]:
         config = self.builder_config

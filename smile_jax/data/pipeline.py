@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 
 _CLIPS = ("views", "dynamic")
-_METADATA = {"channels", "yaws_deg", "classes", "pose"}
+_METADATA = {"channels", "yaws_deg", "classes", "pose", "people"}
 
 
 class DataError(ValueError):
@@ -34,6 +34,7 @@ class FaceDataset:
       classes: all class names.
       clips: pixel features: "views", "dynamic" or both.
       pose: how heads were turned, see `schema.FacesConfig`.
+      people: whose subjects these are; datasets that say the same share them.
       labels: (n,) class index of each record, -1 where it has none.
       subjects, sequences: (n,) names.
       intensities: (n,).
@@ -46,6 +47,7 @@ class FaceDataset:
     classes: tuple[str, ...]
     clips: tuple[str, ...]
     pose: str
+    people: str
     labels: np.ndarray
     subjects: np.ndarray
     sequences: np.ndarray
@@ -100,6 +102,7 @@ def open_dataset(path: str | pathlib.Path) -> FaceDataset:
         yaws_deg=tuple(metadata["yaws_deg"]),
         classes=tuple(metadata["classes"]),
         pose=metadata["pose"],
+        people=metadata["people"],
         clips=tuple(c for c in _CLIPS if c in source.builder.info.features),
         labels=np.array([r["expression"] for r in records], np.int32),
         subjects=np.array([r["subject"].decode() for r in records]),

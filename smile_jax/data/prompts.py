@@ -37,6 +37,29 @@ class Prompts:
     styles: tuple[str, ...]
     groups: int = 1
 
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return {
+            "classes": list(self.classes),
+            "texts": list(self.texts),
+            "owners": self.owners.tolist(),
+            "templates": list(self.templates),
+            "styles": list(self.styles),
+            "groups": self.groups,
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Prompts":
+        """The same prompts again, whatever has become of their file."""
+        return cls(
+            tuple(stored["classes"]),
+            tuple(stored["texts"]),
+            np.array(stored["owners"], np.int32),
+            tuple(stored["templates"]),
+            tuple(stored["styles"]),
+            stored["groups"],
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class PromptBook:
@@ -111,8 +134,14 @@ def make_prompts(
     """
     book = read_prompt_file(pathlib.Path(file) if file else BUILT_IN)
     rows: list[tuple[str, int, str, str]] = []
+    owner: dict[str, str] = {}
     for k, name in enumerate(classes):
         for kind, text in book.descriptions(name, style):
+            if owner.setdefault(text, name) != name:
+                raise PromptError(
+                    f"{book.path}: {text!r} describes both {owner[text]} and {name}: no "
+                    "face could be told by it"
+                )
             for template in book.templates:
                 rows.append((template.format(text), k, template, kind))
             for v, yaw in enumerate(yaws_deg):
@@ -151,7 +180,7 @@ def read_prompt_file(path: pathlib.Path) -> PromptBook:
       PromptError: naming the file, the key and what was expected.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), _NoDuplicates)
     except OSError as error:
         raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -166,6 +195,8 @@ def read_prompt_file(path: pathlib.Path) -> PromptBook:
         )
     templates = _texts(content.get("templates", ["{}"]), path, "templates")
     view_templates = _texts(content.get("view_templates", []), path, "view_templates")
+    if not templates:
+        raise PromptError(f"{path}: templates: name one, or leave the key out")
     for template in templates:
         _try_format(template, path, "templates")
     for template in view_templates:
@@ -175,13 +206,38 @@ def read_prompt_file(path: pathlib.Path) -> PromptBook:
         angles = sorted((float(angle), words) for angle, words in views.items())
     except (AttributeError, TypeError, ValueError) as error:
         raise PromptError(f"{path}: views: expected `angle: [words]`") from error
+    words_of = tuple((angle, _texts(words, path, "views")) for angle, words in angles)
+    for words in itertools.chain(*(words for _, words in words_of)):
+        try:
+            words.format(side="left")
+        except (AttributeError, LookupError, ValueError) as error:
+            raise PromptError(
+                f"{path}: views: {words!r}: {{side}} is the only place there can be"
+            ) from error
     return PromptBook(
         path,
         templates,
         view_templates,
-        tuple((angle, _texts(words, path, "views")) for angle, words in angles),
+        words_of,
         _classes(content["classes"], path),
     )
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML in which a key that comes twice is an error, not the last one's."""
+
+
+def _mapping(loader: _NoDuplicates, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    twice = [key for key in keys if keys.count(key) > 1]
+    if twice:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"the key {twice[0]!r} comes twice", node.start_mark
+        )
+    return loader.construct_mapping(node, deep=True)
+
+
+_NoDuplicates.add_constructor(yaml.resolver.Resolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def _classes(content: Any, path: pathlib.Path) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -215,7 +271,7 @@ def _texts(content: Any, path: pathlib.Path, where: str) -> tuple[str, ...]:
 def _try_format(template: str, path: pathlib.Path, where: str, **fields: str) -> None:
     try:
         good = "@" in template.format("@", **fields)
-    except (KeyError, IndexError, ValueError):
+    except (AttributeError, LookupError, ValueError):
         good = False
     if not good or any(
         text not in template.format("@", **fields) for text in fields.values()

@@ -24,10 +24,10 @@ def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[st
     pretraining only and left out.
 
     Raises:
-      ValueError: the folder holds other things.
+      ValueError: the folder is not empty: old files would mix with new ones.
     """
-    if out.exists() and any(out.iterdir()) and not (out / JSON).is_file():
-        raise ValueError(f"{out}: not empty and no export; name a new folder")
+    if out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out}: not empty; name a new folder, or remove this one")
     out.mkdir(parents=True, exist_ok=True)
     start, params = merge_lora(recognizer.start, flatten(recognizer.params))
     params = {k: x for k, x in params.items() if not k.startswith("projector/")}
@@ -86,12 +86,12 @@ def _card(
     if towers:
         what = "both towers" if towers.text else "the vision tower"
         layout = f"`config.json`, `model.safetensors`: {what}, {towers.family} layout"
-    labels = "expression labels of the training subjects chose the prompts"
-    if c["text_source"] != "weak":
-        seen = sum(map(len, info["labels_seen"].values()))
-        labels = "no expression labels of this dataset"
-        labels += f"; it started from a run that saw {seen} subjects' labels" * bool(
-            seen
+    labels = "no expression labels, here or in runs that it started from"
+    if info["labels_seen"]:
+        labels = "expression labels seen, here or in runs that it started from: of " + (
+            "; ".join(
+                f"{len(v)} subjects of {k}" for k, v in info["labels_seen"].items()
+            )
         )
     return f"""---
 library_name: smile-jax

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from smile_jax.evaluation.zero_shot import ZeroShot
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.readers import MESH_SUFFIXES
 from smile_jax.models import Smile
-from smile_jax.training.checkpoints import Checkpoints
+from smile_jax.training.checkpoints import CheckpointError, Checkpoints
 from smile_jax.training.start import Start, stored_start
 from smile_jax.training.tuning import flatten, unflatten
 
@@ -45,13 +46,15 @@ class Recognizer:
         """Restores the newest checkpoint.
 
         Raises:
-          CheckpointError: there is none.
+          CheckpointError: there is none that this version can use.
         """
         checkpoints = Checkpoints.open(workdir)
         try:
             state, info = checkpoints.restore_raw()
         finally:
             checkpoints.close()
+        if "rendering" not in info:
+            raise CheckpointError(f"{workdir}: of an older version; train it again")
         params = unflatten(flatten(state["params"]) | flatten(state["ema"]))
         return cls(stored_start(info, workdir), params, info)
 
@@ -118,23 +121,42 @@ class Recognizer:
 
         return embed
 
-    def probabilities(self, clips: np.ndarray, prompts: Prompts) -> np.ndarray:
-        """(n, K) softmax over prompts of clips uint8 (n, T, A, H, W, C)."""
-        zero_shot = ZeroShot(self.model, self.params, self.start.tokenizer, prompts)
+    def bank(self, prompts: Prompts) -> np.ndarray:
+        """(K, E) prototypes of prompts.
+
+        Raises:
+          ValueError: a prompt does not fit the tower, or the run learned without text.
+        """
+        if self.info["text_source"] == "none":
+            raise ValueError(
+                "this run learned without text (text_source='none'), so words mean "
+                "nothing to it; its features serve linear probes and neighbours"
+            )
+        tokenizer = self.start.tokenizer
+        return ZeroShot(self.model, self.params, tokenizer, prompts).bank[0]
+
+    def probabilities(self, clips: np.ndarray, bank: np.ndarray) -> np.ndarray:
+        """(n, K) softmax over a bank's prompts of clips uint8 (n, T, A, H, W, C)."""
         joint = np.asarray(self._embed(self.params, clips))
-        logits = np.exp(self.params["logit_scale"]) * joint @ zero_shot.bank[0].T
+        logits = np.exp(self.params["logit_scale"]) * joint @ bank.T
         return np.asarray(jax.nn.softmax(logits, axis=-1))
 
 
 def mesh_paths(path: pathlib.Path) -> Sequence[pathlib.Path]:
-    """The mesh itself, or those of a folder in order of their names.
+    """The mesh itself, or those of a folder in order of their names and numbers.
 
     Raises:
       MeshError: a folder without meshes.
     """
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in MESH_SUFFIXES)
+    found = [p for p in path.iterdir() if p.suffix.lower() in MESH_SUFFIXES]
     if not found:
         raise MeshError(f"{path}: no meshes in it ({', '.join(MESH_SUFFIXES)})")
-    return found
+    return sorted(found, key=_numbers_as_numbers)
+
+
+def _numbers_as_numbers(path: pathlib.Path) -> list[tuple[int, str]]:
+    """2.obj comes before 10.obj."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(p) if p.isdecimal() else -1, p) for p in parts]

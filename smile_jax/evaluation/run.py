@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from smile_jax.data.prompts import make_prompts
+from smile_jax.data.prompts import Prompts, make_prompts, read_prompt_file
 from smile_jax.evaluation import metrics
 from smile_jax.evaluation.embed import EmbeddedSet, baseline_pixels, embed, view_of
 from smile_jax.evaluation.probes import linear_probe, nearest_neighbours, pca_features
@@ -70,7 +70,7 @@ def load_run(workdir: pathlib.Path) -> Trained:
         raise CheckpointError(f"{workdir}: its checkpoints cannot be read")
     config = ConfigDict(info["config"])
     config.data.dir = info["dataset"]  # absolute, wherever this is started
-    plan = make_plan(config)
+    plan = make_plan(config, Prompts.from_json(info["prompts"]))
     if plan.folds != info["folds"]:
         raise ProtocolError(
             f"{plan.dataset.path}: its subjects are not those of the training run, so "
@@ -130,7 +130,7 @@ def test_folds(
             "there is nothing to score; set --config.data.classes to classes of "
             f"{plan.dataset.classes}"
         )
-    labelled = set(run.info["labels_seen"].get(run.info["dataset"], ()))
+    labelled = set(run.info["labels_seen"].get(plan.dataset.people, ()))
     if protocol == "holdout" or one_of_many:
         seen = labelled & set(plan.dataset.subjects[plan.test_records].tolist())
         if seen:
@@ -143,11 +143,10 @@ def test_folds(
         return [(plan.train_records, plan.test_records)]
     if labelled:
         raise ProtocolError(
-            f"{run.workdir}: trained with text_source={run.info['text_source']!r}, "
-            f"which saw the labels of all subjects outside fold {run.info['fold']}. "
-            "k-fold evaluation would test on them. Evaluate with --protocol=holdout, "
-            "or train one run a fold, --config.data.fold=<i> --workdir=DIR/fold_<i>, "
-            "and evaluate --workdir=DIR --protocol=kfold"
+            f"{run.workdir}: it, or a run that it started from, saw the labels of "
+            f"{len(labelled)} subjects. k-fold evaluation would test on them. Evaluate "
+            "with --protocol=holdout, or train one run a fold, --config.data.fold=<i> "
+            "--workdir=DIR/fold_<i>, and evaluate --workdir=DIR --protocol=kfold"
         )
     records = plan.dataset.records_of(config.data.classes)
     subjects = plan.dataset.subjects
@@ -168,6 +167,8 @@ def evaluate(
       prompt_files: other words to be zero-shot with, beside those of the run.
     """
     started = time.perf_counter()
+    for file in prompt_files:  # a typo costs no time
+        read_prompt_file(pathlib.Path(file))
     collected: dict[str, list[FoldResult]] = {}
     runs = load_runs(workdir, protocol)
     first = runs[0]
@@ -337,7 +338,7 @@ def summarize(results: list[FoldResult], num_classes: int) -> dict[str, Any]:
 
 def _spread(scores: dict[str, Any]) -> dict[str, Any] | None:
     """Accuracy by wording, their mean and deviation; None without several."""
-    if not scores:
+    if len(scores) < 2:
         return None
     accuracies = {name: s["accuracy"] for name, s in scores.items()}
     values = list(accuracies.values())

@@ -57,23 +57,21 @@ def pseudo_targets(
     """
     logits = jax.lax.stop_gradient(at_least_float32(logits))
     weights = example_weights(logits, weights)
-    p = jax.nn.softmax(logits)
-    mean = global_mean(p, weights, axis_name)
+    log_p = jax.nn.log_softmax(logits)
+    mean = global_mean(jnp.exp(log_p), weights, axis_name)
     updates = prior.updates + 1
     average = momentum * prior.average + (1 - momentum) * mean
+    # In logarithms: sharp targets of unsure teachers would underflow to rows of zeros.
     if wanted is None:
-        q = _rows_to_one(p ** (1 / temperature))
+        q = jax.nn.softmax(log_p / temperature)
     elif sinkhorn_steps:
-        q = p ** (1 / temperature)
+        q = jax.nn.softmax(log_p / temperature)
         for _ in range(sinkhorn_steps):
             share = global_mean(q, weights, axis_name)
-            q = _rows_to_one(q * (wanted / jnp.maximum(share, 1e-12))[None])
+            ratio = jnp.log(wanted / jnp.maximum(share, 1e-12))
+            q = jax.nn.softmax(jnp.log(q + 1e-30) + ratio[None])
     else:
         debiased = average / (1 - momentum**updates)
-        ratio = wanted / jnp.maximum(debiased, 1e-12)
-        q = _rows_to_one((p * ratio[None]) ** (1 / temperature))
+        ratio = jnp.log(wanted / jnp.maximum(debiased, 1e-12))
+        q = jax.nn.softmax((log_p + ratio[None]) / temperature)
     return q, Prior(average.astype(prior.average.dtype), updates)
-
-
-def _rows_to_one(q: Float[Array, "B K"]) -> Float[Array, "B K"]:
-    return q / jnp.maximum(q.sum(axis=1, keepdims=True), 1e-30)

@@ -56,7 +56,7 @@ def embed_prompts(
         return np.load(path)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         logging.warning("%s: damaged, made again (%s)", path, error)
     tower = TextTower(model.config.text, model.config.embed_dim)
 

@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -61,7 +62,7 @@ class Checkpoints:
             because the disk is full.
         """
         state = jax.device_get(state)
-        with self._explain("write"):
+        with self._explain_write():
             self._manager.save(
                 int(state.step),
                 args=ocp.args.Composite(
@@ -75,7 +76,7 @@ class Checkpoints:
         Raises:
           CheckpointError: as `save`.
         """
-        with self._explain("write"):
+        with self._explain_write():
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
 
@@ -107,11 +108,23 @@ class Checkpoints:
         args = ocp.args.Composite(
             state=ocp.args.StandardRestore(target), run=ocp.args.JsonRestore()
         )
+        newest = self._newest(args, lambda state: _check_shapes(state, target))
+        if newest is None:
+            return None
+        state, run, step = newest
+        if set_aside and step != self.latest:
+            self._set_aside_after(step)
+        return state, run
+
+    def _newest(
+        self, args: Any, check: Callable[[Any], None]
+    ) -> tuple[Any, dict[str, Any], int] | None:
+        """State, run and step of the newest checkpoint that can be read."""
         damaged = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 restored = self._manager.restore(step, args=args)
-                _check_shapes(restored["state"], target)
+                check(restored["state"])
             except Exception as error:  # Orbax and TensorStore raise many kinds
                 reason = str(error).splitlines()[0] if str(error) else repr(error)
                 damaged.append(f"{self.folder / str(step)}: {reason}")
@@ -119,9 +132,7 @@ class Checkpoints:
                 continue
             if damaged:
                 logging.error("using the last good checkpoint, step %d", step)
-            if damaged and set_aside:
-                self._set_aside_after(step)
-            return restored["state"], restored["run"]
+            return restored["state"], restored["run"], step
         if damaged:
             listed = "\n  ".join(damaged)
             raise CheckpointError(
@@ -132,7 +143,8 @@ class Checkpoints:
         return None
 
     def restore_raw(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The newest checkpoint as nested dictionaries on the host, whatever the model.
+        """The newest whole checkpoint as nested dictionaries on the host, whatever the
+        model. A damaged one is named and the one before it is used.
 
         Raises:
           CheckpointError: there is none that can be read.
@@ -140,12 +152,11 @@ class Checkpoints:
         args = ocp.args.Composite(
             state=ocp.args.StandardRestore(), run=ocp.args.JsonRestore()
         )
-        with self._explain("read"):
-            step = self.latest
-            if step is None:
-                raise FileNotFoundError("there is none")
-            restored = self._manager.restore(step, args=args)
-        return jax.tree.map(np.asarray, restored["state"]), restored["run"]
+        newest = self._newest(args, lambda state: None)
+        if newest is None:
+            raise CheckpointError(f"{self.folder}: no checkpoint in it; train first")
+        state, run, _ = newest
+        return jax.tree.map(np.asarray, state), run
 
     def close(self) -> None:
         """Waits for writes and frees what Orbax holds."""
@@ -163,13 +174,13 @@ class Checkpoints:
         self._manager.reload()
 
     @contextlib.contextmanager
-    def _explain(self, verb: str):
+    def _explain_write(self):
         try:
             yield
         except Exception as error:
             free = shutil.disk_usage(self.folder.parent).free / 2**30
             raise CheckpointError(
-                f"could not {verb} a checkpoint in {self.folder}: {error}. The disk "
+                f"could not write a checkpoint in {self.folder}: {error}. The disk "
                 f"has {free:.1f} GiB free; free some, then start the same command "
                 f"again: the run continues from step {self.latest or 0}"
             ) from error

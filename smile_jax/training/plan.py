@@ -39,8 +39,12 @@ class Plan:
     clip_shape: tuple[int, ...]  # (T, V, H, W, C) of one clip as the model sees it
 
 
-def make_plan(config: ConfigDict) -> Plan:
+def make_plan(config: ConfigDict, prompts: Prompts | None = None) -> Plan:
     """Opens the dataset, splits the subjects and counts the steps.
+
+    Args:
+      config: of the run.
+      prompts: of the classes, if they are not to be made of the config's file again.
 
     Raises:
       DataError, ConfigError, PromptError: with what to do.
@@ -61,7 +65,7 @@ def make_plan(config: ConfigDict) -> Plan:
         )
     p = config.prompts
     yaws = dataset.yaws_deg if p.view_aware else ()
-    prompts = make_prompts(
+    prompts = prompts or make_prompts(
         config.data.classes, file=p.file, style=p.style, yaws_deg=yaws
     )
     train_prompts, labels = prompts, dataset.labels_over(config.data.classes)

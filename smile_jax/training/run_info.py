@@ -55,12 +55,12 @@ def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) 
 
 
 def labels_seen(config: ConfigDict, plan: Plan, start: Start) -> dict[str, list[str]]:
-    """Dataset -> subjects whose labels went into this run or into those before it."""
+    """People -> subjects whose labels went into this run or into those before it."""
     seen = dict(start.labels_seen)
     if config.text_source == "weak":
-        path = str(plan.dataset.path.absolute())
+        people = plan.dataset.people
         subjects = set(plan.dataset.subjects[plan.pretrain_records].tolist())
-        seen[path] = sorted(subjects | set(seen.get(path, ())))
+        seen[people] = sorted(subjects | set(seen.get(people, ())))
     return seen
 
 
@@ -73,6 +73,7 @@ def run_info(config: ConfigDict, plan: Plan) -> dict[str, Any]:
         "text_source": config.text_source,
         "dataset": str(plan.dataset.path.absolute()),
         "steps": plan.steps,
+        "prompts": plan.prompts.to_json(),
         "rendering": {
             "yaws_deg": list(plan.dataset.yaws_deg),
             "channels": list(plan.dataset.channels),
@@ -134,7 +135,14 @@ def check_same_run(
     ]
     differing += [
         f"{what} changed"
-        for key, what in (("folds", "the subjects' folds"), ("steps", "the schedule"))
+        for key, what in (
+            ("folds", "the subjects' folds"),
+            ("steps", "the schedule"),
+            (
+                "prompts",
+                f"the words of {stored['config']['prompts']['file'] or 'prompts'}",
+            ),
+        )
         if stored[key] != current[key]
     ]
     if differing:

@@ -47,7 +47,7 @@ class Start:
       mean, std: of each input channel, pixels in [0, 1].
       params: "a/b/c" -> array of the parameters that are not random at the start.
       sources: lines on where they are from, for the plan.
-      labels_seen: dataset -> subjects whose labels went into them.
+      labels_seen: `FaceDataset.people` -> subjects whose labels went into them.
     """
 
     model: SmileConfig
@@ -97,7 +97,13 @@ def make_start(
         inflate_statistics(_STD, groups),
     )
     if m.start_from:
-        start = _from_run(start, pathlib.Path(m.start_from), sum(groups))
+        workdir = pathlib.Path(m.start_from)
+        start, source = _from_run(start, workdir, sum(groups))
+        if config.text_source == "pseudo" and source == "none":
+            raise ValueError(
+                f"model.start_from={m.start_from!r}: that run learned without text, so "
+                "its zero-shot guesses mean nothing; start from one that knows prompts"
+            )
     if m.pretrained:
         start = _with_towers(start, m.pretrained, image_size, groups)
     if m.pretrained_text:
@@ -230,8 +236,8 @@ def _with_text(start: Start, name: str) -> Start:
     )
 
 
-def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> Start:
-    """The averaged parameters, towers and tokenizer of another run."""
+def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> tuple[Start, str]:
+    """The averaged parameters, towers and tokenizer of another run; its text source."""
     checkpoints = Checkpoints.open(workdir)
     try:
         state, info = checkpoints.restore_raw()
@@ -252,7 +258,7 @@ def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> Start:
         redundancy=start.model.redundancy,
         projector_dim=start.model.projector_dim,
     )
-    return Start(
+    begun = Start(
         model,
         other.tokenizer,
         other.mean,
@@ -261,6 +267,7 @@ def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> Start:
         (f"{workdir}, step {int(state['step'])}",),
         other.labels_seen,
     )
+    return begun, info["text_source"]
 
 
 def _as_tuned(model: SmileConfig, config: ConfigDict) -> SmileConfig:

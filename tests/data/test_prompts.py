@@ -1,11 +1,15 @@
 """The prompt bank's words."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
 from smile_jax.data.prompts import (
     BUILT_IN,
     PromptError,
+    Prompts,
     make_prompts,
     plain_prompts,
     read_prompt_file,
@@ -89,6 +93,13 @@ classes:
 """
 
 
+def test_kept_prompts_are_the_same():
+    prompts = make_prompts(("happy", "sad"), yaws_deg=(-30.0, 0.0))
+    kept = Prompts.from_json(json.loads(json.dumps(prompts.to_json())))
+    np.testing.assert_array_equal(kept.owners, prompts.owners)
+    assert dataclasses.replace(kept, owners=prompts.owners) == prompts
+
+
 def test_bring_your_own(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(GOOD)
@@ -121,6 +132,11 @@ def test_bring_your_own(tmp_path):
             "must have {} and {view}",
         ),
         ("views: [1]\nclasses: {happy: [a]}", "views: expected"),
+        ("views: {9: ['{sid}']}\nclasses: {happy: [a]}", "{side} is the only place"),
+        ("views: {9: ['{']}\nclasses: {happy: [a]}", "{side} is the only place"),
+        ("templates: []\nclasses: {happy: [a]}", "name one, or leave the key out"),
+        ("templates: ['{.x}']\nclasses: {happy: [a]}", "must have {}"),
+        ("classes: {happy: [a], happy: [b]}", "the key 'happy' comes twice"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):
@@ -129,6 +145,14 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):
     with pytest.raises(PromptError, match=message) as error:
         make_prompts(("happy",), file=path)
     assert str(path) in str(error.value)
+
+
+def test_classes_that_share_a_description_do_not_go_together(tmp_path):
+    path = tmp_path / "words.yaml"
+    path.write_text("classes: {happy: [a, b], glad: [b]}")
+    with pytest.raises(PromptError, match="'b' describes both happy and glad"):
+        make_prompts(("happy", "glad"), file=path)
+    assert make_prompts(("glad",), file=path).texts == ("b",)
 
 
 def test_a_missing_file_is_named(tmp_path):

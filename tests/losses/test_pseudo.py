@@ -53,6 +53,19 @@ def test_sinkhorn_balances_the_batch_and_the_prior_does_not(rng):
     assert np.abs(q.mean(axis=0) - 1 / K).max() > 0.1
 
 
+@pytest.mark.parametrize("temperature", [1e-3, 0.01, 1.0])
+@pytest.mark.parametrize(("wanted", "steps"), [(None, 0), (UNIFORM, 0), (UNIFORM, 3)])
+def test_rows_sum_to_one_however_sharp(rng, temperature, wanted, steps):
+    q, _ = pseudo_targets(
+        jnp.asarray(rng.normal(size=(64, K)), jnp.float32),
+        Prior.create(K),
+        wanted=None if wanted is None else jnp.asarray(wanted),
+        temperature=temperature,
+        sinkhorn_steps=steps,
+    )
+    np.testing.assert_allclose(q.sum(axis=1), 1, rtol=1e-5)
+
+
 def test_targets_carry_no_gradient(rng):
     logits = jnp.asarray(rng.normal(size=(8, K)))
     gradient = jax.grad(

@@ -182,6 +182,29 @@ def test_missing_statistics_and_tokenizers_are_explained(copy_of):
         load_pretrained(folder)
 
 
+def test_siglip_2_reads_lower_case(folders):
+    """As trained, though the Gemma tokenizer in its files keeps capitals."""
+    _, _, tokenizer = load_pretrained(folders("siglip2"))
+    upper, lower = tokenizer(["A Happy Face", "a happy face"])
+    np.testing.assert_array_equal(upper, lower)
+
+
+def test_damaged_files_are_named(copy_of):
+    folder = copy_of("siglip_small")
+    weights = load_file(folder / "model.safetensors")
+    probe = next(name for name in weights if name.endswith("head.probe"))
+    save_file(
+        weights | {probe: np.zeros((1, 1, 3), np.float32)}, folder / "model.safetensors"
+    )
+    with pytest.raises(PretrainedError, match=r"probe has the shape \(1, 1, 3\)"):
+        load_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    for content in ("{", "{}", "[]"):
+        (folder / "model.safetensors.index.json").write_text(content)
+        with pytest.raises(PretrainedError, match="no index of shards"):
+            load_pretrained(folder)
+
+
 def test_other_sentence_encoders_are_refused(copy_of):
     folder = copy_of("bert_small")
     modules = [{"type": "sentence_transformers.models.Dense"}]

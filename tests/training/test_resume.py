@@ -13,6 +13,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
+from smile_jax.evaluation.run import load_run
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
 from smile_jax.training.plan import build, make_plan
 from tests.conftest import ROOT, run_module
@@ -133,6 +134,22 @@ def test_continues_on_another_number_of_devices(tiny_dataset, tmp_path, uninterr
     assert_same_moments(tmp_path, uninterrupted[0], tolerance=1e-3)
 
 
+def test_a_run_keeps_its_words(tiny_dataset, tmp_path):
+    """Its prompt file may change or go: evaluation has them, a run wants no others."""
+    words = tmp_path / "words.yaml"
+    names = ("anger", "disgust", "fear", "happy", "sad", "surprise")
+    words.write_text("classes:\n" + "".join(f"  {n}: [a {n} face]\n" for n in names))
+    flags = shrunk_flags(
+        tiny_dataset, tmp_path / "run", **{"prompts.file": words, "train.steps": 2}
+    )
+    assert run_module("smile_jax.train", *flags).returncode == 0
+    words.write_text(words.read_text().replace("a happy face", "a grin"))
+    done = run_module("smile_jax.train", *flags)
+    assert done.returncode == 1 and f"the words of {words} changed" in done.stderr
+    words.unlink()
+    assert "a happy face" in load_run(tmp_path / "run").plan.prompts.texts
+
+
 def test_another_run_is_not_continued(tiny_dataset, uninterrupted):
     """A changed fold would test on subjects whose labels were seen."""
     flags = shrunk_flags(
@@ -178,6 +195,18 @@ def test_damaged_newest_checkpoint_is_named_and_the_one_before_used(
     checkpoints.save(state.replace(step=np.int32(4)), {})
     checkpoints.close()
     assert Checkpoints(workdir).latest == 4
+
+
+def test_predict_and_export_use_the_one_before_too(two_checkpoints):
+    workdir, _ = two_checkpoints
+    damage(workdir / "checkpoints" / "4" / "state")
+    state, run = Checkpoints(workdir).restore_raw()
+    assert int(state["step"]) == 2 and run == {"text_source": "weak"}
+    damage(workdir / "checkpoints" / "2" / "state")
+    with pytest.raises(CheckpointError, match="no checkpoint of this run can be read"):
+        Checkpoints(workdir).restore_raw()
+    with pytest.raises(CheckpointError, match="no checkpoint in it; train first"):
+        Checkpoints(workdir / "other").restore_raw()
 
 
 def test_a_checkpoint_cut_short_is_not_seen(two_checkpoints):

@@ -1,14 +1,16 @@
 """Runs that start from published towers or from another run; what they export."""
 
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from smile_jax.data.prompts import plain_prompts
 from smile_jax.evaluation.exported import load_exported
-from smile_jax.evaluation.recognizer import Recognizer
+from smile_jax.evaluation.recognizer import Recognizer, mesh_paths
 from smile_jax.faces import load_face_model
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj
@@ -17,7 +19,7 @@ from smile_jax.models.pretrained import parity
 from smile_jax.training.plan import build, fresh_start, make_plan
 from smile_jax.training.start import merge_lora, overlay
 from smile_jax.training.tuning import flatten
-from tests.conftest import run_module
+from tests.conftest import run_module, tfds_build
 from tests.models.reference_models import save_reference
 from tests.training.common import shrunk_config, shrunk_flags
 from tests.training.test_step import run_steps
@@ -234,13 +236,16 @@ def test_evaluation_has_a_row_before_training_and_other_words(runs, tmp_path):
 
 
 def test_labels_seen_by_the_run_before_are_remembered(runs, tiny_dataset, tmp_path):
+    """In another place, under another config's name, they are the same people."""
     folder, _ = runs
+    moved = tmp_path / "elsewhere" / "synthetic_faces" / "other"
+    shutil.copytree(tiny_dataset, moved)
     done = run_module(
         "smile_jax.evaluate", f"--workdir={folder / 'b'}", "--protocol=kfold"
     )
     assert done.returncode == 1 and "would test on them" in done.stderr
     flags = shrunk_flags(
-        tiny_dataset,
+        moved,
         tmp_path,
         text_source="pseudo",
         **{
@@ -254,6 +259,45 @@ def test_labels_seen_by_the_run_before_are_remembered(runs, tiny_dataset, tmp_pa
     done = run_module("smile_jax.evaluate", f"--workdir={tmp_path}")
     assert done.returncode == 1
     assert "saw the labels of 2 of its test subjects" in done.stderr
+
+
+def test_guesses_of_a_run_without_text_are_refused(tiny_dataset, tmp_path):
+    flags = shrunk_flags(
+        tiny_dataset, tmp_path, text_source="none", **{"train.steps": 1}
+    )
+    assert run_module("smile_jax.train", *flags).returncode == 0
+    config = shrunk_config(
+        tiny_dataset,
+        text_source="pseudo",
+        **{"model.start_from": str(tmp_path), "tune.text": "frozen"},
+    )
+    with pytest.raises(ValueError, match="learned without text"):
+        fresh_start(config, make_plan(config))
+    with pytest.raises(ValueError, match="learned without text"):
+        Recognizer.of_run(tmp_path).bank(plain_prompts(["a face"]))
+
+
+def test_captions_of_a_dataset_train(tmp_path):
+    captions = {
+        "name": "told", "captions": True, "sequence_frames": 6, "frames": 3, "size": 32,
+        "subjects": 6, "intensities": [4], "neutral": False,
+    }  # fmt: skip
+    tfds_build("synthetic_faces", f"--config={json.dumps(captions)}", data_dir=tmp_path)
+    dataset = tmp_path / "synthetic_faces" / "told"
+    config = shrunk_config(
+        dataset,
+        text_source="captions",
+        **{"loss.alignment_over": "pairs", "loss.redundancy": 0.0, "data.views": 2},
+    )
+    plan = make_plan(config)
+    told = set(plan.dataset.captions[plan.pretrain_records])
+    assert len(told) > 3 and told == set(plan.train_prompts.texts)
+    for record in plan.pretrain_records:
+        text = plan.train_prompts.texts[plan.train_labels[record]]
+        assert text == plan.dataset.captions[record]
+    state, metrics = run_steps(config, steps=2, devices=2)
+    assert state.bank.shape[1] == len(told)
+    assert np.isfinite(metrics["loss"]) and metrics["alignment/loss"] > 0
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +362,7 @@ def test_the_model_card_tells_the_facts(exported):
     assert "both towers, clip layout" in card
     assert "runs/weak" in card or "weak" in card
     card = (exported["weak"] / "README.md").read_text()
-    assert "expression labels of the training subjects" in card
+    assert "labels seen" in card and "subjects of synthetic_faces, seed 0" in card
     assert "Not evaluated" in card
 
 
@@ -327,7 +371,7 @@ def test_export_spares_other_folders(runs, tmp_path):
     done = run_module(
         "smile_jax.export", f"--workdir={runs[0] / 'b'}", f"--out={tmp_path}"
     )
-    assert done.returncode == 1 and "no export; name a new folder" in done.stderr
+    assert done.returncode == 1 and "not empty; name a new folder" in done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -367,6 +411,13 @@ def test_predict_any_mesh_with_any_words(runs, exported, meshes):
     assert smile != rest
 
 
+def test_frames_come_in_order_of_their_numbers(tmp_path):
+    for name in ("10.obj", "2.obj", "1.obj", "readme.txt"):
+        (tmp_path / name).touch()
+    names = [path.name for path in mesh_paths(tmp_path)]
+    assert names == ["1.obj", "2.obj", "10.obj"]
+
+
 def test_predict_names_what_it_cannot_read_and_goes_on(runs, meshes, tmp_path):
     broken = tmp_path / "broken.obj"
     broken.write_text("v 1 2\n")
@@ -381,5 +432,10 @@ def test_predict_names_what_it_cannot_read_and_goes_on(runs, meshes, tmp_path):
     assert done.returncode == 1 and "1 of 2 files" in done.stderr
     assert "broken.obj" in lines[0]["error"]
     assert set(lines[1]["probabilities"]) >= {"happy", "sad"}
+    words = ("smile_jax.predict", "--workdir", str(runs[0] / "b"), str(meshes))
+    for prompts, said in ((["a", "a"], "twice"), (["", "a"], "empty")):
+        done = run_module(*words, "--prompts", *prompts)
+        assert done.returncode == 1 and said in done.stderr
+        assert "Traceback" not in done.stderr
     done = run_module("smile_jax.predict", "--workdir", str(tmp_path), str(broken))
     assert done.returncode == 1 and "train first" in done.stderr

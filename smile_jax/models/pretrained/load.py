@@ -91,7 +91,14 @@ def params_of(
         )
     params: dict[str, np.ndarray] = {}
     for weight in table:
-        params |= weight.read(tensors[weight.theirs])
+        tensor = tensors[weight.theirs]
+        try:
+            params |= weight.read(tensor)
+        except ValueError as error:
+            raise PretrainedError(
+                f"{where}: {weight.theirs} has the shape {tensor.shape}, which is not "
+                f"that of the model in config.json ({error})"
+            ) from error
     return params
 
 

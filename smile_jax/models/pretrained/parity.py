@@ -146,9 +146,10 @@ def same_ids(
 ) -> bool:
     """Whether ids are those of a tokenizer that transformers loads, padded by it; texts
     that are too long for the tower are left out."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, Siglip2Tokenizer
 
-    reference = AutoTokenizer.from_pretrained(str(folder))
+    kind = Siglip2Tokenizer if tokenizer.lower_case else AutoTokenizer
+    reference = kind.from_pretrained(str(folder))
     reference.padding_side = "right"
     lengths = [len(ids) for ids in reference(list(texts))["input_ids"]]
     texts = [

@@ -26,6 +26,8 @@ class PretrainedTokenizer:
       full_length: fill every row to `max_tokens` (SigLIP pools the last position and
         was trained so), or to the longest text.
       pad_is_reserved: texts must not contain `pad_id`: the tower masks it.
+      lower_case: SigLIP 2 was trained on lower-cased texts, which Gemma's tokenizer in
+        its files does not see to (transformers' `Siglip2Tokenizer` does).
     """
 
     reference: Any
@@ -33,6 +35,7 @@ class PretrainedTokenizer:
     pad_id: int
     full_length: bool
     pad_is_reserved: bool
+    lower_case: bool = False
 
     @classmethod
     def of_towers(
@@ -53,8 +56,14 @@ class PretrainedTokenizer:
         pad_id = text.pad_id
         if not text.mask_padding and reference.pad_token_id is not None:
             pad_id = reference.pad_token_id  # SigLIP sees it: the tokenizer's own
+        gemma = "gemma" in type(reference).__name__.lower()
         return cls(
-            reference, config.max_tokens, pad_id, text.pool == "last", text.mask_padding
+            reference,
+            config.max_tokens,
+            pad_id,
+            text.pool == "last",
+            text.mask_padding,
+            lower_case=gemma and config.family == "siglip",
         )
 
     @classmethod
@@ -81,7 +90,8 @@ class PretrainedTokenizer:
         Raises:
           ValueError: a text that is empty, too long, or contains the padding token.
         """
-        rows = [list(ids) for ids in self.reference(list(texts))["input_ids"]]
+        given = [text.lower() for text in texts] if self.lower_case else list(texts)
+        rows = [list(ids) for ids in self.reference(given)["input_ids"]]
         for text, ids in zip(texts, rows, strict=True):
             if not text.strip():
                 raise ValueError("a prompt is empty")

@@ -47,7 +47,14 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
     if (folder / _SINGLE).is_file():
         return [folder / _SINGLE]
     if (folder / _INDEX).is_file():
-        names = set(json.loads((folder / _INDEX).read_text())["weight_map"].values())
+        try:
+            index = json.loads((folder / _INDEX).read_text())
+            names = set(index["weight_map"].values())
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise PretrainedError(
+                f"{folder / _INDEX}: no index of shards with a `weight_map` "
+                f"({error!r}); download it again"
+            ) from error
         missing = sorted(name for name in names if not (folder / name).is_file())
         if missing:
             raise PretrainedError(
@@ -59,5 +66,5 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
     raise PretrainedError(
         f"{folder}: no {_SINGLE} and no {_INDEX}, only {found}. Weights in other "
         "formats (pytorch_model.bin) must be converted: load them with transformers "
-        "and save_pretrained(folder), or take the model's safetensors revision"
+        "and save_pretrained(folder)"
     )
