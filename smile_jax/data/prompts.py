@@ -139,8 +139,8 @@ def make_prompts(
         for kind, text in book.descriptions(name, style):
             if owner.setdefault(text, name) != name:
                 raise PromptError(
-                    f"{book.path}: {text!r} describes both {owner[text]} and {name}: no "
-                    "face could be told by it"
+                    f"{book.path}: {text!r} describes both {owner[text]} and {name}: "
+                    "no face could be told by it"
                 )
             for template in book.templates:
                 rows.append((template.format(text), k, template, kind))
