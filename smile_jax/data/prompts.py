@@ -134,13 +134,13 @@ def make_prompts(
     """
     book = read_prompt_file(pathlib.Path(file) if file else BUILT_IN)
     rows: list[tuple[str, int, str, str]] = []
-    owner: dict[str, str] = {}
+    class_of: dict[str, str] = {}
     for k, name in enumerate(classes):
         for kind, text in book.descriptions(name, style):
-            if owner.setdefault(text, name) != name:
+            if class_of.setdefault(text, name) != name:
                 raise PromptError(
-                    f"{book.path}: {text!r} describes both {owner[text]} and {name}: "
-                    "no face could be told by it"
+                    f"{book.path}: {text!r} describes both {class_of[text]} and "
+                    f"{name}: no face could be told by it"
                 )
             for template in book.templates:
                 rows.append((template.format(text), k, template, kind))
