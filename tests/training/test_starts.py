@@ -277,13 +277,18 @@ def test_guesses_of_a_run_without_text_are_refused(tiny_dataset, tmp_path):
         Recognizer.of_run(tmp_path).bank(plain_prompts(["a face"]))
 
 
-def test_captions_of_a_dataset_train(tmp_path):
+def test_captions_of_a_dataset_train(ict_archive, tmp_path):
     captions = {
         "name": "told", "captions": True, "sequence_frames": 6, "frames": 3, "size": 32,
         "subjects": 6, "intensities": [4], "neutral": False,
     }  # fmt: skip
-    tfds_build("synthetic_faces", f"--config={json.dumps(captions)}", data_dir=tmp_path)
-    dataset = tmp_path / "synthetic_faces" / "told"
+    tfds_build(
+        "ict_faces",
+        f"--config={json.dumps(captions)}",
+        f"--manual_dir={ict_archive.parent}",
+        data_dir=tmp_path,
+    )
+    dataset = tmp_path / "ict_faces" / "told"
     config = shrunk_config(
         dataset,
         text_source="captions",
@@ -358,7 +363,7 @@ def test_transformers_reads_the_exported_towers(exported):
 
 def test_the_model_card_tells_the_facts(exported):
     card = (exported["b"] / "README.md").read_text()
-    assert "source `pseudo`: no expression labels of this dataset; it started" in card
+    assert "source `pseudo`: expression labels seen, here or in runs" in card
     assert "both towers, clip layout" in card
     assert "runs/weak" in card or "weak" in card
     card = (exported["weak"] / "README.md").read_text()
