@@ -22,7 +22,7 @@ from smile_jax.evaluation.zero_shot import ZeroShot
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.readers import MESH_SUFFIXES
 from smile_jax.models import Smile
-from smile_jax.training.checkpoints import CheckpointError, Checkpoints
+from smile_jax.training.checkpoints import Checkpoints
 from smile_jax.training.start import Start, stored_start
 from smile_jax.training.tuning import flatten, unflatten
 
@@ -53,8 +53,6 @@ class Recognizer:
             state, info = checkpoints.restore_raw()
         finally:
             checkpoints.close()
-        if "rendering" not in info:
-            raise CheckpointError(f"{workdir}: of an older version; train it again")
         params = unflatten(flatten(state["params"]) | flatten(state["ema"]))
         return cls(stored_start(info, workdir), params, info)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from smile_jax.data.prompts import Prompts, make_prompts, read_prompt_file
+from smile_jax.data.prompts import Prompts, make_prompts
 from smile_jax.evaluation import metrics
 from smile_jax.evaluation.embed import EmbeddedSet, baseline_pixels, embed, view_of
 from smile_jax.evaluation.probes import linear_probe, nearest_neighbours, pca_features
@@ -61,7 +61,7 @@ def load_run(workdir: pathlib.Path) -> Trained:
     """Restores the newest checkpoint of a run.
 
     Raises:
-      CheckpointError: there is none.
+      CheckpointError: there is none, or an older version wrote it.
       ProtocolError: the dataset is not the one trained on.
     """
     checkpoints = Checkpoints.open(workdir)
@@ -70,13 +70,13 @@ def load_run(workdir: pathlib.Path) -> Trained:
         raise CheckpointError(f"{workdir}: its checkpoints cannot be read")
     config = ConfigDict(info["config"])
     config.data.dir = info["dataset"]  # absolute, wherever this is started
+    start = stored_start(info, workdir)
     plan = make_plan(config, Prompts.from_json(info["prompts"]))
     if plan.folds != info["folds"]:
         raise ProtocolError(
             f"{plan.dataset.path}: its subjects are not those of the training run, so "
             "the stored folds do not apply; point data.dir at the dataset trained on"
         )
-    start = stored_start(info, workdir)
     model, initial, _ = build(config, plan, start)
     restored = checkpoints.restore(initial)
     assert restored is not None  # read_run found one
@@ -100,7 +100,7 @@ def load_runs(workdir: pathlib.Path, protocol: str) -> list[Trained]:
             f"{workdir}: its runs hold out the folds {tested}, expected each of 0 to "
             f"{runs[0].config.data.folds - 1} once; train the missing ones"
         )
-    for key in ("folds", "text_source", "dataset"):
+    for key in ("folds", "text_source", "dataset", "prompts"):
         if any(run.info[key] != runs[0].info[key] for run in runs):
             raise ProtocolError(
                 f"{workdir}: its runs differ in {key}; train them alike"
@@ -167,22 +167,21 @@ def evaluate(
       prompt_files: other words to be zero-shot with, beside those of the run.
     """
     started = time.perf_counter()
-    for file in prompt_files:  # a typo costs no time
-        read_prompt_file(pathlib.Path(file))
     collected: dict[str, list[FoldResult]] = {}
     runs = load_runs(workdir, protocol)
     first = runs[0]
+    classes = list(first.config.data.classes)
+    words = {file: make_prompts(classes, file=file) for file in prompt_files}
     transductive = protocol == "kfold" and len(runs) == 1
     embeddings: dict[str, np.ndarray] = {}
     tested: set[str] = set()
     for run in runs:
         for train, test in test_folds(run, protocol, one_of_many=len(runs) > 1):
-            fold, sample = evaluate_fold(run, train, test, prompt_files)
+            fold, sample = evaluate_fold(run, train, test, words)
             embeddings = embeddings or sample
             tested |= set(run.plan.dataset.subjects[test].tolist())
             for method, result in fold.items():
                 collected.setdefault(method, []).append(result)
-    classes = list(first.config.data.classes)
     rows = []
     for method, results in collected.items():
         is_smile = method == "smile"
@@ -209,7 +208,7 @@ def evaluate(
 
 
 def evaluate_fold(
-    run: Trained, train: np.ndarray, test: np.ndarray, prompt_files: Sequence[str]
+    run: Trained, train: np.ndarray, test: np.ndarray, words: dict[str, Prompts]
 ) -> tuple[dict[str, FoldResult], dict[str, np.ndarray]]:
     """Predictions of every method on one fold, and the test embedding to plot."""
     config, plan = run.config, run.plan
@@ -242,9 +241,8 @@ def evaluate_fold(
             method == "smile" and run.info["text_source"] != "none"
         )
         if knows_text:
-            found |= _zero_shot(
-                run, models[method], embedded[method].rows(split), prompt_files
-            )
+            held_out = embedded[method].rows(split)
+            found |= _zero_shot(run, models[method], held_out, words)
         results[method] = FoldResult(labels[split:], found)
     sample = {
         "features": features["smile"][split:],
@@ -268,15 +266,14 @@ def _before_training(run: Trained) -> dict[str, Any]:
 
 
 def _zero_shot(
-    run: Trained, params: Any, embedded: EmbeddedSet, prompt_files: Sequence[str]
+    run: Trained, params: Any, embedded: EmbeddedSet, words: dict[str, Prompts]
 ) -> dict[str, np.ndarray]:
     """Predictions by the run's prompts, by parts of them, and by those of files."""
     config, tokenizer = run.config, run.start.tokenizer
     zero_shot = ZeroShot(run.model, params, tokenizer, run.plan.prompts)
     cameras = run.plan.dataset.spread_views(config.data.views)
     found = predictions(zero_shot, embedded, cameras)
-    for file in prompt_files:
-        prompts = make_prompts(config.data.classes, file=file)
+    for file, prompts in words.items():
         other = ZeroShot(run.model, params, tokenizer, prompts)
         found[f"prompts: {file}"] = other.predict(embedded.joint)
     return found

@@ -62,16 +62,13 @@ def pseudo_targets(
     updates = prior.updates + 1
     average = momentum * prior.average + (1 - momentum) * mean
     # In logarithms: sharp targets of unsure teachers would underflow to rows of zeros.
-    if wanted is None:
-        q = jax.nn.softmax(log_p / temperature)
-    elif sinkhorn_steps:
-        q = jax.nn.softmax(log_p / temperature)
+    log_q = log_p / temperature
+    if wanted is not None and sinkhorn_steps:
         for _ in range(sinkhorn_steps):
-            share = global_mean(q, weights, axis_name)
-            ratio = jnp.log(wanted / jnp.maximum(share, 1e-12))
-            q = jax.nn.softmax(jnp.log(q + 1e-30) + ratio[None])
-    else:
+            share = global_mean(jax.nn.softmax(log_q), weights, axis_name)
+            log_q += jnp.log(wanted / jnp.maximum(share, 1e-12))[None]
+    elif wanted is not None:
         debiased = average / (1 - momentum**updates)
-        ratio = jnp.log(wanted / jnp.maximum(debiased, 1e-12))
-        q = jax.nn.softmax((log_p + ratio[None]) / temperature)
+        log_q += jnp.log(wanted / jnp.maximum(debiased, 1e-12))[None] / temperature
+    q = jax.nn.softmax(log_q)
     return q, Prior(average.astype(prior.average.dtype), updates)

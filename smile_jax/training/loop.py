@@ -39,9 +39,11 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
     checkpoints = Checkpoints(workdir, keep=config.train.keep_checkpoints)
     try:
         stored = checkpoints.read_run()
-        if stored is not None:
+        if stored is None:
+            start = fresh_start(config, plan)
+        else:
+            start = stored_start(stored, workdir)
             check_same_run(stored, run_info(config, plan), workdir)
-        start = stored_start(stored, workdir) if stored else fresh_start(config, plan)
         _, state, step_function = build(config, plan, start)
         restored = checkpoints.restore(state, set_aside=True)
         if restored is not None:

@@ -19,7 +19,7 @@ from smile_jax.models import (
 )
 from smile_jax.models import tokenizer as hash_tokenizer
 from smile_jax.models.pretrained import inflate_statistics
-from smile_jax.training.checkpoints import Checkpoints
+from smile_jax.training.checkpoints import CheckpointError, Checkpoints
 from smile_jax.training.tuning import flatten
 
 # RGB pixels in [0, 1] become (x - 0.5) / 0.25 for towers from scratch (this project's
@@ -28,6 +28,10 @@ _MEAN, _STD = (0.5,) * 3, (0.25,) * 3
 
 # These depend on the classes and on the cameras, so another run's may not fit.
 _REPLACEABLE = ("redundancy_head/", "fusion/view_embedding/", "projector/")
+
+
+# What a checkpoint or an export must say of its run beside the config.
+_STORED = ("model", "mean", "std", "labels_seen", "prompts", "rendering")
 
 
 class Tokenizer(Protocol):
@@ -97,13 +101,7 @@ def make_start(
         inflate_statistics(_STD, groups),
     )
     if m.start_from:
-        workdir = pathlib.Path(m.start_from)
-        start, source = _from_run(start, workdir, sum(groups))
-        if config.text_source == "pseudo" and source == "none":
-            raise ValueError(
-                f"model.start_from={m.start_from!r}: that run learned without text, so "
-                "its zero-shot guesses mean nothing; start from one that knows prompts"
-            )
+        start = _from_run(start, config, sum(groups))
     if m.pretrained:
         start = _with_towers(start, m.pretrained, image_size, groups)
     if m.pretrained_text:
@@ -112,7 +110,17 @@ def make_start(
 
 
 def stored_start(info: dict[str, Any], workdir: pathlib.Path) -> Start:
-    """The same, of a run that has a checkpoint: its parameters are in there."""
+    """The same, of a run that has a checkpoint: its parameters are in there.
+
+    Raises:
+      CheckpointError: an older version wrote it.
+    """
+    missing = [key for key in _STORED if key not in info]
+    if missing:
+        raise CheckpointError(
+            f"{workdir}: of an older version ({', '.join(missing)} not in it); train "
+            "it again"
+        )
     model = dict(info["model"])
     model["vision"] = VisionConfig(**model["vision"])
     model["text"] = TextConfig(**model["text"])
@@ -236,8 +244,9 @@ def _with_text(start: Start, name: str) -> Start:
     )
 
 
-def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> tuple[Start, str]:
-    """The averaged parameters, towers and tokenizer of another run; its text source."""
+def _from_run(start: Start, config: ConfigDict, channels: int) -> Start:
+    """The averaged parameters, towers and tokenizer of another run."""
+    workdir = pathlib.Path(config.model.start_from)
     checkpoints = Checkpoints.open(workdir)
     try:
         state, info = checkpoints.restore_raw()
@@ -251,6 +260,11 @@ def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> tuple[Start
             f"model.start_from={str(workdir)!r}: its model sees {len(other.mean)} "
             f"channels, this run's data.inputs have {channels}"
         )
+    if config.text_source == "pseudo" and info["text_source"] == "none":
+        raise ValueError(
+            f"model.start_from={str(workdir)!r}: that run learned without text, so its "
+            "zero-shot guesses mean nothing; start from one that knows prompts"
+        )
     model = dataclasses.replace(
         other.model,
         num_views=start.model.num_views,
@@ -258,7 +272,7 @@ def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> tuple[Start
         redundancy=start.model.redundancy,
         projector_dim=start.model.projector_dim,
     )
-    begun = Start(
+    return Start(
         model,
         other.tokenizer,
         other.mean,
@@ -267,7 +281,6 @@ def _from_run(start: Start, workdir: pathlib.Path, channels: int) -> tuple[Start
         (f"{workdir}, step {int(state['step'])}",),
         other.labels_seen,
     )
-    return begun, info["text_source"]
 
 
 def _as_tuned(model: SmileConfig, config: ConfigDict) -> SmileConfig:

@@ -16,6 +16,7 @@ import pytest
 from smile_jax.evaluation.run import load_run
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
 from smile_jax.training.plan import build, make_plan
+from smile_jax.training.start import stored_start
 from tests.conftest import ROOT, run_module
 from tests.training.common import shrunk_config, shrunk_flags
 
@@ -148,6 +149,11 @@ def test_a_run_keeps_its_words(tiny_dataset, tmp_path):
     assert done.returncode == 1 and f"the words of {words} changed" in done.stderr
     words.unlink()
     assert "a happy face" in load_run(tmp_path / "run").plan.prompts.texts
+
+
+def test_runs_of_older_versions_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"older version \(mean, .*rendering not"):
+        stored_start({"model": {}}, tmp_path)
 
 
 def test_another_run_is_not_continued(tiny_dataset, uninterrupted):
