@@ -2,11 +2,11 @@
 
     make demo
 
-492 seconds on two CPU cores (380 on an earlier machine, both after the installation).
-20 held-out people, six expressions, chance 0.167: linear probe 0.906, zero-shot 0.894;
-random_init 0.417, pixels_pca 0.573 (linear probes). One seed, one fold; the earlier
-machine, with fewer prompts, gave 0.881 and 0.877. docs/performance.md tells why the
-model looks like this.
+552 seconds on two busy CPU cores (380 on an earlier machine, both after the
+installation). 20 held-out people, six expressions, chance 0.167: linear probe 0.906,
+zero-shot 0.894; random_init 0.417, pixels_pca 0.573 (linear probes). One seed, one
+fold; the earlier machine, with fewer prompts, gave 0.881 and 0.877.
+docs/performance.md tells why the model looks like this.
 """
 
 from experiments import base
