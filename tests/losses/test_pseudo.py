@@ -151,3 +151,27 @@ def test_toy_needs_sharper_targets_than_the_teachers():
     _, sharp = train_toy(UNIFORM, UNIFORM)
     _, soft = train_toy(UNIFORM, UNIFORM, temperature=1.0)
     assert sharp > soft + 0.03
+
+
+def print_toy_table(seeds=range(4)):
+    """The table in docs/text.md: means over seeds."""
+    for name, frequencies, wanted in (
+        ("balanced", UNIFORM, UNIFORM),
+        ("imbalanced, uniform pull", IMBALANCED, UNIFORM),
+        ("imbalanced, true pull", IMBALANCED, IMBALANCED),
+    ):
+        runs = [
+            (
+                *train_toy(frequencies, wanted, seed=seed),
+                train_toy(frequencies, wanted, sinkhorn_steps=3, seed=seed)[1],
+                train_toy(frequencies, None, seed=seed)[1],
+                train_toy(frequencies, wanted, temperature=1.0, seed=seed)[1],
+            )
+            for seed in seeds
+        ]
+        print(name, *np.mean(runs, axis=0).round(2))
+
+
+if __name__ == "__main__":
+    print("row, zero-shot, moving prior, Sinkhorn, no pull, moving prior unsharpened")
+    print_toy_table()
