@@ -26,6 +26,7 @@ def get_config() -> ConfigDict:
     a.bias = 0.1  # of the texture, pixels in [0, 1]
     a.noise = 0.03  # standard deviation, pixels in [0, 1]
     a.erase = 0.35  # largest side of the erased rectangle, share of the image
+    a.patch_dropout = 0.0  # share of the patches that the tower does not see
     a.relight = True  # light the texture from the normals
     a.light_angle_deg = 60.0  # largest angle between light and camera, degrees
     a.ambient = 0.5  # largest ambient share, 0 to 1
@@ -51,7 +52,9 @@ def get_config() -> ConfigDict:
     v.activation = "gelu"  # "gelu", "gelu_tanh" or "quick_gelu"
     v.pre_norm = True  # CLIP's norm before the first block
     v.dtype = "float32"  # of activations: "float32" or "bfloat16"
-    v.remat = False  # recompute activations in the backward pass
+    v.remat = "none"  # what the backward pass recomputes: "none", "cheap" or "full"
+    v.scan = False  # blocks as a loop: compile time no longer grows with depth
+    v.attention = "auto"  # "xla", "cudnn" (fused, NVIDIA), or which fits
     m.text = t = ConfigDict()  # sizes: of a tower from scratch only
     t.vocab_size = 16384  # ids that words are hashed to
     t.context_length = 32  # tokens (words)
@@ -61,7 +64,9 @@ def get_config() -> ConfigDict:
     t.mlp_width = 512
     t.activation = "gelu"  # "gelu", "gelu_tanh" or "quick_gelu"
     t.dtype = "float32"  # of activations: "float32" or "bfloat16"
-    t.remat = False  # recompute activations in the backward pass
+    t.remat = "none"
+    t.scan = False
+    t.attention = "auto"
 
     c.tune = u = ConfigDict()  # "full", "lora", "last" or "frozen" for each tower
     u.vision = "full"
@@ -107,6 +112,8 @@ def get_config() -> ConfigDict:
 
     c.train = r = ConfigDict()
     r.batch_size = 256  # B, over all devices
+    r.micro_batches = 1  # parts of a device's batch that towers see in turn: memory
+    r.shard_moments = False  # AdamW's moments in pieces, one a device (ZeRO-1): memory
     r.steps = 0  # duration: exactly one of these two, the other 0
     r.epochs = 0.0
     r.stop_after_steps = 0  # stop early, schedule unchanged; 0 runs to the end

@@ -10,7 +10,7 @@ from smile_jax.data.channels import CHANNELS
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.prompts import STYLES
 from smile_jax.losses import LossWeights
-from smile_jax.models.transformer import ACTIVATIONS
+from smile_jax.models.transformer import ACTIVATIONS, ATTENTION, REMAT
 from smile_jax.training.optimizer import OptimizerConfig
 from smile_jax.training.start import Start
 from smile_jax.training.step import PseudoConfig, StepConfig
@@ -29,8 +29,12 @@ _CHOICES = {
     "model.vision.pool": ("class", "mean", "attention"),
     "model.vision.activation": tuple(ACTIVATIONS),
     "model.vision.dtype": ("float32", "bfloat16"),
+    "model.vision.remat": tuple(REMAT),
+    "model.vision.attention": ATTENTION,
     "model.text.activation": tuple(ACTIVATIONS),
     "model.text.dtype": ("float32", "bfloat16"),
+    "model.text.remat": tuple(REMAT),
+    "model.text.attention": ("auto", "xla"),  # its texts are masked
     "text_source": ("weak", "captions", "pseudo", "none"),
     "tune.vision": REGIMES,
     "tune.text": REGIMES,
@@ -45,6 +49,7 @@ _RANGES = {
     "data.views": (1, 9),
     "data.folds": (2, 1000),
     "augment.erase": (0, 1),
+    "augment.patch_dropout": (0, 0.95),
     "augment.ambient": (0, 1),
     "augment.light_angle_deg": (0, 90),
     "optimizer.learning_rate": (0, 10),
@@ -58,6 +63,7 @@ _RANGES = {
     "pseudo.momentum": (0, 0.999999),
     "pseudo.temperature": (1e-3, 10),
     "pseudo.sinkhorn_steps": (0, 100),
+    "train.micro_batches": (1, 1 << 20),
     "train.batch_size": (2, 1 << 20),
     "train.log_every": (1, 1 << 30),
     "train.checkpoint_every": (1, 1 << 30),
@@ -107,6 +113,11 @@ def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
             f"train.batch_size={c.train.batch_size}: not divisible by the {devices} "
             f"devices; use {lower} or {lower + devices}"
         )
+    elif c.train.batch_size // devices % c.train.micro_batches:
+        problems.append(
+            f"train.micro_batches={c.train.micro_batches}: does not divide the "
+            f"{c.train.batch_size // devices} examples of a device"
+        )
     if not c.data.dir:
         problems.append(
             "data.dir='': set it to a dataset, <data_dir>/<name>/<config>, built with "
@@ -125,6 +136,17 @@ def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
         if t.width % t.heads:
             problems.append(
                 f"model.{tower}.heads={t.heads}: does not divide width {t.width}"
+            )
+        if t.scan and c.tune[tower] == "last":
+            problems.append(
+                f"model.{tower}.scan=True and tune.{tower}='last': a loop treats all "
+                f"blocks alike; set model.{tower}.scan=False"
+            )
+        size = t.width // t.heads
+        if t.attention == "cudnn" and (t.dtype != "bfloat16" or size % 8 or size > 128):
+            problems.append(
+                f"model.{tower}.attention='cudnn': it knows bfloat16 and heads of 8, "
+                f"16, ... 128, not {t.dtype} and {size}; set 'auto'"
             )
     if c.data.views < 2 and c.loss.decorrelation:
         problems.append("data.views=1: term 1 needs 2 views, or loss.decorrelation=0")
@@ -235,12 +257,17 @@ def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
 
 
 def step_config(
-    config: ConfigDict, dataset: FaceDataset, start: Start, steps: int
+    config: ConfigDict,
+    dataset: FaceDataset,
+    start: Start,
+    clip_shape: tuple[int, ...],
+    steps: int,
 ) -> StepConfig:
-    """What the train step needs to know."""
+    """What the train step needs to know; `clip_shape` is (T, V, H, W, C)."""
     loss, pseudo = config.loss.to_dict(), config.pseudo.to_dict()
     pairs = loss.pop("alignment_over") == "pairs"
     warmup_steps = round(pseudo.pop("warmup") * steps)
+    patches = start.model.vision.patches(*clip_shape[2:4])
     return StepConfig(
         augment=AugmentConfig(**config.augment.to_dict()),
         loss=LossWeights(**loss, pairs=pairs, redundancy_mode=start.model.redundancy),
@@ -255,6 +282,11 @@ def step_config(
         train_text=tune_config(config).text != "frozen",
         ema_decay=config.optimizer.ema_decay,
         from_random=not (config.model.start_from or config.model.pretrained),
+        clip_norm=config.optimizer.clip_norm,
+        micro_batches=config.train.micro_batches,
+        shard_moments=config.train.shard_moments,
+        patches=patches,
+        kept_patches=max(1, round((1 - config.augment.patch_dropout) * patches)),
     )
 
 
@@ -268,7 +300,7 @@ def tune_config(config: ConfigDict) -> TuneConfig:
 def optimizer_config(config: ConfigDict) -> OptimizerConfig:
     """The update rule that a config describes."""
     fields = config.optimizer.to_dict()
-    del fields["ema_decay"]
+    del fields["ema_decay"], fields["clip_norm"]
     return OptimizerConfig(**fields)
 
 

@@ -1,6 +1,7 @@
 """Host memory: keeps what is freed, for runs on the CPU."""
 
 import ctypes
+import glob
 import importlib.util
 import sys
 from importlib import metadata
@@ -14,9 +15,13 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = (
 
 
 def cpu_only() -> bool:
-    """Whether JAX has no accelerator's plugin to load, told without starting it."""
+    """Whether JAX has no accelerator's plugin to load, told without starting it.
+
+    libtpu alone is none: it also compiles for TPUs that are elsewhere.
+    """
     plugins = metadata.entry_points(group="jax_plugins")
-    return not plugins and importlib.util.find_spec("libtpu") is None
+    nodes = [*glob.glob("/dev/accel*"), *glob.glob("/dev/vfio/[0-9]*")]
+    return not plugins and not (nodes and importlib.util.find_spec("libtpu"))
 
 
 def keep_freed_memory() -> bool:
@@ -35,11 +40,10 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    largest = 2**31 - 1
     settings = (
         (_ARENA_MAX, 1),
         (_MMAP_MAX, 0),
-        (_TRIM_THRESHOLD, largest),
+        (_TRIM_THRESHOLD, -1),  # never
         (_TOP_PAD, 1 << 28),
     )
     return all(mallopt(name, value) == 1 for name, value in settings)

@@ -7,10 +7,12 @@ the full batch on one device.
 """
 
 import collections
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 AXIS = "batch"
@@ -44,18 +46,69 @@ def all_gather(x: jax.Array, axis_name: str | None) -> jax.Array:
     return jax.lax.all_gather(x, axis_name, tiled=True)
 
 
-def pmap_step(step: Callable, devices: Sequence[jax.Device] | None = None) -> Callable:
+def psum_scatter(x: jax.Array, axis_name: str | None) -> jax.Array:
+    """Sum over devices, of which each keeps its share of the last axis."""
+    if axis_name is None:
+        return x
+    last = x.ndim - 1
+    return jax.lax.psum_scatter(x, axis_name, scatter_dimension=last, tiled=True)
+
+
+def pieces_of_mean(tree: Any, axis_name: str) -> Any:
+    """Mean over devices, of which each keeps its piece of every leaf.
+
+    A leaf's values in their order, filled up with zeros, are cut into as many pieces of
+    equal size as there are devices. One collective serves all leaves.
+    """
+    devices = axis_size(axis_name)
+    leaves, structure = jax.tree.flatten(tree)
+    cut = [_cut(x, devices) for x in leaves]
+    joined = jnp.concatenate(cut, axis=1)
+    own = jax.lax.psum_scatter(joined, axis_name, scatter_dimension=0) / devices
+    return jax.tree.unflatten(structure, _split(own, [x.shape[1] for x in cut]))
+
+
+def own_pieces(tree: Any, axis_name: str) -> Any:
+    """This device's piece of every leaf of what all devices have."""
+    devices, own = axis_size(axis_name), jax.lax.axis_index(axis_name)
+    return jax.tree.map(lambda x: _cut(x, devices)[own], tree)
+
+
+def join_pieces(pieces: Any, like: Any, axis_name: str) -> Any:
+    """Whole leaves, with the shapes of `like`, of the pieces that the devices have."""
+    own, structure = jax.tree.flatten(pieces)
+    joined = jax.lax.all_gather(jnp.concatenate(own), axis_name)
+    cut = _split(joined, [x.shape[0] for x in own])
+    whole = [
+        x.reshape(-1)[: y.size].reshape(y.shape)
+        for x, y in zip(cut, jax.tree.leaves(like), strict=True)
+    ]
+    return jax.tree.unflatten(structure, whole)
+
+
+def _cut(x: jax.Array, pieces: int) -> jax.Array:
+    return jnp.pad(x.reshape(-1), (0, -x.size % pieces)).reshape(pieces, -1)
+
+
+def _split(x: jax.Array, sizes: Sequence[int]) -> list[jax.Array]:
+    return jnp.split(x, np.cumsum(sizes)[:-1], axis=-1)
+
+
+def pmap_step(
+    step: Callable, devices: Sequence[jax.Device] | None = None, state_axes: Any = None
+) -> Callable:
     """Compiles `step(state, batch) -> (state, metrics)` for all devices.
 
     The state is not stacked: it has its true shapes, on every device the same, and is
-    donated. The batch has a leading device axis. Both results must be the same on
-    every device (reduced by psum or pmean), which pmap does not check.
+    donated; except where `state_axes` is 0 in place of None: there it has a leading
+    device axis, as the batch has. Both results must be the same on every device
+    (reduced by psum or pmean), which pmap does not check.
     """
     return jax.pmap(
         step,
         axis_name=AXIS,
-        in_axes=(None, 0),
-        out_axes=(None, None),
+        in_axes=(state_axes, 0),
+        out_axes=(state_axes, None),
         donate_argnums=0,
         devices=devices,
     )
@@ -88,6 +141,27 @@ def put_batch(batch: Any) -> Any:
         return jax.device_put(rows, sharding)
 
     return jax.tree.map(split, batch)
+
+
+def copy_to_devices(x: Any) -> jax.Array:
+    """An array [local devices, ...] of copies, one on each device."""
+    return _COPY(x, np.zeros(jax.local_device_count()))
+
+
+def cut_over_devices(x: Any) -> jax.Array:
+    """An array in pieces, [local devices, ...], one on each device."""
+    return _CUT(x, np.zeros(jax.local_device_count()))
+
+
+def whole_on_host(pieces: jax.Array, shape: tuple[int, ...]) -> np.ndarray:
+    """The inverse of `cut_over_devices`, of the pieces of all processes."""
+    return jax.device_get(_JOIN(pieces)).reshape(-1)[: math.prod(shape)].reshape(shape)
+
+
+# pmap learns the number of devices from an argument that has a row for each.
+_COPY = jax.pmap(lambda x, _: x, AXIS, in_axes=(None, 0))
+_CUT = jax.pmap(lambda x, _: own_pieces(x, AXIS), AXIS, in_axes=(None, 0))
+_JOIN = jax.pmap(lambda x: jax.lax.all_gather(x, AXIS), AXIS, out_axes=None)
 
 
 def put_state(state: Any) -> Any:

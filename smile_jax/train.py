@@ -26,15 +26,29 @@ _PROCESSES = flags.DEFINE_integer(
     "num_processes", None, "With --coordinator=host:port."
 )
 _PROCESS = flags.DEFINE_integer("process_id", None, "With --coordinator=host:port.")
+_HEARTBEAT = flags.DEFINE_integer(
+    "heartbeat_seconds",
+    60,
+    "With --coordinator: all processes end so long after one of them was heard last.",
+)
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
-    if _COORDINATOR.value == "auto":
-        jax.distributed.initialize()
-    elif _COORDINATOR.value:
-        jax.distributed.initialize(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    if "://" in _WORKDIR.value:
+        sys.exit(
+            f"error: --workdir={_WORKDIR.value}: runs need a folder; mount the bucket "
+            "and name the mounted folder (docs/tpu_pods.md)"
+        )
+    if _COORDINATOR.value:
+        auto = _COORDINATOR.value == "auto"
+        jax.distributed.initialize(
+            None if auto else _COORDINATOR.value,
+            None if auto else _PROCESSES.value,
+            None if auto else _PROCESS.value,
+            heartbeat_timeout_seconds=_HEARTBEAT.value,
+        )
     if cpu_only():
         keep_freed_memory()
     try:

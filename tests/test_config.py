@@ -104,6 +104,9 @@ def test_problems_reach_the_user_without_a_traceback(tmp_path):
     assert done.returncode == 1
     assert "not divisible by the 2 devices" in done.stderr
     assert "Traceback" not in done.stderr
+    done = run_module("smile_jax.train", *shrunk_flags(tmp_path, "gs://bucket/run"))
+    assert done.returncode == 1
+    assert "mount the bucket" in done.stderr
     done = run_module("smile_jax.train", *shrunk_flags(tmp_path / "missing", tmp_path))
     assert done.returncode == 1
     assert "there is no such folder" in done.stderr and "tfds build" in done.stderr

@@ -6,7 +6,8 @@ import textwrap
 
 import numpy as np
 
-from smile_jax.data.pipeline import RecordSource, open_dataset
+from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.records import RecordSource
 from tests.conftest import ROOT, tfds_build
 from tests.mesh.shapes import CUBE_OBJ
 

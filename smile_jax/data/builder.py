@@ -15,6 +15,8 @@ from absl import logging
 from etils import epath
 
 from smile_jax.data.examples import Made, Sequence4D, make_example
+from smile_jax.data.index import FILE, make_index, write_index
+from smile_jax.data.records import FORMAT, RecordSource
 from smile_jax.data.schema import FacesConfig, face_features, rendering_of
 from smile_jax.workers import run_everywhere
 
@@ -205,6 +207,16 @@ class FaceDatasetBuilder(
 
     def _save_report(self) -> None:
         self.info.metadata["build"] = self._report.finish()
+
+    def download_and_prepare(self, **options: Any) -> None:
+        """As TFDS', and indexes the records where they can be read in any order."""
+        super().download_and_prepare(**options)
+        folder = epath.Path(self.data_path)
+        written = self.info.file_format
+        if written and written.value == FORMAT and not (folder / FILE).exists():
+            source = RecordSource(folder, pixels=False)
+            index = make_index(source[i] for i in range(len(source)))
+            write_index(folder, index, source.shards())
 
     def _download_and_prepare(
         self, dl_manager: Any, download_config: Any, **kwargs: Any

@@ -6,21 +6,18 @@ examples however many processes there are, and the position in the data is the s
 """
 
 import dataclasses
-import functools
-import pathlib
+import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import grain
 import numpy as np
 from absl import flags
+from etils import epath
 
-_CLIPS = ("views", "dynamic")
+from smile_jax.data.index import make_index, read_index
+from smile_jax.data.records import CLIPS, FORMAT, DataError, RecordSource
+
 _METADATA = {"channels", "yaws_deg", "classes", "pose", "people"}
-
-
-class DataError(ValueError):
-    """A dataset cannot be read; the message names it and says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +25,7 @@ class FaceDataset:
     """A built dataset and what its metadata and records say.
 
     Attributes:
-      path: the version folder.
+      path: the version folder, local or on object storage.
       channels: channel groups of the pixels, in order.
       yaws_deg: camera yaws of the views.
       classes: all class names.
@@ -41,7 +38,7 @@ class FaceDataset:
       captions: (n,) texts, or None where the dataset has none.
     """
 
-    path: pathlib.Path
+    path: epath.Path
     channels: tuple[str, ...]
     yaws_deg: tuple[float, ...]
     classes: tuple[str, ...]
@@ -77,44 +74,66 @@ def spread_views(yaws_deg: Sequence[float], count: int) -> tuple[int, ...]:
     return tuple(order[picked].tolist())
 
 
-def open_dataset(path: str | pathlib.Path) -> FaceDataset:
+def open_dataset(path: str | os.PathLike) -> FaceDataset:
     """Opens a dataset that a builder of this project wrote.
 
     Args:
       path: `<data_dir>/<name>/<config>[/<version>]`; the newest version by default.
+        gs:// and what else etils' epath and ArrayRecord know works too.
 
     Raises:
       DataError: there is none, it is incomplete, or it has another schema.
     """
-    path = _version_folder(pathlib.Path(path))
-    source = RecordSource(path, pixels=False)
+    folder = _version_folder(epath.Path(path))
+    source = RecordSource(folder, pixels=False)
     metadata = source.builder.info.metadata
     if not metadata or not set(metadata) >= _METADATA:
         raise DataError(
-            f"{path}: not a dataset of this project's builders as they are now (its "
+            f"{folder}: not a dataset of this project's builders as they are now (its "
             f"metadata does not have {', '.join(sorted(_METADATA))}); build it from "
             "tfds_builders/ with `tfds build ... --overwrite`"
         )
-    records = [source[i] for i in range(len(source))]
+    written = source.builder.info.file_format
+    if written is None or written.value != FORMAT:
+        raise DataError(
+            f"{folder}: written as {written and written.value}, which cannot be read "
+            "in any order; build it again with `tfds build ... --overwrite "
+            f"--file_format={FORMAT}`"
+        )
+    index = _index(folder, source)
     return FaceDataset(
-        path=path,
+        path=folder,
         channels=tuple(metadata["channels"]),
         yaws_deg=tuple(metadata["yaws_deg"]),
         classes=tuple(metadata["classes"]),
         pose=metadata["pose"],
         people=metadata["people"],
-        clips=tuple(c for c in _CLIPS if c in source.builder.info.features),
-        labels=np.array([r["expression"] for r in records], np.int32),
-        subjects=np.array([r["subject"].decode() for r in records]),
-        sequences=np.array([r["sequence"].decode() for r in records]),
-        intensities=np.array([r["intensity"] for r in records], np.int32),
-        captions=np.array([r["caption"].decode() for r in records])
-        if "caption" in source.builder.info.features
-        else None,
+        clips=tuple(c for c in CLIPS if c in source.builder.info.features),
+        labels=index["expression"],
+        subjects=index["subject"],
+        sequences=index["sequence"],
+        intensities=index["intensity"],
+        captions=index.get("caption"),
     )
 
 
-def _version_folder(path: pathlib.Path) -> pathlib.Path:
+def _index(path: epath.Path, source: RecordSource) -> dict[str, np.ndarray]:
+    """The builder's index; that of the records where a copy came without it."""
+    shards = source.shards()
+    missing = [name for name, size in shards.items() if size is None]
+    if missing:
+        raise DataError(
+            f"{path / missing[0]}: a shard is missing ({len(missing)} in all); copy "
+            "the dataset again or build it with `tfds build ... --overwrite`"
+        )
+    try:
+        index = read_index(path, shards)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    return index or make_index(source[i] for i in range(len(source)))
+
+
+def _version_folder(path: epath.Path) -> epath.Path:
     versions = [p for p in path.glob("*.*.*") if p.name.replace(".", "").isdigit()]
     newest = sorted(versions, key=lambda p: [int(n) for n in p.name.split(".")])
     candidates = [path, *reversed(newest)]
@@ -131,54 +150,6 @@ def _version_folder(path: pathlib.Path) -> pathlib.Path:
         "written by `tfds build tfds_builders/<name> --config=<config> "
         "--data_dir=<data_dir> --file_format=array_record`"
     )
-
-
-class RecordSource:
-    """Random access to the decoded records of a dataset."""
-
-    def __init__(self, path: pathlib.Path, *, pixels: bool = True) -> None:
-        self._path, self._pixels = path, pixels
-
-    @functools.cached_property
-    def builder(self) -> Any:
-        import tensorflow_datasets as tfds
-
-        return tfds.builder_from_directory(str(self._path))
-
-    @functools.cached_property
-    def _source(self) -> Any:
-        import tensorflow_datasets as tfds
-
-        decoders = {
-            name: tfds.decode.SkipDecoding()
-            for name in _CLIPS
-            if not self._pixels and name in self.builder.info.features
-        }
-        try:
-            return self.builder.as_data_source("train", decoders=decoders or None)
-        except Exception as error:  # TFDS and ArrayRecord raise many kinds
-            raise self._unreadable(error) from error
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        try:
-            return self._source[int(index)]
-        except Exception as error:
-            raise self._unreadable(error, index) from error
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Worker processes open their own readers.
-        return {"_path": self._path, "_pixels": self._pixels}
-
-    def _unreadable(self, error: Exception, index: int | None = None) -> DataError:
-        where = "" if index is None else f" record {index}"
-        return DataError(
-            f"{self._path}:{where} cannot be read ({type(error).__name__}: {error}). A "
-            "shard is damaged or missing: build the dataset again with `tfds build ... "
-            "--overwrite`"
-        )
 
 
 class _Selection:

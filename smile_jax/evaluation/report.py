@@ -14,7 +14,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from smile_jax.data.channels import channel_slices
-from smile_jax.data.pipeline import RecordSource, open_dataset
+from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.records import RecordSource
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto;

@@ -61,7 +61,7 @@ def load_run(workdir: pathlib.Path) -> Trained:
     """Restores the newest checkpoint of a run.
 
     Raises:
-      CheckpointError: there is none, or an older version wrote it.
+      CheckpointError: there is none, or another version wrote it.
       ProtocolError: the dataset is not the one trained on.
     """
     checkpoints = Checkpoints.open(workdir)

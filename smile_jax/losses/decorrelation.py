@@ -44,7 +44,8 @@ def multiview_decorrelation(
       weights: 1 for examples, 0 for padding.
       axis_name: device axis, None on one device.
       form: "full" builds the D x D matrices, "gram" the B x B ones, whose Frobenius
-        products give the same sums; "auto" takes the smaller.
+        products give the same sums; "auto" is what `cheaper_form` says. Devices share
+        the work and the results of both.
 
     Returns:
       The loss and metrics: `offdiag_ratio` (1 for independent noise; the loss itself
@@ -64,10 +65,9 @@ def multiview_decorrelation(
     count = global_count(weights, axis_name)
     scores = standardize(z, weights=weights, axis_name=axis_name)
     if form == "auto":
-        global_batch = batch * parallel.axis_size(axis_name)
-        form = "gram" if global_batch < dims else "full"
+        form = cheaper_form(batch * parallel.axis_size(axis_name), views, dims)
 
-    pairs = tuple(itertools.combinations(range(views), 2))
+    pairs = _pairs(views)
     diagonal = _diagonals(scores, pairs, axis_name) / count
     squares_of = _squares_by_gram if form == "gram" else _squares_in_full
     squares = squares_of(scores, pairs, count, axis_name)
@@ -85,6 +85,25 @@ def multiview_decorrelation(
         "effective_rank": effective_rank(trace, own.sum()),
     }
     return loss, jax.lax.stop_gradient(metrics)
+
+
+def cheaper_form(batch: int, views: int, dims: int) -> Form:
+    """ "gram" or "full", whichever costs less arithmetic and sends less.
+
+    V matrices of B x B take 2 V B^2 D operations, P of D x D take 2 P B D^2, shared by
+    n devices; the scores that all devices gather are V B D numbers, the matrices that
+    they sum P D^2. Both quotients are V B : P D, whatever n.
+
+    Args:
+      batch: global B.
+      views: V.
+      dims: D.
+    """
+    return "gram" if views * batch < len(_pairs(views)) * dims else "full"
+
+
+def _pairs(views: int) -> Pairs:
+    return tuple(itertools.combinations(range(views), 2))
 
 
 def _of_pairs(x: Array, pairs: Pairs, axis: int) -> tuple[Array, Array]:
@@ -107,11 +126,19 @@ def _squares_in_full(
     count: Float[Array, ""],
     axis_name: str | None,
 ) -> Float[Array, "P"]:
-    """sum_ij C_ab,ij^2 of each pair from the D x D matrices."""
-    a, b = _of_pairs(scores, pairs, axis=1)
-    correlation = jnp.einsum("bpi,bpj->pij", a, b)
-    correlation = parallel.psum(correlation, axis_name) / count
-    return (correlation**2).sum(axis=(1, 2))
+    """sum_ij C_ab,ij^2 of each pair from the D x D matrices.
+
+    Each device ends with its own columns of the sums: what is scattered sends half of
+    what everybody gets. Forward and backward hold one pair's D x D summands at a time.
+    Columns of zeros fill up.
+    """
+    missing = -scores.shape[-1] % parallel.axis_size(axis_name)
+    filled = jnp.pad(scores, ((0, 0), (0, 0), (0, missing)))
+    squares = []
+    for a, b in pairs:
+        partial = scores[:, a].T @ filled[:, b]
+        squares.append((parallel.psum_scatter(partial, axis_name) ** 2).sum())
+    return parallel.psum(jnp.stack(squares), axis_name) / count**2
 
 
 @functools.partial(jax.jit, static_argnames=("pairs", "axis_name"))

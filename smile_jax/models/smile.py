@@ -92,18 +92,44 @@ class Smile(nn.Module):
         *,
         train: bool,
     ) -> Embeddings:
-        """Embeds clips.
+        """Embeds clips; see `encode` and `relate`."""
+        return self.relate(self.encode(clips), view_ids, weights, train=train)
+
+    def encode(
+        self,
+        clips: Float[Array, "B T V H W C"],
+        kept: Int[Array, "B V N"] | None = None,
+    ) -> Float[Array, "B V F"]:
+        """Features of each view, in float32; each clip's depend on that clip alone.
 
         Args:
           clips: standardised pixels, from `smile_jax.data.augment`.
+          kept: which patches of each view the tower sees, in all frames; None for all.
+        """
+        batch, frames, views = clips.shape[:3]
+        if kept is not None:
+            kept = jnp.repeat(kept[:, None], frames, axis=1)
+            kept = kept.reshape(-1, kept.shape[-1])
+        x = self.vision(clips.reshape(-1, *clips.shape[3:]), kept)
+        x = x.astype(jnp.float32).reshape(batch, frames, views, -1)
+        return self.temporal(x)
+
+    def relate(
+        self,
+        features: Float[Array, "B V F"],
+        view_ids: Int[Array, "B V"],
+        weights: Float[Array, "B"] | None = None,
+        *,
+        train: bool,
+    ) -> Embeddings:
+        """What the heads make of features; the projector looks at the whole batch.
+
+        Args:
+          features: from `encode`.
           view_ids: which of the dataset's views each one is.
           weights: 0 for padding, 1 else; counts in the projector's BatchNorm.
           train: also compute what only the losses use.
         """
-        batch, frames, views = clips.shape[:3]
-        x = self.vision(clips.reshape(-1, *clips.shape[3:]))
-        x = x.astype(jnp.float32).reshape(batch, frames, views, -1)
-        features = self.temporal(x)
         fused = self.fusion(features, view_ids)
         aligned = features.shape[-1]
         if self.config.redundancy == "private":

@@ -5,6 +5,7 @@ Sources: Radford et al., CLIP, 2021; Devlin et al., BERT, 2019; Hu et al., LoRA,
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -19,6 +20,15 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+# What the backward pass keeps beside the inputs of each block; None keeps everything.
+REMAT: dict[str, Callable | None] = {
+    "none": None,
+    "cheap": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    "full": jax.checkpoint_policies.nothing_saveable,
+}
+ATTENTION = ("auto", "xla", "cudnn")
+
+
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig:
     """Size and shape of a stack of blocks.
@@ -30,8 +40,13 @@ class TransformerConfig:
       epsilon: of every LayerNorm of the tower.
       norm_first: LayerNorm before attention and MLP (CLIP), or after them (BERT).
       dtype: "float32" or "bfloat16" of activations; parameters are float32.
-      remat: the backward pass recomputes each block's activations, so memory falls from
-        all of them to one block's, at about 4/3 of the time.
+      remat: what the backward pass recomputes, a key of `REMAT`: "none", "cheap" (all
+        but the products with weights), or "full" (whole blocks: memory falls from all
+        blocks' activations to one block's, at about 4/3 of the time).
+      scan: the blocks are one loop to the compiler, whose time no longer grows with
+        their number; their parameters stay where they are and are stacked in the step.
+      attention: one of `ATTENTION`; "auto" is cuDNN's fused one on a GPU where it
+        knows the shapes (bfloat16, no mask, heads of up to 128), and XLA's elsewhere.
       lora_rank: rank of the trainable product added to every weight matrix of the
         blocks; 0 adds none.
       lora_alpha: the product counts alpha / rank times.
@@ -45,7 +60,9 @@ class TransformerConfig:
     epsilon: float = 1e-5
     norm_first: bool = True
     dtype: str = "float32"
-    remat: bool = False
+    remat: str = "none"
+    scan: bool = False
+    attention: str = "auto"
     lora_rank: int = 0
     lora_alpha: float = 16.0
 
@@ -85,17 +102,54 @@ def layer_norm(config: TransformerConfig, name: str) -> nn.LayerNorm:
     )
 
 
+def fits_cudnn(config: TransformerConfig) -> bool:
+    """Whether cuDNN's fused attention knows a tower's dtype and heads."""
+    size = config.width // config.heads
+    return config.dtype == "bfloat16" and size % 8 == 0 and size <= 128
+
+
+def attention_kind(config: TransformerConfig, *, masked: bool) -> str:
+    """Which implementation of attention a tower uses here: "xla" or "cudnn"."""
+    if config.attention != "auto":
+        return config.attention
+    fused = jax.default_backend() == "gpu" and fits_cudnn(config) and not masked
+    return "cudnn" if fused else "xla"
+
+
+def attend(
+    query: Float[Array, "B Q N H"],
+    key: Float[Array, "B L N H"],
+    value: Float[Array, "B L N H"],
+    mask: Bool[Array, "#B #1 #Q L"] | None = None,
+) -> Float[Array, "B Q N H"]:
+    """`jax.nn.dot_product_attention` with heads before tokens: XLA's CPU backend takes
+    two thirds of the time so (docs/performance.md). Softmax is in float32."""
+    q, k, v = (x.swapaxes(1, 2) for x in (query, key, value))
+    scores = jnp.einsum("bnqh,bnlh->bnql", q, k, preferred_element_type=jnp.float32)
+    scores = scores * query.shape[-1] ** -0.5
+    if mask is not None:
+        scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
+    shares = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
+    return jnp.einsum("bnql,bnlh->bnqh", shares, v).swapaxes(1, 2)
+
+
 class Block(nn.Module):
-    """Attention and MLP, each with LayerNorm and residual."""
+    """Attention and MLP, each with LayerNorm and residual.
+
+    Attributes:
+      config: of the tower.
+      first_only: only the first token comes out. It looks at all.
+    """
 
     config: TransformerConfig
+    first_only: bool = False
 
     @nn.compact
     def __call__(
         self,
         x: Float[Array, "B L F"],
         mask: Bool[Array, "#B #1 #L L"] | None = None,
-    ) -> Float[Array, "B L F"]:
+    ) -> Float[Array, "B Q F"]:
         """`mask` is True where a query (rows) may look at a key (columns)."""
         c = self.config
         batch, length, width = x.shape
@@ -104,32 +158,71 @@ class Block(nn.Module):
         x = x.reshape(-1, width)
         norm_1, norm_2 = layer_norm(c, "norm_1"), layer_norm(c, "norm_2")
         y = norm_1(x) if c.norm_first else x
+        asking = y
+        if self.first_only:
+            x, asking = (a.reshape(batch, length, width)[:, 0] for a in (x, y))
+            mask = None if mask is None else mask[:, :, :1]
         q, k, v = (
-            dense(c, width, name)(y).reshape(batch, length, c.heads, -1)
-            for name in ("query", "key", "value")
+            dense(c, width, name)(a).reshape(batch, -1, c.heads, width // c.heads)
+            for name, a in (("query", asking), ("key", y), ("value", y))
         )
-        y = jax.nn.dot_product_attention(q, k, v, mask=mask).reshape(-1, width)
-        x = x + dense(c, width, "out")(y)
+        kind = attention_kind(c, masked=mask is not None)
+        if kind == "cudnn" and not self.first_only:
+            y = jax.nn.dot_product_attention(q, k, v, implementation="cudnn")
+        else:
+            y = attend(q, k, v, mask)
+        x = x + dense(c, width, "out")(y.reshape(-1, width))
         x = x if c.norm_first else norm_1(x)
         y = norm_2(x) if c.norm_first else x
         y = ACTIVATIONS[c.activation](dense(c, c.mlp_width, "mlp_1")(y))
         x = x + dense(c, width, "mlp_2")(y)
         x = x if c.norm_first else norm_2(x)
-        return x.reshape(batch, length, width)
+        return x.reshape(batch, -1, width)
 
 
 class Transformer(nn.Module):
-    """A stack of blocks."""
+    """A stack of blocks.
+
+    Attributes:
+      config: of the tower.
+      first_only: only the first token comes out (a class token), so that the last
+        block leaves out what nobody looks at: a fourteenth of a ViT of 12 blocks.
+    """
 
     config: TransformerConfig
+    first_only: bool = False
 
     @nn.compact
     def __call__(
         self,
         x: Float[Array, "B L F"],
         mask: Bool[Array, "#B #1 #L L"] | None = None,
-    ) -> Float[Array, "B L F"]:
-        block = nn.remat(Block) if self.config.remat else Block
-        for i in range(self.config.depth):
-            x = block(self.config, name=f"block_{i}")(x, mask)
-        return x
+    ) -> Float[Array, "B Q F"]:
+        c = self.config
+        keep, last = REMAT[c.remat], c.depth - 1
+        block = nn.remat(Block, policy=keep) if keep else Block
+        if c.scan and last and not self.is_initializing():
+            x = self._scanned(x, mask, last)
+        else:
+            for i in range(last):
+                x = block(c, name=f"block_{i}")(x, mask)
+        return block(c, self.first_only, name=f"block_{last}")(x, mask)
+
+    def _scanned(self, x: Array, mask: Array | None, blocks: int) -> Array:
+        """The first blocks over stacked parameters, matrices in the dtype of use."""
+        c = self.config
+
+        def one(x: Array, params: Any) -> tuple[Array, None]:
+            y: Any = Block(c, parent=None).apply({"params": params}, x, mask)
+            return y, None
+
+        if keep := REMAT[c.remat]:
+            one = jax.checkpoint(one, policy=keep, prevent_cse=False)
+
+        def stack(*leaves: Array) -> Array:
+            dtype = c.dtype if leaves[0].ndim > 1 else leaves[0].dtype
+            return jnp.stack([leaf.astype(dtype) for leaf in leaves])
+
+        params = self.variables["params"]
+        stacked = jax.tree.map(stack, *[params[f"block_{i}"] for i in range(blocks)])
+        return jax.lax.scan(one, x, stacked)[0]

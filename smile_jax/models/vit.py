@@ -5,14 +5,14 @@ import math
 from typing import Literal
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from smile_jax.models.transformer import (
     ACTIVATIONS,
     Transformer,
     TransformerConfig,
+    attend,
     dense,
     layer_norm,
 )
@@ -46,6 +46,10 @@ class VisionConfig(TransformerConfig):
     patch_bias: bool = False
     crop: bool = False
 
+    def patches(self, height: int, width: int) -> int:
+        """Patches of an image; sizes in pixels."""
+        return (height // self.patch_size) * (width // self.patch_size)
+
 
 class VisionTower(nn.Module):
     """Images to one feature each."""
@@ -53,11 +57,16 @@ class VisionTower(nn.Module):
     config: VisionConfig
 
     @nn.compact
-    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B F"]:
+    def __call__(
+        self,
+        images: Float[Array, "B H W C"],
+        kept: Int[Array, "B N"] | None = None,
+    ) -> Float[Array, "B F"]:
         """Embeds images.
 
         Args:
           images: standardised pixels; H and W divisible by the patch size.
+          kept: which patches the tower sees, row by row from the top; None for all.
 
         Returns:
           Features in the tower's dtype, after the final LayerNorm; F is the width.
@@ -68,18 +77,24 @@ class VisionTower(nn.Module):
         c = self.config
         dtype = jnp.dtype(c.dtype)
         stem = _ConvStem if c.stem == "conv" else _PatchStem
+        normal = nn.initializers.normal(0.02)
         x = stem(c, name="stem")(_whole_patches(images, c).astype(dtype))
-        if c.pool == "class":
-            token = self.param("class_token", nn.initializers.normal(0.02), (c.width,))
-            token = jnp.broadcast_to(token.astype(dtype), (len(x), 1, c.width))
+        extra = int(c.pool == "class")
+        if extra:
+            token = self.param("class_token", normal, (c.width,)).astype(dtype)
+        position = self.param("position", normal, (x.shape[1] + extra, c.width))
+        position = position.astype(dtype)
+        x = x + position[None, extra:]
+        if kept is not None:
+            x = jnp.take_along_axis(x, kept[:, :, None], axis=1)
+        if extra:
+            token = jnp.broadcast_to(
+                (token + position[0])[None, None], (len(x), 1, c.width)
+            )
             x = jnp.concatenate([token, x], axis=1)
-        position = self.param(
-            "position", nn.initializers.normal(0.02), (x.shape[1], c.width)
-        )
-        x = x + position.astype(dtype)[None]
         if c.pre_norm:
             x = layer_norm(c, "norm_pre")(x)
-        x = Transformer(c, name="transformer")(x)
+        x = Transformer(c, c.pool == "class", name="transformer")(x)
         norm_post = layer_norm(c, "norm_post")
         if c.pool == "attention":
             return _AttentionPool(c, name="pool")(norm_post(x))
@@ -100,7 +115,7 @@ class _AttentionPool(nn.Module):
         q = jnp.broadcast_to(q[None], (batch, 1, width))
         rows = x.reshape(-1, width)
         k, v = (dense(c, width, name)(rows) for name in ("key", "value"))
-        pooled = jax.nn.dot_product_attention(
+        pooled = attend(
             q.reshape(batch, 1, c.heads, -1),
             k.reshape(batch, length, c.heads, -1),
             v.reshape(batch, length, c.heads, -1),

@@ -61,7 +61,6 @@ class Checkpoints:
           CheckpointError: this or the previous checkpoint could not be written, e.g.
             because the disk is full.
         """
-        state = jax.device_get(state)
         with self._explain_write():
             self._manager.save(
                 int(state.step),

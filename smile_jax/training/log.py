@@ -33,13 +33,20 @@ class Log:
         self._schedule = make_schedule(config_lib.optimizer_config(config), plan.steps)
         self._images = config.train.batch_size * config.data.views
         self._pending: tuple[int, Any] | None = None
+        self._newest: Any = None
         self.restart_clock(first)
 
     def restart_clock(self, step: int) -> None:
         """Speeds count from here: compilation is over."""
-        self._since, self._started = step, time.perf_counter()
+        self._since, self._started, self._waited = step, time.perf_counter(), 0
+
+    def got_batch(self) -> None:
+        """Notes whether the devices were idle before a step: they waited for input, or
+        where steps take less time than Python does, for that."""
+        self._waited += self._newest is not None and self._newest.is_ready()
 
     def after(self, step: int, metrics: Any, *, now: bool) -> None:
+        self._newest = None if now else metrics["loss"]  # a checkpoint waits for all
         self.flush()
         if now or step % self._every == 0:
             self._pending = step, metrics
@@ -54,7 +61,9 @@ class Log:
         values = {k: float(v) for k, v in sorted(jax.device_get(metrics).items())}
         check_finite(step, self._since, values, self._checkpoints.latest)
         seconds = max(time.perf_counter() - self._started, 1e-9)
-        values["images_per_second"] = self._images * (step - self._since) / seconds
+        steps = step - self._since
+        values["images_per_second"] = self._images * steps / seconds
+        values["waited"] = self._waited / max(steps, 1)
         values["learning_rate"] = float(self._schedule(step - 1))
         if self._writer:
             self._writer.write(step, values)

@@ -1,5 +1,6 @@
 """The training loop: restore, step, log, checkpoint, stop cleanly."""
 
+import dataclasses
 import pathlib
 import signal
 import threading
@@ -7,7 +8,6 @@ import time
 from typing import Any
 
 import jax
-import numpy as np
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
@@ -23,7 +23,8 @@ from smile_jax.training.run_info import (
     run_info,
     write_run_files,
 )
-from smile_jax.training.start import Start, stored_start
+from smile_jax.training.sharding import StateLayout
+from smile_jax.training.start import Start, as_computed, stored_start
 from smile_jax.training.state import TrainState
 
 
@@ -43,6 +44,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
             start = fresh_start(config, plan)
         else:
             start = stored_start(stored, workdir)
+            start = dataclasses.replace(start, model=as_computed(start.model, config))
             check_same_run(stored, run_info(config, plan), workdir)
         _, state, step_function = build(config, plan, start)
         restored = checkpoints.restore(state, set_aside=True)
@@ -70,8 +72,10 @@ def _loop(
     stop: "_StopSignal",
 ) -> TrainState:
     first, lead = int(state.step), jax.process_index() == 0
-    compiled = parallel.pmap_step(step_function)
-    state = parallel.put_state(state)
+    stop.begin(first)
+    layout = StateLayout(state, in_pieces=config.train.shard_moments)
+    compiled = parallel.pmap_step(step_function, state_axes=layout.axes)
+    state = layout.put(state)
     batches = parallel.prefetch(
         train_batches(
             plan.dataset,
@@ -93,24 +97,25 @@ def _loop(
     log = Log(config, plan, workdir if lead else None, first, checkpoints)
     for step in range(first + 1, last + 1):
         batch = next(batches)
+        log.got_batch()
         if step == first + 1:
             state, metrics = _first_step(compiled, state, batch, lead)
             log.restart_clock(step)
         else:
             with jax.transfer_guard("disallow"):
                 state, metrics = compiled(state, batch)
-        stopping = stop.agreed(step, config.train.log_every)
+        stopping = stop.agreed(step)
         saving = step % config.train.checkpoint_every == 0 or step == last or stopping
         log.after(step, metrics, now=saving)  # before saving: never a state of NaNs
         if saving:
             position = step * config.train.batch_size  # examples drawn so far
-            checkpoints.save(state, info | {"data_position": position})
+            checkpoints.save(layout.fetch(state), info | {"data_position": position})
         if stopping:
             if lead:
                 print(f"stopped at step {step} on a signal; start again to continue")
             break
     log.close()
-    return state
+    return layout.fetch(state)
 
 
 def _first_step(compiled: Any, state: TrainState, batch: Any, lead: bool) -> Any:
@@ -124,23 +129,28 @@ def _first_step(compiled: Any, state: TrainState, batch: Any, lead: bool) -> Any
 
 
 class _StopSignal:
-    """Turns SIGTERM and SIGINT into a request to stop after a step."""
+    """Turns SIGTERM, and of a single process SIGINT, into a stop after a step."""
 
     def __init__(self) -> None:
         self._requested = False
         self._before: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
+        alone = jax.process_count() == 1  # JAX' own handler serves several
+        if alone and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._request)
 
-    def agreed(self, step: int, every: int) -> bool:
-        """Whether to stop now. Several processes agree every so many steps: one that
-        stopped alone would leave the others waiting in a collective."""
+    def begin(self, step: int) -> None:
+        """Tells where a continued run starts. What several processes agree on is the
+        step after the newest that JAX was told of: without this, step 1, long past."""
+        if step and jax.process_count() > 1:
+            multihost_utils.reached_preemption_sync_point(step)
+
+    def agreed(self, step: int) -> bool:
+        """Whether to stop now. Several processes agree on a step, in the background:
+        one that stopped alone would leave the others waiting in a collective."""
         if jax.process_count() == 1:
             return self._requested
-        if step % every:
-            return False
-        return bool(multihost_utils.process_allgather(np.array(self._requested)).any())
+        return multihost_utils.reached_preemption_sync_point(step)
 
     def release(self) -> None:
         for number, handler in self._before.items():

@@ -41,11 +41,13 @@ class MetricWriter:
             for name, value in metrics.items()
             if name.endswith("/loss")
         )
+        idle = metrics["waited"]
+        waited = f"{idle:.0%} of steps waited  " if idle > 0.1 else ""
         spent = time.perf_counter() - self._started
         left = spent / max(step - self._first, 1) * (self._total - step)
         print(
             f"step {step}/{self._total}  loss {metrics['loss']:.4f}  {terms}  "
-            f"{metrics['images_per_second']:.0f} images/s  "
+            f"{metrics['images_per_second']:.0f} images/s  {waited}"
             f"{_duration(left)} left",
             flush=True,
         )

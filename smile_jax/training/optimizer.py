@@ -17,7 +17,6 @@ class OptimizerConfig:
     weight_decay: float = 0.05
     beta1: float = 0.9
     beta2: float = 0.95
-    clip_norm: float = 1.0
 
 
 def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
@@ -34,7 +33,7 @@ def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
 def make_optimizer(
     config: OptimizerConfig, steps: int, factors: Any
 ) -> optax.GradientTransformation:
-    """The update rule.
+    """The update rule; clipping comes before it, in `training.sharding.update`.
 
     Weight decay applies to matrices only, not to biases, norms, positions, class
     tokens or the logit scale.
@@ -45,7 +44,6 @@ def make_optimizer(
       factors: tree of the trained parameters' factors on the learning rate.
     """
     return optax.chain(
-        optax.clip_by_global_norm(config.clip_norm),
         optax.adamw(
             make_schedule(config, steps),
             b1=config.beta1,

@@ -10,8 +10,9 @@ from ml_collections import ConfigDict
 from smile_jax import config as config_lib
 from smile_jax import parallel
 from smile_jax.data.channels import num_channels
-from smile_jax.data.pipeline import FaceDataset, RecordSource, open_dataset
+from smile_jax.data.pipeline import FaceDataset, open_dataset
 from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
+from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.protocols import split_records, subject_folds
 from smile_jax.models import Smile
 from smile_jax.training.bank import text_inputs
@@ -63,11 +64,7 @@ def make_plan(config: ConfigDict, prompts: Prompts | None = None) -> Plan:
         steps = max(
             1, round(config.train.epochs * len(pretrain) / config.train.batch_size)
         )
-    p = config.prompts
-    yaws = dataset.yaws_deg if p.view_aware else ()
-    prompts = prompts or make_prompts(
-        config.data.classes, file=p.file, style=p.style, yaws_deg=yaws
-    )
+    prompts = prompts or class_prompts(config, dataset)
     train_prompts, labels = prompts, dataset.labels_over(config.data.classes)
     if config.text_source == "captions":
         assert dataset.captions is not None  # validate_against has looked
@@ -88,6 +85,13 @@ def make_plan(config: ConfigDict, prompts: Prompts | None = None) -> Plan:
         labels,
         _clip_shape(config, dataset),
     )
+
+
+def class_prompts(config: ConfigDict, dataset: FaceDataset) -> Prompts:
+    """The prompts of the config's classes; if they name views, the dataset's."""
+    p = config.prompts
+    yaws = dataset.yaws_deg if p.view_aware else ()
+    return make_prompts(config.data.classes, file=p.file, style=p.style, yaws_deg=yaws)
 
 
 def fresh_start(config: ConfigDict, plan: Plan) -> Start:
@@ -123,18 +127,21 @@ def build(
         plan.clip_shape,
         config.seed,
     )
-    step_config = config_lib.step_config(config, plan.dataset, start, plan.steps)
+    step_config = config_lib.step_config(
+        config, plan.dataset, start, plan.clip_shape, plan.steps
+    )
     return model, state, make_train_step(model, optimizer, text, step_config)
 
 
-def memory_of(state: TrainState) -> dict[str, int]:
-    """Bytes of each part of a state, on every device."""
+def memory_of(state: TrainState, pieces: int) -> dict[str, int]:
+    """Bytes of each part of a state on a device, the moments being in pieces."""
     parts = {"parameters": state.params, "average": state.ema}
     parts["moments"] = state.optimizer
-    return {
+    size = {
         name: sum(np.asarray(x).nbytes for x in jax.tree.leaves(part))
         for name, part in parts.items()
     }
+    return size | {"moments": size["moments"] // pieces}
 
 
 def _clip_shape(config: ConfigDict, dataset: FaceDataset) -> tuple[int, ...]:

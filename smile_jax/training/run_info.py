@@ -13,9 +13,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from smile_jax.config import flatten
+from smile_jax.losses.decorrelation import cheaper_form
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.plan import Plan, memory_of
-from smile_jax.training.start import Start
+from smile_jax.training.start import COMPUTED, FORMAT, Start
 from smile_jax.training.state import TrainState
 
 
@@ -24,8 +25,9 @@ def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) 
         sum(np.size(p) for p in jax.tree.leaves(tree))
         for tree in (state.params, state.ema)
     )
-    memory = {name: size / 2**20 for name, size in memory_of(state).items()}
     batch, devices = config.train.batch_size, jax.device_count()
+    pieces = devices if config.train.shard_moments else 1
+    memory = {name: size / 2**20 for name, size in memory_of(state, pieces).items()}
     subjects = len(np.unique(plan.dataset.subjects[plan.pretrain_records]))
     epochs = plan.steps * batch / len(plan.pretrain_records)
     print(
@@ -38,6 +40,7 @@ def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) 
         f"model      {parameters / 1e6:.2f} M parameters, {trained / 1e6:.2f} M of "
         f"them trained (vision {config.tune.vision}, text {config.tune.text})\n"
         f"start      {'; '.join(start.sources) or 'random'}\n"
+        f"term 1     by {_matrices(config)}\n"
         f"memory     {sum(memory.values()):.0f} MiB a device before activations: "
         + ", ".join(f"{name} {size:.0f}" for name, size in memory.items())
         + "\n"
@@ -54,6 +57,20 @@ def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) 
         )
 
 
+def _matrices(config: ConfigDict) -> str:
+    """What the first term makes its sums of, in words."""
+    batch, views, dims = (
+        config.train.batch_size,
+        config.data.views,
+        config.model.projector_dim,
+    )
+    gram = f"{views} Gram matrices of {batch} x {batch}"
+    full = f"{views * (views - 1) // 2} correlation matrices of {dims} x {dims}"
+    if cheaper_form(batch, views, dims) == "gram":
+        return f"{gram}: cheaper than {full}"
+    return f"{full}: cheaper than {gram}"
+
+
 def labels_seen(config: ConfigDict, plan: Plan, start: Start) -> dict[str, list[str]]:
     """People -> subjects whose labels went into this run or into those before it."""
     seen = dict(start.labels_seen)
@@ -67,6 +84,7 @@ def labels_seen(config: ConfigDict, plan: Plan, start: Start) -> dict[str, list[
 def run_info(config: ConfigDict, plan: Plan) -> dict[str, Any]:
     """What evaluation must know, kept in every checkpoint."""
     return {
+        "format": FORMAT,
         "config": json.loads(config.to_json_best_effort()),
         "folds": plan.folds,
         "fold": config.data.fold,
@@ -124,6 +142,7 @@ def check_same_run(
       CheckpointError: naming what differs.
     """
     free = {"data.dir", "data.threads", "data.workers"}  # these change nothing
+    free |= {f"model.{tower}.{k}" for tower in ("vision", "text") for k in COMPUTED}
     free |= {f"train.{key}" for key in stored["config"]["train"]} - {"train.batch_size"}
     ours, theirs = (flatten(run["config"]) for run in (current, stored))
     differing = [

@@ -30,8 +30,12 @@ _MEAN, _STD = (0.5,) * 3, (0.25,) * 3
 _REPLACEABLE = ("redundancy_head/", "fusion/view_embedding/", "projector/")
 
 
-# What a checkpoint or an export must say of its run beside the config.
-_STORED = ("model", "mean", "std", "labels_seen", "prompts", "rendering")
+# Keys of a tower's config that change what a step costs and not what it computes.
+COMPUTED = ("remat", "scan", "attention")
+
+# Of what checkpoints and exports say of their run, the config's keys too. It grows
+# where that changes so that older ones cannot be read.
+FORMAT = 2
 
 
 class Tokenizer(Protocol):
@@ -63,8 +67,12 @@ class Start:
     labels_seen: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """What checkpoints keep; the tokenizer is in the workdir."""
+        """What checkpoints keep: not how a model is computed, which may change, and not
+        the tokenizer, which is in the workdir."""
         model = dataclasses.asdict(self.model)
+        for tower in ("vision", "text"):
+            for key in COMPUTED:
+                del model[tower][key]
         return {"model": model, "mean": list(self.mean), "std": list(self.std)}
 
 
@@ -113,13 +121,12 @@ def stored_start(info: dict[str, Any], workdir: pathlib.Path) -> Start:
     """The same, of a run that has a checkpoint: its parameters are in there.
 
     Raises:
-      CheckpointError: an older version wrote it.
+      CheckpointError: another version wrote it.
     """
-    missing = [key for key in _STORED if key not in info]
-    if missing:
+    if info.get("format", 1) != FORMAT:
         raise CheckpointError(
-            f"{workdir}: of an older version ({', '.join(missing)} not in it); train "
-            "it again"
+            f"{workdir}: of another version (format {info.get('format', 1)}, this one "
+            f"reads {FORMAT}); train it again, or use the version that wrote it"
         )
     model = dict(info["model"])
     model["vision"] = VisionConfig(**model["vision"])
@@ -291,9 +298,19 @@ def _as_tuned(model: SmileConfig, config: ConfigDict) -> SmileConfig:
         return dataclasses.replace(
             getattr(model, name),
             dtype=config.model[name].dtype,
-            remat=config.model[name].remat,
             lora_rank=tune.lora_rank if tune[name] == "lora" else 0,
             lora_alpha=tune.lora_alpha,
         )
+
+    model = dataclasses.replace(model, vision=adapt("vision"), text=adapt("text"))
+    return as_computed(model, config)
+
+
+def as_computed(model: SmileConfig, config: ConfigDict) -> SmileConfig:
+    """The same model, computed as the config says: what a run may change on its way."""
+
+    def adapt(name: str) -> Any:
+        how = {key: config.model[name][key] for key in COMPUTED}
+        return dataclasses.replace(getattr(model, name), **how)
 
     return dataclasses.replace(model, vision=adapt("vision"), text=adapt("text"))

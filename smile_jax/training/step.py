@@ -10,10 +10,17 @@ import numpy as np
 import optax
 
 from smile_jax import parallel
-from smile_jax.data.augment import AugmentConfig, augment_clips, plain_clips
+from smile_jax.data.augment import (
+    AugmentConfig,
+    augment_clips,
+    draw_patches,
+    plain_clips,
+)
 from smile_jax.losses import LossWeights, pseudo_targets, smile_objective
 from smile_jax.models import Smile
+from smile_jax.training.accumulate import in_micro_batches
 from smile_jax.training.bank import TextInputs, encode_bank
+from smile_jax.training.sharding import update
 from smile_jax.training.state import TrainState, stream_key, update_average
 from smile_jax.training.tuning import merge, select
 
@@ -49,6 +56,11 @@ class StepConfig:
     train_text: bool
     ema_decay: float
     from_random: bool  # the vision tower was random at the start
+    clip_norm: float  # of the gradient
+    micro_batches: int = 1  # parts of a device's batch that the towers see in turn
+    shard_moments: bool = False  # the optimiser's moments lie in pieces
+    patches: int = 0  # of an image
+    kept_patches: int = 0  # of them in training
 
 
 def make_train_step(
@@ -61,10 +73,12 @@ def make_train_step(
     axis = model.axis_name
     has_text = config.text_source != "none"
 
-    def objective(trained, state, clips, view_ids, targets, text_weight):
+    def objective(trained, state, batch, targets, text_weight):
         params = merge(state.params, trained)
-        variables = {"params": params}
-        e: Any = model.apply(variables, clips, view_ids, train=True)  # Embeddings
+        features, view_ids = encode_batch(model, config, params, state, batch)
+        e: Any = model.apply(  # Embeddings
+            {"params": params}, features, view_ids, train=True, method="relate"
+        )
         bank = state.bank
         if config.train_text:
             bank = encode_bank(model, params, text)
@@ -85,27 +99,22 @@ def make_train_step(
         return loss, (metrics, bank)
 
     def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
-        clips, view_ids = augment_clips(
-            batch["views"],
-            batch["row"],
-            stream_key(state.key, "augment", state.step),
-            config.augment,
-            channels=config.channels,
-            inputs=config.inputs,
-            num_views=config.num_views,
-            mean=config.mean,
-            std=config.std,
-        )
         targets, prior, text_weight = make_targets(model, config, state, batch)
         trained = select(state.params, state.ema)
-        grads, (metrics, bank) = jax.grad(objective, has_aux=True)(
-            trained, state, clips, view_ids, targets, text_weight
+        gradient, (metrics, bank) = jax.grad(objective, has_aux=True)(
+            trained, state, batch, targets, text_weight
         )
-        grads, metrics = parallel.pmean((grads, metrics), axis)
-        updates, moments = optimizer.update(grads, state.optimizer, trained)
-        trained = optax.apply_updates(trained, updates)
+        metrics = parallel.pmean(metrics, axis)
+        trained, moments, metrics["gradient_norm"] = update(
+            optimizer,
+            gradient,
+            state.optimizer,
+            trained,
+            clip_norm=config.clip_norm,
+            in_pieces=config.shard_moments,
+            axis_name=axis,
+        )
         trained["logit_scale"] = jnp.clip(trained["logit_scale"], 0, MAX_LOGIT_SCALE)
-        metrics["gradient_norm"] = optax.tree.norm(grads)
         return state.replace(
             step=state.step + 1,
             params=merge(state.params, trained),
@@ -124,6 +133,40 @@ def make_train_step(
     return step
 
 
+def encode_batch(
+    model: Smile, config: StepConfig, params: Any, state: TrainState, batch: dict
+) -> tuple[Any, Any]:
+    """Features of augmented views, and which views they are, by micro-batches."""
+    key = stream_key(state.key, "augment", state.step)
+    chooser = stream_key(state.key, "patches", state.step)
+
+    def encode(params: Any, part: dict) -> tuple[Any, Any]:
+        clips, view_ids = augment_clips(
+            part["views"],
+            part["row"],
+            key,
+            config.augment,
+            channels=config.channels,
+            inputs=config.inputs,
+            num_views=config.num_views,
+            mean=config.mean,
+            std=config.std,
+        )
+        kept = None
+        if config.kept_patches < config.patches:
+            kept = draw_patches(
+                part["row"],
+                chooser,
+                views=config.num_views,
+                patches=config.patches,
+                kept=config.kept_patches,
+            )
+        return model.apply({"params": params}, clips, kept, method="encode"), view_ids
+
+    pixels = {name: batch[name] for name in ("views", "row")}
+    return in_micro_batches(encode, config.micro_batches)(params, pixels)
+
+
 def make_targets(
     model: Smile, config: StepConfig, state: TrainState, batch: dict
 ) -> tuple[Any, Any, Any]:
@@ -138,18 +181,22 @@ def make_targets(
         known = config.text_source != "none"
         targets = jax.nn.one_hot(batch["label"], classes) if known else None
         return targets, state.prior, 1.0
-    clips, view_ids = plain_clips(
-        batch["views"],
-        config.teacher_views,
-        channels=config.channels,
-        inputs=config.inputs,
-        relight=config.augment.relight,
-        mean=config.mean,
-        std=config.std,
-    )
-    teacher = state.averaged
-    e: Any = model.apply({"params": teacher}, clips, view_ids, train=False)
-    c = config.pseudo
+
+    def encode(params: Any, pixels: Any) -> tuple[Any, Any]:
+        clips, view_ids = plain_clips(
+            pixels,
+            config.teacher_views,
+            channels=config.channels,
+            inputs=config.inputs,
+            relight=config.augment.relight,
+            mean=config.mean,
+            std=config.std,
+        )
+        return model.apply({"params": params}, clips, method="encode"), view_ids
+
+    c, teacher = config.pseudo, state.averaged
+    seen = in_micro_batches(encode, config.micro_batches)(teacher, batch["views"])
+    e: Any = model.apply({"params": teacher}, *seen, train=False, method="relate")
     targets, prior = pseudo_targets(
         jnp.exp(teacher["logit_scale"]) * e.joint @ state.bank[0].T,
         state.prior,

@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
+from smile_jax.data.index import FILE
 from smile_jax.data.pipeline import (
-    DataError,
-    RecordSource,
     eval_batches,
     open_dataset,
     train_batches,
 )
+from smile_jax.data.records import DataError, RecordSource
 from smile_jax.evaluation.protocols import split_records, subject_folds
 
 CLASSES = ("anger", "disgust", "fear", "happy", "sad", "surprise")
@@ -149,7 +149,35 @@ def test_corrupt_shard_is_named(copied):
 
 def test_missing_shard_is_named(copied):
     next(copied.rglob("*array_record-*")).unlink()
-    with pytest.raises(DataError, match="damaged or missing"):
+    with pytest.raises(DataError, match="a shard is missing"):
+        open_dataset(copied)
+
+
+def test_without_its_index_a_dataset_is_read_whole(copied, dataset):
+    next(copied.rglob(FILE)).unlink()
+    opened = open_dataset(copied)
+    for name in ("labels", "subjects", "sequences", "intensities"):
+        np.testing.assert_array_equal(getattr(opened, name), getattr(dataset, name))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"])
+def test_damaged_index_is_named(copied, content):
+    next(copied.rglob(FILE)).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{FILE}: damaged"):
+        open_dataset(copied)
+
+
+def test_shards_of_another_build_are_refused(copied):
+    shard = next(copied.rglob("*array_record-*"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(DataError, match=rf"{shard.name}: \d+ bytes, \d+ when it"):
+        open_dataset(copied)
+
+
+def test_other_file_formats_are_named(copied):
+    info = next(copied.rglob("dataset_info.json"))
+    info.write_text(info.read_text().replace('"array_record"', '"tfrecord"'))
+    with pytest.raises(DataError, match=r"written as tfrecord.*=array_record"):
         open_dataset(copied)
 
 

@@ -11,7 +11,8 @@ import time
 import numpy as np
 import pytest
 
-from smile_jax.data.pipeline import DataError, RecordSource, open_dataset
+from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.records import DataError, RecordSource
 from smile_jax.mesh import read_mesh
 from tests.conftest import ROOT, tfds_build
 from tests.data.trees import write_tree

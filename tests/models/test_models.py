@@ -1,5 +1,7 @@
 """Towers, fusion, pooling and the assembled model."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,7 @@ from smile_jax.models import (
 )
 from smile_jax.models.heads import TemporalPool, ViewFusion
 from smile_jax.models.smile import prototypes
+from smile_jax.models.transformer import Transformer, TransformerConfig, attend
 
 SMALL = {"patch_size": 8, "width": 16, "depth": 2, "heads": 2, "mlp_width": 32}
 
@@ -41,15 +44,106 @@ def test_vision_tower(rng, stem, pool, dtype):
     assert np.abs(out[0] - out[1]).max() > 0.1
 
 
-def test_remat_changes_nothing(rng):
+@pytest.mark.parametrize("scan", [False, True])
+@pytest.mark.parametrize("remat", ["none", "cheap", "full"])
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("bfloat16", 0.05)])
+def test_how_it_is_computed_changes_nothing(rng, remat, scan, dtype, tolerance):
+    """The same parameters in the same places, the same result and gradient."""
     images = jnp.array(rng.normal(size=(2, 16, 16, 3)), jnp.float32)
-    plain, remat = (VisionTower(VisionConfig(**SMALL, remat=r)) for r in (False, True))
-    params = plain.init(jax.random.PRNGKey(0), images)
-    gradients = [
-        jax.grad(lambda p, m=m: (m.apply(p, images) ** 3).sum())(params)
-        for m in (plain, remat)
-    ]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), *gradients)
+    sizes = SMALL | {"depth": 3, "lora_rank": 2, "dtype": dtype}
+    plain = VisionTower(VisionConfig(**sizes))
+    other = VisionTower(VisionConfig(**sizes, remat=remat, scan=scan))
+    params, theirs = (m.init(jax.random.PRNGKey(0), images) for m in (plain, other))
+    jax.tree.map(np.testing.assert_array_equal, params, theirs)
+    ours, others = (
+        jax.value_and_grad(lambda p, m=m: (m.apply(p, images) ** 3).sum())(params)
+        for m in (plain, other)
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(
+            a, b, rtol=0.1 * tolerance, atol=tolerance * np.abs(a).max()
+        ),
+        *(jax.tree.map(lambda x: x.astype(jnp.float32), x) for x in (ours, others)),
+    )
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("bfloat16", 2e-2)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_is_jax_own(rng, dtype, tolerance, masked):
+    q = jnp.array(rng.normal(size=(2, 3, 2, 4)), dtype)
+    k, v = (jnp.array(rng.normal(size=(2, 5, 2, 4)), dtype) for _ in range(2))
+    mask = jnp.array(rng.random((2, 1, 3, 5)) < 0.5).at[..., 0].set(True)
+
+    def loss(attention, *qkv):
+        out = attention(*qkv, mask=mask if masked else None)
+        assert out.dtype == dtype
+        return (out.astype(jnp.float32) ** 2).sum()
+
+    ours, theirs = (
+        jax.value_and_grad(functools.partial(loss, attention), argnums=(0, 1, 2))(
+            q, k, v
+        )
+        for attention in (attend, jax.nn.dot_product_attention)
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(
+            a.astype(jnp.float32), b.astype(jnp.float32), atol=tolerance, rtol=tolerance
+        ),
+        ours,
+        theirs,
+    )
+
+
+@pytest.mark.parametrize("depth, scan", [(1, False), (3, False), (1, True), (3, True)])
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_what_only_the_first_token_needs(rng, depth, scan, norm_first):
+    """The last block leaves out the rest: same parameters, result and gradient."""
+    sizes = {"width": 8, "depth": depth, "heads": 2, "mlp_width": 16}
+    config = TransformerConfig(**sizes, scan=scan, norm_first=norm_first)
+    whole, first = Transformer(config), Transformer(config, first_only=True)
+    x = jnp.array(rng.normal(size=(2, 5, 8)), jnp.float32)
+    mask = jnp.ones((2, 1, 5, 5), bool).at[1, :, :, 3:].set(False)
+    params = whole.init(jax.random.PRNGKey(0), x)
+    assert first.apply(params, x, mask).shape == (2, 1, 8)
+    ours, theirs = (
+        jax.value_and_grad(lambda p, m=m: (m.apply(p, x, mask)[:, 0] ** 3).sum())(
+            params
+        )
+        for m in (first, whole)
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
+        ours,
+        theirs,
+    )
+
+
+def test_a_scanned_tower_is_one_block_to_the_compiler(rng):
+    images = jnp.array(rng.normal(size=(2, 16, 16, 3)), jnp.float32)
+
+    def operations(depth, scan):
+        sizes = SMALL | {"depth": depth}
+        tower = VisionTower(VisionConfig(**sizes, scan=scan))
+        params = tower.init(jax.random.PRNGKey(0), images)
+        return jax.jit(tower.apply).lower(params, images).as_text().count("dot_general")
+
+    assert operations(8, scan=True) == operations(2, scan=True)
+    assert operations(8, scan=False) > 3 * operations(2, scan=False)
+
+
+@pytest.mark.parametrize("pool", ["class", "mean", "attention"])
+def test_only_kept_patches_count(rng, pool):
+    images = jnp.array(rng.normal(size=(2, 16, 16, 3)), jnp.float32)
+    tower = VisionTower(VisionConfig(**SMALL, pool=pool))
+    params = tower.init(jax.random.PRNGKey(0), images)
+    everything = tower.apply(params, images, jnp.tile(jnp.arange(4), (2, 1)))
+    np.testing.assert_allclose(everything, tower.apply(params, images), atol=1e-5)
+    kept = jnp.array([[0, 3], [1, 2]])
+    gradient = jax.grad(lambda x: (tower.apply(params, x, kept) ** 3).sum())(images)
+    seen = np.abs(gradient).max(axis=-1).reshape(2, 2, 8, 2, 8).max(axis=(2, 4)) > 0
+    np.testing.assert_array_equal(
+        seen, [[[True, False], [False, True]], [[False, True], [True, False]]]
+    )
 
 
 def test_every_patch_and_pixel_counts(rng):

@@ -7,6 +7,7 @@ import pytest
 from smile_jax import parallel
 from smile_jax.data.pipeline import train_batches
 from smile_jax.training.plan import build, make_plan
+from smile_jax.training.sharding import StateLayout
 from smile_jax.training.step import MAX_LOGIT_SCALE
 from tests.training.common import shrunk_config
 
@@ -15,7 +16,11 @@ def run_steps(config, steps, devices):
     """State after some steps on some devices, with the metrics of the last."""
     plan = make_plan(config)
     _, state, step = build(config, plan)
-    compiled = parallel.pmap_step(step, devices=jax.devices()[:devices])
+    layout = StateLayout(state, in_pieces=config.train.shard_moments)
+    if config.train.shard_moments:
+        assert devices == jax.device_count()
+        state = layout.put(state)
+    compiled = parallel.pmap_step(step, jax.devices()[:devices], layout.axes)
     batches = train_batches(
         plan.dataset,
         plan.pretrain_records,
@@ -28,7 +33,7 @@ def run_steps(config, steps, devices):
         batch = next(batches)
         split = jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
         state, metrics = compiled(state, split)
-    return jax.device_get((state, metrics))
+    return layout.fetch(state), jax.device_get(metrics)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,51 @@ def test_same_training_on_any_number_of_devices(tiny_dataset, one_device, device
     scale = max(np.abs(x).max() for x in moments[1] if x.dtype == np.float32)
     for ours, theirs in zip(*moments, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * scale)
+
+
+def assert_same_run(ours, theirs):
+    (state, metrics), (other, others) = ours, theirs
+    np.testing.assert_allclose(metrics["loss"], others["loss"], rtol=1e-5)
+    np.testing.assert_allclose(
+        metrics["gradient_norm"], others["gradient_norm"], rtol=1e-4
+    )
+    assert jax.tree.map(np.shape, state) == jax.tree.map(np.shape, other)
+    moments = [jax.tree.leaves(s.optimizer) for s in (state, other)]
+    scale = max(np.abs(x).max() for x in moments[1] if x.dtype == np.float32)
+    for a, b in zip(*moments, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("source", ["weak", "pseudo"])
+def test_micro_batches_change_nothing(tiny_dataset, source):
+    """Not even terms that are made of the whole batch; their sum would."""
+    if source == "weak":
+        config = shrunk_config(tiny_dataset)
+    else:
+        config = shrunk_config(tiny_dataset, text_source="pseudo")
+        config.pseudo.warmup = 0.0
+    whole = run_steps(config, steps=3, devices=2)
+    config.train.micro_batches = 4
+    assert_same_run(run_steps(config, steps=3, devices=2), whole)
+
+
+def test_moments_in_pieces_change_nothing(tiny_dataset):
+    config = shrunk_config(tiny_dataset)
+    whole = run_steps(config, steps=3, devices=8)
+    config.train.shard_moments = True
+    pieces = run_steps(config, steps=3, devices=8)
+    assert_same_run(pieces, whole)
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_patch_dropout_trains_alike_on_any_number_of_devices(tiny_dataset, devices):
+    config = shrunk_config(tiny_dataset, **{"augment.patch_dropout": 0.5})
+    _, metrics = run_steps(config, steps=2, devices=devices)
+    _, others = run_steps(config, steps=2, devices=2)
+    np.testing.assert_allclose(metrics["loss"], others["loss"], rtol=2e-4)
+    config.augment.patch_dropout = 0.0
+    _, seeing = run_steps(config, steps=2, devices=2)
+    assert abs(metrics["loss"] - seeing["loss"]) > 1e-4
 
 
 def test_another_seed_is_another_training(tiny_dataset, one_device):

@@ -1,0 +1,48 @@
+"""How long the train step takes to compile, by depth, as blocks and as a loop.
+
+    python -m experiments.benchmarks.compilation [--topology=v5e:2x2] [--depths=6,12,24]
+
+ViT-S's width at several depths, with `model.vision.scan` off and on; nothing runs, and
+sizes of images and batches do not matter. Prints one JSON line: seconds to trace and
+to compile.
+"""
+
+import json
+import time
+
+import jax
+from absl import app, flags
+
+from experiments.benchmarks.common import sized_experiment
+from smile_jax.cost.ahead import compile_step, plan_without_data
+
+_TOPOLOGY = flags.DEFINE_string("topology", "local:1", "As of smile_jax.aot.")
+_DEPTHS = flags.DEFINE_list("depths", ["6", "12", "24"], "Blocks.")
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    rows = []
+    for depth in map(int, _DEPTHS.value):
+        for scan in (False, True):
+            config = sized_experiment("vit_s16", batch=8)
+            config.model.vision.depth, config.model.vision.scan = depth, scan
+            plan = plan_without_data(config, image_size=64)
+            jax.clear_caches()
+            started = time.perf_counter()
+            cost = compile_step(config, plan, _TOPOLOGY.value)
+            seconds = time.perf_counter() - started
+            rows.append(
+                {
+                    "depth": depth,
+                    "scan": scan,
+                    "trace_seconds": seconds - cost.compile_seconds,
+                    "compile_seconds": cost.compile_seconds,
+                }
+            )
+    kind = cost.device_kind
+    print(json.dumps({"kind": kind, "jax": jax.__version__, "rows": rows}))
+
+
+if __name__ == "__main__":
+    app.run(main)

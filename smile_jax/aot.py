@@ -1,0 +1,55 @@
+"""Compiles ahead of time: `python -m smile_jax.aot --config=... --topology=v5e:16x16`.
+
+Compiles the real train step for a TPU slice on a machine without one (it needs libtpu:
+`pip install "jax[tpu]"`), or for the devices at hand with --topology=local, and prints
+one JSON line; see `smile_jax.cost.ahead.StepCost`. The devices need not run anything.
+"""
+
+import dataclasses
+import json
+import sys
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from smile_jax.cost.ahead import compile_step, plan_without_data
+from smile_jax.training.checkpoints import CheckpointError
+from smile_jax.training.plan import make_plan
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Experiment.", lock_config=True
+)
+_TOPOLOGY = flags.DEFINE_string(
+    "topology",
+    "local",
+    "TPU slice, e.g. v4:2x2x4, v5e:16x16, v5p:4x4x4, v6e:4x4; local",
+)
+_SIZE = flags.DEFINE_integer(
+    "image_size",
+    None,
+    "Pixels a side, for a dataset that is not built: it is not read.",
+)
+_FRAMES = flags.DEFINE_integer("frames", 1, "Of a clip, with --image_size.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
+    config = _CONFIG.value
+    try:
+        if _SIZE.value:
+            plan = plan_without_data(
+                config, image_size=_SIZE.value, frames=_FRAMES.value
+            )
+        else:
+            plan = make_plan(config)
+        cost = compile_step(config, plan, _TOPOLOGY.value)
+    except (ValueError, OSError, CheckpointError) as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(dataclasses.asdict(cost)))
+
+
+if __name__ == "__main__":
+    logging.set_verbosity(logging.WARNING)
+    flags.mark_flag_as_required("config")
+    app.run(main)

@@ -1,0 +1,1 @@
+"""What a train step costs, counted and compiled without running it."""

@@ -1,0 +1,224 @@
+"""Compiles a run's train step for devices that need not be here."""
+
+import dataclasses
+import math
+import os
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from jax.experimental import topologies
+from ml_collections import ConfigDict
+
+from smile_jax import config as config_lib
+from smile_jax import parallel
+from smile_jax.cost.chips import CHIPS
+from smile_jax.cost.collectives import collective_bytes
+from smile_jax.cost.flops import matmul_flops
+from smile_jax.data.channels import num_channels
+from smile_jax.data.pipeline import FaceDataset
+from smile_jax.data.schema import FacesConfig
+from smile_jax.training.plan import Plan, build, class_prompts
+from smile_jax.training.sharding import StateLayout
+
+
+class AheadError(ValueError):
+    """A step cannot be compiled ahead of time; the message says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StepCost:
+    """What one train step costs one device. Sizes in bytes, times in seconds.
+
+    Attributes:
+      topology: as asked for.
+      devices: how many.
+      device_kind: JAX' name of them.
+      hbm_bytes_per_device: "arguments", "temporaries", "program", their "total" (the
+        new state takes the place of the old one) and the "capacity" where it is known.
+      flops_per_device_step: of matrix products and convolutions.
+      collective_bytes_per_device_step: sent by a device, by kind, and the "total".
+      estimated_step_seconds: {"compute", "memory", "network"}: at the chip's peaks, and
+        "step", the largest of the first two plus the third, as if nothing overlapped
+        it; None for a chip whose peaks are not known. "memory" is of the bytes that XLA
+        counts, more than travel: what stays in fast memory is in it too.
+      estimated_utilisation: share of the peak, were the estimate true.
+      compile_seconds: of XLA.
+    """
+
+    topology: str
+    devices: int
+    device_kind: str
+    hbm_bytes_per_device: dict[str, int | None]
+    flops_per_device_step: float
+    collective_bytes_per_device_step: dict[str, float]
+    estimated_step_seconds: dict[str, float] | None
+    estimated_utilisation: float | None
+    compile_seconds: float
+
+
+def devices_of(topology: str) -> list[Any]:
+    """The devices of a TPU slice ("v5e:4x4"), of "local" or of the first N ("local:2").
+
+    Raises:
+      AheadError: libtpu is missing, or there is no such slice.
+    """
+    name, _, count = topology.partition(":")
+    if name == "local":
+        local = jax.devices()
+        wanted = int(count or len(local))
+        if wanted > len(local):
+            raise AheadError(f"topology {topology!r}: there are {len(local)} devices")
+        return local[:wanted]
+    # What libtpu would ask a TPU host for.
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
+    os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # it holds no device
+    try:
+        return list(topologies.get_topology_desc(topology, "tpu").devices)
+    except Exception as error:  # PJRT raises several kinds
+        raise AheadError(
+            f"topology {topology!r}: {error}\nExamples: v4:2x2x4, v5e:4x4, v5p:2x2x4, "
+            "v6e:16x16, local. TPU slices need the libtpu of this jax: "
+            '`pip install "jax[tpu]"`'
+        ) from error
+
+
+def plan_without_data(config: ConfigDict, *, image_size: int, frames: int = 1) -> Plan:
+    """The plan of a dataset that is not built yet, to compile or count a step.
+
+    It has no records, the default cameras and channels of the builders, and its steps
+    are `train.steps` or, for they depend on the data, 1.
+
+    Args:
+      config: as of a run; text source "captions" needs the dataset.
+      image_size: pixels a side.
+      frames: of a clip.
+
+    Raises:
+      ConfigError, PromptError: with what to do.
+    """
+    shape = FacesConfig(name="assumed")
+    nothing = np.zeros(0, np.int32)
+    dataset = FaceDataset(
+        path=epath.Path("(no dataset)"),
+        channels=tuple(shape.channels),
+        yaws_deg=tuple(shape.yaws_deg),
+        classes=tuple(config.data.classes),
+        clips=(config.data.clip,),
+        pose=shape.pose,
+        people="",
+        labels=nothing,
+        subjects=nothing.astype(str),
+        sequences=nothing.astype(str),
+        intensities=nothing,
+        captions=None,
+    )
+    config_lib.validate_against(config, dataset)
+    prompts = class_prompts(config, dataset)
+    channels = num_channels(config.data.inputs)
+    return Plan(
+        dataset,
+        {},
+        nothing,
+        nothing,
+        nothing,
+        config.train.steps or 1,
+        prompts,
+        prompts,
+        nothing,
+        (frames, config.data.views, image_size, image_size, channels),
+    )
+
+
+def compile_step(config: ConfigDict, plan: Plan, topology: str) -> StepCost:
+    """Compiles the step that `smile_jax.train` would run, and says what it costs.
+
+    Raises:
+      AheadError, ConfigError: with what to do; a step that does not fit is one.
+    """
+    devices = devices_of(topology)
+    config_lib.validate(config, len(devices))
+    if devices[0].platform != jax.default_backend():
+        config = _without_choice_by_backend(config)
+    _, state, step = build(config, plan)
+    batch = batch_shapes(config, plan, len(devices))
+    layout = StateLayout(state, in_pieces=config.train.shard_moments)
+    shapes = layout.shapes(state, len(devices))
+    function: Any = parallel.pmap_step(step, devices, layout.axes)
+    flops = matmul_flops(jax.make_jaxpr(function)(shapes, batch))
+    started = time.perf_counter()
+    try:
+        compiled = function.lower(shapes, batch).compile()
+    except jax.errors.JaxRuntimeError as error:
+        raise AheadError(f"{topology}: XLA cannot compile it: {error}") from error
+    seconds = time.perf_counter() - started
+    kind = devices[0].device_kind
+    sent = collective_bytes(compiled.as_text(), len(devices))
+    hbm = _memory(compiled, kind)
+    times = _estimate(kind, flops, _traffic(compiled), sum(sent.values()))
+    return StepCost(
+        topology=topology,
+        devices=len(devices),
+        device_kind=kind,
+        hbm_bytes_per_device=hbm,
+        flops_per_device_step=flops,
+        collective_bytes_per_device_step=sent | {"total": sum(sent.values())},
+        estimated_step_seconds=times,
+        estimated_utilisation=times["compute"] / times["step"] if times else None,
+        compile_seconds=seconds,
+    )
+
+
+def _without_choice_by_backend(config: ConfigDict) -> ConfigDict:
+    """ "auto" attention would look at the devices that are here."""
+    config = config.copy_and_resolve_references()
+    for tower in (config.model.vision, config.model.text):
+        if tower.attention == "auto":
+            tower.attention = "xla"
+    return config
+
+
+def batch_shapes(config: ConfigDict, plan: Plan, devices: int) -> dict[str, Any]:
+    """The arrays of a batch, as `parallel.put_batch` lays them out."""
+    frames, _, height, width, _ = plan.clip_shape
+    views, channels = len(plan.dataset.yaws_deg), num_channels(plan.dataset.channels)
+    rows = (devices, config.train.batch_size // devices)
+    pixels = (*rows, frames, views, height, width, channels)
+    number = jax.ShapeDtypeStruct(rows, jnp.int32)
+    views_shape = jax.ShapeDtypeStruct(pixels, jnp.uint8)
+    return {"views": views_shape, "label": number, "row": number}
+
+
+def _memory(compiled: Any, kind: str) -> dict[str, int | None]:
+    m = compiled.memory_analysis()
+    parts = {
+        "arguments": m.argument_size_in_bytes,
+        "temporaries": m.temp_size_in_bytes,
+        "program": m.generated_code_size_in_bytes,
+    }
+    fresh = m.output_size_in_bytes - m.alias_size_in_bytes  # metrics and padding
+    total = sum(parts.values()) + max(fresh, 0)
+    capacity = int(CHIPS[kind].memory) if kind in CHIPS else None
+    return {**parts, "total": total, "capacity": capacity}
+
+
+def _traffic(compiled: Any) -> float:
+    """Bytes to and from memory, as XLA counts them."""
+    return (compiled.cost_analysis() or {}).get("bytes accessed", math.nan)
+
+
+def _estimate(
+    kind: str, flops: float, traffic: float, sent: float
+) -> dict[str, float] | None:
+    if kind not in CHIPS:
+        return None
+    chip = CHIPS[kind]
+    compute, network = flops / chip.flops, sent / chip.network
+    memory = traffic / chip.bandwidth
+    step = max(compute, memory) + network
+    return {"compute": compute, "memory": memory, "network": network, "step": step}

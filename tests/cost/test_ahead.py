@@ -1,0 +1,53 @@
+"""`python -m smile_jax.aot`, as a user would call it."""
+
+import json
+
+import pytest
+
+from tests.conftest import run_module
+
+DEMO = ("--config=experiments/demo.py", "--image_size=64")
+
+
+def test_demo_for_a_slice_that_is_not_here():
+    pytest.importorskip("libtpu", reason='pip install "jax[tpu]"')
+    done = run_module("smile_jax.aot", *DEMO, "--topology=v5e:4x4")
+    assert done.returncode == 0, done.stderr
+    cost = json.loads(done.stdout.splitlines()[-1])
+    assert (cost["devices"], cost["device_kind"]) == (16, "TPU v5 lite")
+    hbm = cost["hbm_bytes_per_device"]
+    assert 0 < hbm["arguments"] < hbm["total"] < hbm["capacity"] == 16 << 30
+    sent = cost["collective_bytes_per_device_step"]
+    # The gradient's mean is nearly all of it: 1.1 M parameters of 4 bytes, twice round.
+    assert sent["all-reduce"] == pytest.approx(1.1e6 * 4 * 2 * 15 / 16, rel=0.1)
+    assert 0 < cost["estimated_utilisation"] < 1
+
+
+def test_local_devices_share_the_work():
+    small = ("--config.model.vision.depth=1", "--config.model.text.depth=1")
+    costs = []
+    for devices in (1, 4):
+        flags = (*DEMO, *small, f"--topology=local:{devices}")
+        done = run_module("smile_jax.aot", *flags, devices=4)
+        assert done.returncode == 0, done.stderr
+        costs.append(json.loads(done.stdout))
+    one, four = costs
+    assert (one["devices"], four["devices"]) == (1, 4)
+    assert one["collective_bytes_per_device_step"]["total"] == 0
+    assert four["collective_bytes_per_device_step"]["total"] > 0
+    share = one["flops_per_device_step"] / four["flops_per_device_step"]
+    assert share == pytest.approx(4, rel=0.05)
+    assert one["estimated_step_seconds"] is None  # a CPU's peaks are not known
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (("--topology=v9:4x4",), "Examples: v4:2x2x4"),
+        (("--topology=local:99",), "there are 4 devices"),
+        (("--config.train.batch_size=30",), "train.batch_size"),
+    ],
+)
+def test_what_cannot_be_compiled_is_named(flags, said):
+    done = run_module("smile_jax.aot", *DEMO, *flags, devices=4)
+    assert done.returncode == 1 and said in done.stderr, done.stderr

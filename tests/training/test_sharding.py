@@ -1,0 +1,88 @@
+"""The optimiser's moments in pieces, one a device."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from smile_jax import parallel
+from smile_jax.training.optimizer import OptimizerConfig, make_optimizer
+from smile_jax.training.sharding import StateLayout, update
+from smile_jax.training.state import TrainState
+
+DEVICES = 8
+SHAPES = {"head": {"kernel": (5, 7), "bias": (7,)}, "norm": {"scale": (16,)}, "s": ()}
+
+
+def tree(draw, shapes=SHAPES):
+    return jax.tree.map(draw, shapes, is_leaf=lambda x: isinstance(x, tuple))
+
+
+def make_state(rng, dtype=np.float32):
+    params = tree(lambda shape: rng.normal(size=shape).astype(dtype))
+    factors = jax.tree.map(lambda _: 0.5, params)
+    optimizer = make_optimizer(OptimizerConfig(warmup=0.0), 10, factors)
+    nothing = np.zeros(0)
+    state = TrainState(
+        np.int32(0), params, {}, optimizer.init(params), nothing, nothing, nothing
+    )
+    return jax.device_get(state), optimizer
+
+
+@pytest.mark.parametrize("clip_norm", [1e-3, 1e6])
+def test_the_same_updates_as_whole_moments(rng, clip_norm):
+    """Sizes that the devices do not divide, scalars, decay, clipping and factors."""
+    with jax.enable_x64(True):
+        state, optimizer = make_state(rng, np.float64)
+        gradients = tree(lambda shape: rng.normal(size=(DEVICES, *shape)))
+
+        def run(in_pieces):
+            def step(state, gradient):
+                params, moments, norm = update(
+                    optimizer,
+                    gradient,
+                    state.optimizer,
+                    state.params,
+                    clip_norm=clip_norm,
+                    in_pieces=in_pieces,
+                    axis_name=parallel.AXIS,
+                )
+                return state.replace(params=params, optimizer=moments), norm
+
+            layout = StateLayout(state, in_pieces=in_pieces)
+            compiled = parallel.pmap_step(step, state_axes=layout.axes)
+            on_devices = layout.put(state)
+            for _ in range(3):
+                on_devices, norm = compiled(on_devices, gradients)
+            return layout.fetch(on_devices), jax.device_get(norm)
+
+        (pieces, norm), (whole, other) = run(in_pieces=True), run(in_pieces=False)
+    assert pieces.params["head"]["kernel"].dtype == np.float64
+    np.testing.assert_allclose(norm, other, rtol=1e-12)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14),
+        (pieces.params, pieces.optimizer),
+        (whole.params, whole.optimizer),
+    )
+    moved = np.abs(pieces.params["norm"]["scale"] - state.params["norm"]["scale"])
+    assert moved.min() > 1e-5
+
+
+def test_there_and_back(rng):
+    state, _ = make_state(rng)
+    layout = StateLayout(state, in_pieces=True)
+    jax.tree.map(np.testing.assert_array_equal, layout.fetch(layout.put(state)), state)
+
+
+def test_a_device_holds_its_share(rng):
+    state, _ = make_state(rng)
+    layout = StateLayout(state, in_pieces=True)
+    there = layout.put(state).optimizer
+    shapes = layout.shapes(state, DEVICES).optimizer
+    for x, shape, whole in zip(
+        *map(jax.tree.leaves, (there, shapes, state.optimizer)), strict=True
+    ):
+        assert x.shape == shape.shape and x.dtype == jnp.dtype(shape.dtype)
+        if np.issubdtype(x.dtype, np.floating):
+            pieces = [s.data.size for s in x.addressable_shards]
+            assert pieces == [-(-whole.size // DEVICES)] * DEVICES
