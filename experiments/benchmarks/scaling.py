@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     for devices in (1, 2, 4, 8):
         for shard in (False, True):
             config = sized_experiment(_SIZE.value, batch=_BATCH.value)
-            config.train.shard_moments = shard
+            config.train.shard_moments, config.model.vision.scan = shard, True
             plan = plan_without_data(config, image_size=224)
             cost = compile_step(config, plan, f"local:{devices}")
             sent = cost.collective_bytes_per_device_step

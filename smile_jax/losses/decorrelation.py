@@ -6,7 +6,6 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from smile_jax import parallel
@@ -106,17 +105,11 @@ def _pairs(views: int) -> Pairs:
     return tuple(itertools.combinations(range(views), 2))
 
 
-def _of_pairs(x: Array, pairs: Pairs, axis: int) -> tuple[Array, Array]:
-    """What belongs to the first and to the second view of each pair, along `axis`."""
-    first, second = np.array(pairs).T
-    return jnp.take(x, first, axis=axis), jnp.take(x, second, axis=axis)
-
-
 def _diagonals(
     scores: Float[Array, "B V D"], pairs: Pairs, axis_name: str | None
 ) -> Float[Array, "P D"]:
-    a, b = _of_pairs(scores, pairs, axis=1)
-    return parallel.psum((a * b).sum(axis=0), axis_name)
+    products = [(scores[:, a] * scores[:, b]).sum(axis=0) for a, b in pairs]
+    return parallel.psum(jnp.stack(products), axis_name)
 
 
 @functools.partial(jax.jit, static_argnames=("pairs", "axis_name"))
@@ -129,8 +122,8 @@ def _squares_in_full(
     """sum_ij C_ab,ij^2 of each pair from the D x D matrices.
 
     Each device ends with its own columns of the sums: what is scattered sends half of
-    what everybody gets. Forward and backward hold one pair's D x D summands at a time.
-    Columns of zeros fill up.
+    what everybody gets. A device's summands are D x D while they last. Columns of zeros
+    fill up.
     """
     missing = -scores.shape[-1] % parallel.axis_size(axis_name)
     filled = jnp.pad(scores, ((0, 0), (0, 0), (0, missing)))
@@ -153,7 +146,6 @@ def _squares_by_gram(
     Each device has its own rows of K, so the work is shared and only scores travel.
     """
     everyone = parallel.all_gather(scores, axis_name)
-    gram = jnp.einsum("bvd,cvd->vbc", scores, everyone)
-    a, b = _of_pairs(gram, pairs, axis=0)
-    products = (a * b).sum(axis=(1, 2))
+    gram = [scores[:, v] @ everyone[:, v].T for v in range(scores.shape[1])]
+    products = jnp.stack([(gram[a] * gram[b]).sum() for a, b in pairs])
     return parallel.psum(products, axis_name) / count**2
