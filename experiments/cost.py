@@ -47,8 +47,8 @@ class Row:
 
 
 MACHINES = (
-    Machine("v5e-16", "TPU v5 lite", 16, 0.22, 250, 1.20),
-    Machine("v5e-256", "TPU v5 lite", 256, 0.22, 250, 1.20),
+    Machine("v5e-16", "TPU v5 lite", 16, 0.27, 250, 1.20),
+    Machine("v5e-256", "TPU v5 lite", 256, 0.27, 250, 1.20),
     Machine("one H200", "NVIDIA H200", 1, 0.40, 1000, 3.50),
 )
 ROWS = (

@@ -146,6 +146,6 @@ def _squares_by_gram(
     Each device has its own rows of K, so the work is shared and only scores travel.
     """
     everyone = parallel.all_gather(scores, axis_name)
-    gram = [scores[:, v] @ everyone[:, v].T for v in range(scores.shape[1])]
+    gram = jnp.einsum("bvd,cvd->vbc", scores, everyone)
     products = jnp.stack([(gram[a] * gram[b]).sum() for a, b in pairs])
     return parallel.psum(products, axis_name) / count**2
