@@ -2,10 +2,10 @@
 
     make demo
 
-552 seconds on two busy CPU cores (380 on an earlier machine, both after the
-installation). 20 held-out people, six expressions, chance 0.167: linear probe 0.906,
-zero-shot 0.894; random_init 0.417, pixels_pca 0.573 (linear probes). One seed, one
-fold; the earlier machine, with fewer prompts, gave 0.881 and 0.877.
+380 seconds on two CPU cores (845 with other work on them), after the installation.
+20 held-out people, six expressions, chance 0.167: linear probe 0.898, zero-shot 0.896;
+random_init 0.421, pixels_pca 0.573 (linear probes). One seed, one fold; 0.906 and 0.894
+where attention rounded otherwise, 0.881 and 0.877 with fewer prompts.
 docs/performance.md tells why the model looks like this.
 """
 
