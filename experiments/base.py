@@ -53,7 +53,7 @@ def get_config() -> ConfigDict:
     v.pre_norm = True  # CLIP's norm before the first block
     v.dtype = "float32"  # of activations: "float32" or "bfloat16"
     v.remat = "none"  # what the backward pass recomputes: "none", "cheap" or "full"
-    v.scan = False  # blocks as a loop: compile time no longer grows with depth
+    v.scan = False  # all blocks but the last as one loop to the compiler
     v.attention = "auto"  # "xla", "cudnn" (fused, NVIDIA), or which fits
     m.text = t = ConfigDict()  # sizes: of a tower from scratch only
     t.vocab_size = 16384  # ids that words are hashed to

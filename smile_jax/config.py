@@ -10,7 +10,7 @@ from smile_jax.data.channels import CHANNELS
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.prompts import STYLES
 from smile_jax.losses import LossWeights
-from smile_jax.models.transformer import ACTIVATIONS, ATTENTION, REMAT
+from smile_jax.models.transformer import ACTIVATIONS, ATTENTION, REMAT, fits_cudnn
 from smile_jax.training.optimizer import OptimizerConfig
 from smile_jax.training.start import Start
 from smile_jax.training.step import PseudoConfig, StepConfig
@@ -142,11 +142,10 @@ def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
                 f"model.{tower}.scan=True and tune.{tower}='last': a loop treats all "
                 f"blocks alike; set model.{tower}.scan=False"
             )
-        size = t.width // t.heads
-        if t.attention == "cudnn" and (t.dtype != "bfloat16" or size % 8 or size > 128):
+        if t.attention == "cudnn" and not fits_cudnn(t):
             problems.append(
                 f"model.{tower}.attention='cudnn': it knows bfloat16 and heads of 8, "
-                f"16, ... 128, not {t.dtype} and {size}; set 'auto'"
+                f"16, ... 128, not {t.dtype} and {t.width // t.heads}; set 'auto'"
             )
     if c.data.views < 2 and c.loss.decorrelation:
         problems.append("data.views=1: term 1 needs 2 views, or loss.decorrelation=0")

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from smile_jax.data.records import DataError
+
 FILE = "records.npz"
 _SHARDS, _SIZES = "shard_names", "shard_bytes"
 _NUMBERS = ("expression", "intensity")
@@ -54,7 +56,7 @@ def read_index(
     """The index that `write_index` wrote; None where it has not.
 
     Raises:
-      ValueError: the file is damaged, or is of other shards than these.
+      DataError: the file is damaged, or is of other shards than these.
     """
     path = folder / FILE
     if not path.exists():
@@ -64,13 +66,13 @@ def read_index(
             index = dict(columns)
         names, sizes = index.pop(_SHARDS).tolist(), index.pop(_SIZES).tolist()
     except Exception as error:  # zipfile, zlib and NumPy raise many kinds
-        raise ValueError(
+        raise DataError(
             f"{path}: damaged ({type(error).__name__}: {error}); remove it and it is "
             "not used, or build the dataset again with `tfds build ... --overwrite`"
         ) from error
     for name, size in zip(names, sizes, strict=True):
         if shards.get(name) != size:
-            raise ValueError(
+            raise DataError(
                 f"{folder / name}: {shards.get(name)} bytes, {size} when it was built: "
                 "cut short, or of another build; copy the dataset again or build it "
                 "with `tfds build ... --overwrite`"

@@ -126,10 +126,7 @@ def _index(path: epath.Path, source: RecordSource) -> dict[str, np.ndarray]:
             f"{path / missing[0]}: a shard is missing ({len(missing)} in all); copy "
             "the dataset again or build it with `tfds build ... --overwrite`"
         )
-    try:
-        index = read_index(path, shards)
-    except ValueError as error:
-        raise DataError(str(error)) from error
+    index = read_index(path, shards)
     return index or make_index(source[i] for i in range(len(source)))
 
 

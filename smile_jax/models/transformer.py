@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+from ml_collections import ConfigDict
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: nn.gelu(x, approximate=False),
@@ -43,8 +44,8 @@ class TransformerConfig:
       remat: what the backward pass recomputes, a key of `REMAT`: "none", "cheap" (all
         but the products with weights), or "full" (whole blocks: memory falls from all
         blocks' activations to one block's, at about 4/3 of the time).
-      scan: the blocks are one loop to the compiler, whose time no longer grows with
-        their number; their parameters stay where they are and are stacked in the step.
+      scan: the blocks are one loop to the compiler; their parameters stay where they
+        are and are stacked in the step. What it saves: docs/performance.md.
       attention: one of `ATTENTION`; "auto" is cuDNN's fused one on a GPU where it
         knows the shapes (bfloat16, no mask, heads of up to 128), and XLA's elsewhere.
       lora_rank: rank of the trainable product added to every weight matrix of the
@@ -102,7 +103,7 @@ def layer_norm(config: TransformerConfig, name: str) -> nn.LayerNorm:
     )
 
 
-def fits_cudnn(config: TransformerConfig) -> bool:
+def fits_cudnn(config: TransformerConfig | ConfigDict) -> bool:
     """Whether cuDNN's fused attention knows a tower's dtype and heads."""
     size = config.width // config.heads
     return config.dtype == "bfloat16" and size % 8 == 0 and size <= 128

@@ -75,7 +75,7 @@ def _loop(
     stop.begin(first)
     layout = StateLayout(state, in_pieces=config.train.shard_moments)
     compiled = parallel.pmap_step(step_function, state_axes=layout.axes)
-    state = layout.put(state)
+    on_host, state = state, layout.put(state)
     batches = parallel.prefetch(
         train_batches(
             plan.dataset,
@@ -109,13 +109,14 @@ def _loop(
         log.after(step, metrics, now=saving)  # before saving: never a state of NaNs
         if saving:
             position = step * config.train.batch_size  # examples drawn so far
-            checkpoints.save(layout.fetch(state), info | {"data_position": position})
+            on_host = layout.fetch(state)
+            checkpoints.save(on_host, info | {"data_position": position})
         if stopping:
             if lead:
                 print(f"stopped at step {step} on a signal; start again to continue")
             break
     log.close()
-    return layout.fetch(state)
+    return on_host  # the last step is always saved
 
 
 def _first_step(compiled: Any, state: TrainState, batch: Any, lead: bool) -> Any:

@@ -59,6 +59,8 @@ def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) 
 
 def _matrices(config: ConfigDict) -> str:
     """What the first term makes its sums of, in words."""
+    if config.data.views < 2:
+        return "no matrices: it needs two views"
     batch, views, dims = (
         config.train.batch_size,
         config.data.views,
