@@ -41,18 +41,17 @@ def init_state(
       ValueError: a parameter of the start does not fit.
     """
     root = jax.random.PRNGKey(seed)
-    single = model.clone(axis_name=None)
-
-    @jax.jit
-    def create() -> Any:
-        # Two examples, for a batch of one has no variance.
-        clips = jnp.zeros((2, *clip_shape))
-        view_ids = jnp.zeros((2, clip_shape[1]), jnp.int32)
-        tokens = jnp.asarray(text.tokens[:1])
-        key = stream_key(root, "init", 0)
-        return single.init(key, clips, view_ids, tokens, method="initialize")["params"]
-
-    params = unflatten(overlay(flatten(jax.device_get(create())), dict(start)))
+    # Two examples, for a batch of one has no variance. Nothing but the parameters is
+    # computed, and blocks of one shape share what is compiled to draw them.
+    size, tokens = (2, *clip_shape), text.tokens[:1]
+    drawn = model.clone(axis_name=None).lazy_init(
+        stream_key(root, "init", 0),
+        jax.ShapeDtypeStruct(size, np.float32),
+        jax.ShapeDtypeStruct((2, clip_shape[1]), np.int32),
+        jax.ShapeDtypeStruct(tokens.shape, tokens.dtype),
+        method=Smile.initialize,
+    )
+    params = unflatten(overlay(flatten(jax.device_get(drawn["params"])), dict(start)))
     c = model.config
     trained = trainable(params, tune, {"vision": c.vision.depth, "text": c.text.depth})
     optimizer = make_optimizer(trained, params)
