@@ -99,6 +99,11 @@ def validate(config: ConfigDict, devices: int) -> None:
         raise ConfigError(_listed(problems))
 
 
+def scanned_towers(config: ConfigDict) -> tuple[str, ...]:
+    """Towers whose blocks the train step holds stacked."""
+    return tuple(name for name in ("vision", "text") if config.model[name].scan)
+
+
 def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
     """What only several keys together can get wrong."""
     problems = []
@@ -141,6 +146,12 @@ def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
             problems.append(
                 f"model.{tower}.scan=True and tune.{tower}='last': a loop treats all "
                 f"blocks alike; set model.{tower}.scan=False"
+            )
+        if t.scan and c.tune.layer_decay != 1 and c.train.shard_moments:
+            problems.append(
+                f"model.{tower}.scan=True, train.shard_moments=True and "
+                f"tune.layer_decay={c.tune.layer_decay}: pieces of stacked blocks have "
+                f"one learning rate; set one of them to False, False, 1"
             )
         if t.attention == "cudnn" and not fits_cudnn(t):
             problems.append(

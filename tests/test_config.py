@@ -74,6 +74,15 @@ def test_all_problems_are_listed_at_once():
     assert str(error.value).count("\n") == 2
 
 
+def test_pieces_of_stacked_blocks_have_one_learning_rate():
+    config = demo.get_config()
+    config.model.vision.scan = config.train.shard_moments = True
+    validate(config, devices=8)
+    config.tune.layer_decay = 0.8
+    with pytest.raises(ConfigError, match=r"vision\.scan=True, train\.shard_moments"):
+        validate(config, devices=8)
+
+
 def test_what_the_dataset_lacks_is_named(tiny_dataset):
     dataset = open_dataset(tiny_dataset)
     config = shrunk_config(tiny_dataset, **{"data.views": 7})

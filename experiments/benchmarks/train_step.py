@@ -34,8 +34,7 @@ from smile_jax.cost.flops import matmul_flops
 from smile_jax.data.channels import num_channels
 from smile_jax.data.schema import FacesConfig
 from smile_jax.hostmemory import cpu_only, keep_freed_memory
-from smile_jax.training.plan import build
-from smile_jax.training.sharding import StateLayout
+from smile_jax.training.plan import build, make_layout
 
 _SIZE = flags.DEFINE_enum("size", "vit_s16", list(SIZES), "Vision tower.")
 _BATCH = flags.DEFINE_integer("batch", 8, "Clips a step.")
@@ -58,7 +57,7 @@ def ours(config: ConfigDict) -> tuple[Callable, float]:
     """A function that takes one step, and the model's FLOP in it."""
     plan = plan_without_data(config, image_size=_PIXELS.value)
     _, state, step = build(config, plan)
-    layout = StateLayout(state, in_pieces=config.train.shard_moments)
+    layout = make_layout(config, state)
     rng = np.random.default_rng(0)
     shapes = batch_shapes(config, plan, jax.device_count())
     compiled = parallel.pmap_step(step, state_axes=layout.axes)
@@ -84,7 +83,7 @@ def model_flops(config: ConfigDict) -> float:
     config = config.copy_and_resolve_references()
     config.train.micro_batches, config.train.shard_moments = 1, False
     for tower in (config.model.vision, config.model.text):
-        tower.remat, tower.attention = "none", "xla"
+        tower.remat, tower.attention, tower.scan = "none", "xla", False
     plan = plan_without_data(config, image_size=_PIXELS.value)
     _, state, step = build(config, plan)
     shapes = batch_shapes(config, plan, jax.device_count())

@@ -21,8 +21,7 @@ from smile_jax.cost.flops import matmul_flops
 from smile_jax.data.channels import num_channels
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.schema import FacesConfig
-from smile_jax.training.plan import Plan, build, class_prompts
-from smile_jax.training.sharding import StateLayout
+from smile_jax.training.plan import Plan, build, class_prompts, make_layout
 
 
 class AheadError(ValueError):
@@ -147,7 +146,7 @@ def compile_step(config: ConfigDict, plan: Plan, topology: str) -> StepCost:
         config = _without_choice_by_backend(config)
     _, state, step = build(config, plan)
     batch = batch_shapes(config, plan, len(devices))
-    layout = StateLayout(state, in_pieces=config.train.shard_moments)
+    layout = make_layout(config, state)
     shapes = layout.shapes(state, len(devices))
     function: Any = parallel.pmap_step(step, devices, layout.axes)
     flops = matmul_flops(jax.make_jaxpr(function)(shapes, batch))

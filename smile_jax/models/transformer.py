@@ -4,12 +4,13 @@ Sources: Radford et al., CLIP, 2021; Devlin et al., BERT, 2019; Hu et al., LoRA,
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 from ml_collections import ConfigDict
 
@@ -28,6 +29,7 @@ REMAT: dict[str, Callable | None] = {
     "full": jax.checkpoint_policies.nothing_saveable,
 }
 ATTENTION = ("auto", "xla", "cudnn")
+STACKED = "blocks"  # where `stack_blocks` puts parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +46,8 @@ class TransformerConfig:
       remat: what the backward pass recomputes, a key of `REMAT`: "none", "cheap" (all
         but the products with weights), or "full" (whole blocks: memory falls from all
         blocks' activations to one block's, at about 4/3 of the time).
-      scan: the blocks are one loop to the compiler; their parameters stay where they
-        are and are stacked in the step. What it saves: docs/performance.md.
+      scan: the train step holds the blocks stacked (`stack_blocks`), so that they are
+        one loop to the compiler. What it saves: docs/performance.md.
       attention: one of `ATTENTION`; "auto" is cuDNN's fused one on a GPU where it
         knows the shapes (bfloat16, no mask, heads of up to 128), and XLA's elsewhere.
       lora_rank: rank of the trainable product added to every weight matrix of the
@@ -202,15 +204,15 @@ class Transformer(nn.Module):
         c = self.config
         keep, last = REMAT[c.remat], c.depth - 1
         block = nn.remat(Block, policy=keep) if keep else Block
-        if c.scan and last and not self.is_initializing():
-            x = self._scanned(x, mask, last)
+        if STACKED in self.variables.get("params", ()):
+            x = self._loop(x, mask)
         else:
             for i in range(last):
                 x = block(c, name=f"block_{i}")(x, mask)
         return block(c, self.first_only, name=f"block_{last}")(x, mask)
 
-    def _scanned(self, x: Array, mask: Array | None, blocks: int) -> Array:
-        """The first blocks over stacked parameters, matrices in the dtype of use."""
+    def _loop(self, x: Array, mask: Array | None) -> Array:
+        """All blocks but the last, over stacked parameters."""
         c = self.config
 
         def one(x: Array, params: Any) -> tuple[Array, None]:
@@ -219,11 +221,31 @@ class Transformer(nn.Module):
 
         if keep := REMAT[c.remat]:
             one = jax.checkpoint(one, policy=keep, prevent_cse=False)
-
-        def stack(*leaves: Array) -> Array:
-            dtype = c.dtype if leaves[0].ndim > 1 else leaves[0].dtype
-            return jnp.stack([leaf.astype(dtype) for leaf in leaves])
-
-        params = self.variables["params"]
-        stacked = jax.tree.map(stack, *[params[f"block_{i}"] for i in range(blocks)])
+        stacked = jax.tree.map(  # matrices in the dtype of use, once and not in turn
+            lambda p: p.astype(c.dtype) if p.ndim > 2 else p,
+            self.variables["params"][STACKED],
+        )
         return jax.lax.scan(one, x, stacked)[0]
+
+
+def stack_blocks(params: Mapping[str, Any]) -> dict[str, Any]:
+    """A `Transformer`'s parameters with which it is a loop to the compiler.
+
+    Those of all blocks but the last, which may differ in what it computes, get a
+    leading axis of blocks. Arrays are on the host.
+    """
+    *rest, last = sorted(params, key=lambda name: int(name.removeprefix("block_")))
+    if not rest:
+        return dict(params)
+    stacked = jax.tree.map(lambda *p: np.stack(p), *(params[name] for name in rest))
+    return {STACKED: stacked, last: params[last]}
+
+
+def unstack_blocks(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `stack_blocks`."""
+    rest = dict(params)
+    stacked = rest.pop(STACKED)
+    count = len(jax.tree.leaves(stacked)[0])
+    return rest | {
+        f"block_{i}": jax.tree.map(lambda p, i=i: p[i], stacked) for i in range(count)
+    }

@@ -15,7 +15,13 @@ from smile_jax import parallel
 from smile_jax.data.pipeline import train_batches
 from smile_jax.training.checkpoints import Checkpoints
 from smile_jax.training.log import Log
-from smile_jax.training.plan import Plan, build, fresh_start, make_plan
+from smile_jax.training.plan import (
+    Plan,
+    build,
+    fresh_start,
+    make_layout,
+    make_plan,
+)
 from smile_jax.training.run_info import (
     check_same_run,
     labels_seen,
@@ -23,7 +29,6 @@ from smile_jax.training.run_info import (
     run_info,
     write_run_files,
 )
-from smile_jax.training.sharding import StateLayout
 from smile_jax.training.start import Start, as_computed, stored_start
 from smile_jax.training.state import TrainState
 
@@ -73,7 +78,7 @@ def _loop(
 ) -> TrainState:
     first, lead = int(state.step), jax.process_index() == 0
     stop.begin(first)
-    layout = StateLayout(state, in_pieces=config.train.shard_moments)
+    layout = make_layout(config, state)
     compiled = parallel.pmap_step(step_function, state_axes=layout.axes)
     on_host, state = state, layout.put(state)
     batches = parallel.prefetch(

@@ -18,6 +18,7 @@ from smile_jax.models import Smile
 from smile_jax.training.bank import text_inputs
 from smile_jax.training.init import init_state
 from smile_jax.training.optimizer import make_optimizer
+from smile_jax.training.sharding import StateLayout, stack_factors
 from smile_jax.training.start import Start, make_start
 from smile_jax.training.state import TrainState
 from smile_jax.training.step import make_train_step
@@ -116,6 +117,7 @@ def build(
 
     def optimizer_for(trained: Any, params: Any) -> Any:
         factors = select(learning_rates(params, tune, depths), trained)
+        factors = stack_factors(factors, trained, config_lib.scanned_towers(config))
         return make_optimizer(config_lib.optimizer_config(config), plan.steps, factors)
 
     state, optimizer = init_state(
@@ -131,6 +133,15 @@ def build(
         config, plan.dataset, start, plan.clip_shape, plan.steps
     )
     return model, state, make_train_step(model, optimizer, text, step_config)
+
+
+def make_layout(config: ConfigDict, state: TrainState) -> StateLayout:
+    """How states like this one, which is on the host, lie on the devices."""
+    return StateLayout(
+        state,
+        in_pieces=config.train.shard_moments,
+        stacked=config_lib.scanned_towers(config),
+    )
 
 
 def memory_of(state: TrainState, pieces: int) -> dict[str, int]:

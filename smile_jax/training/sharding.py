@@ -1,4 +1,5 @@
-"""How a state lies on the devices: whole on each, or its moments in pieces (ZeRO-1).
+"""How a state lies on the devices: whole on each, or its moments in pieces (ZeRO-1);
+block by block, or with a tower's blocks stacked.
 
 Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter
 Models", 2020, stage 1: each device sums the gradient of its piece of every parameter,
@@ -7,6 +8,7 @@ for the sum of whole gradients.
 """
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -15,22 +17,32 @@ import numpy as np
 import optax
 
 from smile_jax import parallel
+from smile_jax.models.transformer import STACKED, stack_blocks, unstack_blocks
 from smile_jax.training.state import TrainState
 
 
 class StateLayout:
     """Takes a run's state to its devices and back.
 
-    On the host, and so in checkpoints, every array is whole: a run may go on with
-    another layout or on another number of devices.
+    On the host, and so in checkpoints, every array is whole and of one block: a run may
+    go on with another layout or on another number of devices.
 
     Attributes:
       axes: of the state, for `parallel.pmap_step`.
     """
 
-    def __init__(self, state: TrainState, *, in_pieces: bool) -> None:
-        """Of states like this one, which is on the host."""
-        self._like = state.optimizer
+    def __init__(
+        self, state: TrainState, *, in_pieces: bool, stacked: Collection[str] = ()
+    ) -> None:
+        """Of states like this one, which is on the host.
+
+        Args:
+          state: any.
+          in_pieces: the moments are.
+          stacked: towers whose blocks are, "vision" or "text".
+        """
+        self._stacked = stacked
+        self._like = stack_towers(state.optimizer, stacked)
         self.axes: Any = None
         if in_pieces:
             whole = dict.fromkeys(f.name for f in dataclasses.fields(TrainState))
@@ -38,6 +50,7 @@ class StateLayout:
 
     def put(self, state: TrainState) -> TrainState:
         """The state on all devices, as the step takes it."""
+        state = stack_towers(state, self._stacked)
         if self.axes is None:
             return parallel.put_state(state)
         moments = jax.tree.map(
@@ -54,7 +67,7 @@ class StateLayout:
     def fetch(self, state: TrainState) -> TrainState:
         """The state on the host. All processes must call it."""
         if self.axes is None:
-            return jax.device_get(state)
+            return _unstack_towers(jax.device_get(state))
         moments = jax.tree.map(
             lambda x, like: (
                 parallel.whole_on_host(x, like.shape)
@@ -64,7 +77,8 @@ class StateLayout:
             state.optimizer,
             self._like,
         )
-        return jax.device_get(state.replace(optimizer=None)).replace(optimizer=moments)
+        rest = jax.device_get(state.replace(optimizer=None))
+        return _unstack_towers(rest.replace(optimizer=moments))
 
     def shapes(self, state: TrainState, devices: int) -> TrainState:
         """What `put` would give `parallel.pmap_step`, for a compilation ahead."""
@@ -73,10 +87,50 @@ class StateLayout:
             size = (-(-x.size // devices),) if _is_moment(x) else x.shape
             return jax.ShapeDtypeStruct((devices, *size), x.dtype)
 
+        state = stack_towers(state, self._stacked)
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
         if self.axes is None:
             return shapes
         return shapes.replace(optimizer=jax.tree.map(piece, state.optimizer))
+
+
+def stack_towers(tree: Any, towers: Collection[str]) -> Any:
+    """The same tree with the blocks of these towers stacked wherever they occur."""
+
+    def stack(path: Any, part: Any) -> Any:
+        if not _is_trunk(part) or path[-2].key not in towers:
+            return part
+        return stack_blocks(part)
+
+    return jax.tree_util.tree_map_with_path(stack, tree, is_leaf=_is_trunk)
+
+
+def stack_factors(factors: Any, params: Any, towers: Collection[str]) -> Any:
+    """Numbers, one a parameter of these, as the stacked parameters take them: one
+    number still, or [blocks, 1, ...] where a tower's blocks differ."""
+
+    def simplest(stacked: np.ndarray) -> Any:
+        first = stacked.flat[0]
+        return float(first) if (stacked == first).all() else np.float32(stacked)
+
+    full = jax.tree.map(lambda f, p: np.full((1,) * np.ndim(p), f), factors, params)
+    return jax.tree.map(simplest, stack_towers(full, towers))
+
+
+def _unstack_towers(tree: Any) -> Any:
+    def stacked(part: Any) -> bool:
+        return isinstance(part, dict) and STACKED in part
+
+    return jax.tree.map(
+        lambda part: unstack_blocks(part) if stacked(part) else part,
+        tree,
+        is_leaf=stacked,
+    )
+
+
+def _is_trunk(part: Any) -> bool:
+    """Whether these are the parameters of a `Transformer`, at "TOWER/transformer"."""
+    return isinstance(part, dict) and any(name.startswith("block_") for name in part)
 
 
 def update(

@@ -18,7 +18,13 @@ from smile_jax.models import (
 )
 from smile_jax.models.heads import TemporalPool, ViewFusion
 from smile_jax.models.smile import prototypes
-from smile_jax.models.transformer import Transformer, TransformerConfig, attend
+from smile_jax.models.transformer import (
+    Transformer,
+    TransformerConfig,
+    attend,
+    stack_blocks,
+    unstack_blocks,
+)
 
 SMALL = {"patch_size": 8, "width": 16, "depth": 2, "heads": 2, "mlp_width": 32}
 
@@ -44,6 +50,11 @@ def test_vision_tower(rng, stem, pool, dtype):
     assert np.abs(out[0] - out[1]).max() > 0.1
 
 
+def with_trunk(change, params):
+    trunk = change(params["params"]["transformer"])
+    return {"params": params["params"] | {"transformer": trunk}}
+
+
 @pytest.mark.parametrize("scan", [False, True])
 @pytest.mark.parametrize("remat", ["none", "cheap", "full"])
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("bfloat16", 0.05)])
@@ -52,13 +63,16 @@ def test_how_it_is_computed_changes_nothing(rng, remat, scan, dtype, tolerance):
     images = jnp.array(rng.normal(size=(2, 16, 16, 3)), jnp.float32)
     sizes = SMALL | {"depth": 3, "lora_rank": 2, "dtype": dtype}
     plain = VisionTower(VisionConfig(**sizes))
-    other = VisionTower(VisionConfig(**sizes, remat=remat, scan=scan))
+    other = VisionTower(VisionConfig(**sizes, remat=remat))
     params, theirs = (m.init(jax.random.PRNGKey(0), images) for m in (plain, other))
     jax.tree.map(np.testing.assert_array_equal, params, theirs)
+    theirs = with_trunk(stack_blocks, params) if scan else params
     ours, others = (
-        jax.value_and_grad(lambda p, m=m: (m.apply(p, images) ** 3).sum())(params)
-        for m in (plain, other)
+        jax.value_and_grad(lambda p, m=m: (m.apply(p, images) ** 3).sum())(p)
+        for m, p in ((plain, params), (other, theirs))
     )
+    if scan:
+        others = others[0], with_trunk(unstack_blocks, others[1])
     ours, others = (
         jax.tree.map(lambda x: x.astype(jnp.float32), x) for x in (ours, others)
     )
@@ -99,16 +113,18 @@ def test_attention_is_jax_own(rng, dtype, tolerance, masked):
     )
 
 
-@pytest.mark.parametrize("depth, scan", [(1, False), (3, False), (1, True), (3, True)])
+@pytest.mark.parametrize("depth, scan", [(1, False), (3, False), (3, True)])
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_what_only_the_first_token_needs(rng, depth, scan, norm_first):
     """The last block leaves out the rest: same parameters, result and gradient."""
     sizes = {"width": 8, "depth": depth, "heads": 2, "mlp_width": 16}
-    config = TransformerConfig(**sizes, scan=scan, norm_first=norm_first)
+    config = TransformerConfig(**sizes, norm_first=norm_first)
     whole, first = Transformer(config), Transformer(config, first_only=True)
     x = jnp.array(rng.normal(size=(2, 5, 8)), jnp.float32)
     mask = jnp.ones((2, 1, 5, 5), bool).at[1, :, :, 3:].set(False)
     params = whole.init(jax.random.PRNGKey(0), x)
+    if scan:
+        params = {"params": stack_blocks(params["params"])}
     assert first.apply(params, x, mask).shape == (2, 1, 8)
     ours, theirs = (
         jax.value_and_grad(lambda p, m=m: (m.apply(p, x, mask)[:, 0] ** 3).sum())(
@@ -128,8 +144,9 @@ def test_a_scanned_tower_is_one_block_to_the_compiler(rng):
 
     def operations(depth, scan):
         sizes = SMALL | {"depth": depth}
-        tower = VisionTower(VisionConfig(**sizes, scan=scan))
+        tower = VisionTower(VisionConfig(**sizes))
         params = tower.init(jax.random.PRNGKey(0), images)
+        params = with_trunk(stack_blocks, params) if scan else params
         return jax.jit(tower.apply).lower(params, images).as_text().count("dot_general")
 
     assert operations(8, scan=True) == operations(2, scan=True)

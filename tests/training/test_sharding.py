@@ -7,8 +7,14 @@ import pytest
 
 from smile_jax import parallel
 from smile_jax.training.optimizer import OptimizerConfig, make_optimizer
-from smile_jax.training.sharding import StateLayout, update
+from smile_jax.training.sharding import (
+    StateLayout,
+    stack_factors,
+    stack_towers,
+    update,
+)
 from smile_jax.training.state import TrainState
+from smile_jax.training.tuning import TuneConfig, learning_rates
 
 DEVICES = 8
 SHAPES = {"head": {"kernel": (5, 7), "bias": (7,)}, "norm": {"scale": (16,)}, "s": ()}
@@ -18,11 +24,11 @@ def tree(draw, shapes=SHAPES):
     return jax.tree.map(draw, shapes, is_leaf=lambda x: isinstance(x, tuple))
 
 
-def make_state(rng, dtype=np.float32):
-    params = tree(lambda shape: rng.normal(size=shape).astype(dtype))
+def make_state(rng, dtype=np.float32, shapes=SHAPES):
+    params = tree(lambda shape: rng.normal(size=shape).astype(dtype), shapes)
     factors = jax.tree.map(lambda _: 0.5, params)
     optimizer = make_optimizer(OptimizerConfig(warmup=0.0), 10, factors)
-    nothing = np.zeros(0)
+    nothing = np.zeros(0, np.float32)
     state = TrainState(
         np.int32(0), params, {}, optimizer.init(params), nothing, nothing, nothing
     )
@@ -86,3 +92,71 @@ def test_a_device_holds_its_share(rng):
         if np.issubdtype(x.dtype, np.floating):
             pieces = [s.data.size for s in x.addressable_shards]
             assert pieces == [-(-whole.size // DEVICES)] * DEVICES
+
+
+BLOCK = {"query": {"kernel": (8, 6), "bias": (6,)}}
+TOWER = {"transformer": {f"block_{i}": BLOCK for i in range(12)}, "norm": (6,)}
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_stacked_blocks_are_the_same_updates(rng, in_pieces):
+    """Twelve blocks: "block_10" comes after "block_9"."""
+    shapes = {"vision": TOWER, "text": TOWER}
+    state, _ = make_state(rng, shapes=shapes)
+    tune = TuneConfig(layer_decay=1.0 if in_pieces else 0.8)
+    rates = learning_rates(state.params, tune, {"vision": 12, "text": 12})
+    gradients = tree(lambda s: rng.normal(size=s).astype(np.float32), shapes)
+
+    def run(towers):
+        layout = StateLayout(state, in_pieces=in_pieces, stacked=towers)
+        factors = stack_factors(rates, state.params, towers)
+        optimizer = make_optimizer(OptimizerConfig(warmup=0.0), 10, factors)
+
+        def step(state, batch):
+            del batch
+            params, moments, _ = update(
+                optimizer,
+                stack_towers(gradients, towers),
+                state.optimizer,
+                state.params,
+                clip_norm=1.0,
+                in_pieces=in_pieces,
+                axis_name=parallel.AXIS,
+            )
+            return state.replace(params=params, optimizer=moments), {}
+
+        compiled = parallel.pmap_step(step, state_axes=layout.axes)
+        there = layout.put(state)
+        shapes = jax.tree.map(lambda x: (x.shape, x.dtype), there)
+        wanted = jax.tree.map(
+            lambda x: (x.shape, x.dtype), layout.shapes(state, DEVICES)
+        )
+        assert shapes == wanted
+        for _ in range(2):
+            there, _ = compiled(there, np.zeros(DEVICES))
+        return there, layout.fetch(there)
+
+    (plain, ours), (stacked, theirs) = run(()), run(("vision",))
+    assert len(stacked.params["vision"]["transformer"]) == 2
+    assert len(stacked.params["text"]["transformer"]) == 12
+    kernel = stacked.params["vision"]["transformer"]["blocks"]["query"]["kernel"]
+    assert kernel.shape == (11, 8, 6)
+    assert len(jax.tree.leaves(plain)) > len(jax.tree.leaves(stacked))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7),
+        ours,
+        theirs,
+    )
+
+
+def test_rates_of_stacked_blocks():
+    params = {"vision": tree(np.zeros, TOWER)}
+    rates = learning_rates(params, TuneConfig(layer_decay=0.5), {"vision": 12})
+    vision = stack_factors(rates, params, ["vision"])["vision"]
+    kernel = vision["transformer"]["blocks"]["query"]["kernel"]
+    assert kernel.shape == (11, 1, 1)
+    np.testing.assert_allclose(kernel.ravel(), 0.5 ** np.arange(12, 1, -1))
+    assert vision["transformer"]["block_11"]["query"]["kernel"] == 0.5
+    same = jax.tree.map(lambda _: 1.0, params)
+    alike = stack_factors(same, params, ["vision"])["vision"]["transformer"]["blocks"]
+    assert alike == {"query": {"kernel": 1.0, "bias": 1.0}}

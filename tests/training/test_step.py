@@ -6,8 +6,7 @@ import pytest
 
 from smile_jax import parallel
 from smile_jax.data.pipeline import train_batches
-from smile_jax.training.plan import build, make_plan
-from smile_jax.training.sharding import StateLayout
+from smile_jax.training.plan import build, make_layout, make_plan
 from smile_jax.training.step import MAX_LOGIT_SCALE
 from tests.training.common import shrunk_config
 
@@ -16,9 +15,8 @@ def run_steps(config, steps, devices):
     """State after some steps on some devices, with the metrics of the last."""
     plan = make_plan(config)
     _, state, step = build(config, plan)
-    layout = StateLayout(state, in_pieces=config.train.shard_moments)
-    if config.train.shard_moments:
-        assert devices == jax.device_count()
+    layout = make_layout(config, state)
+    if devices == jax.device_count():
         state = layout.put(state)
     compiled = parallel.pmap_step(step, jax.devices()[:devices], layout.axes)
     batches = train_batches(
@@ -82,12 +80,22 @@ def test_micro_batches_change_nothing(tiny_dataset, source):
     assert_same_run(run_steps(config, steps=3, devices=2), whole)
 
 
-def test_moments_in_pieces_change_nothing(tiny_dataset):
-    config = shrunk_config(tiny_dataset)
-    whole = run_steps(config, steps=3, devices=8)
-    config.train.shard_moments = True
-    pieces = run_steps(config, steps=3, devices=8)
-    assert_same_run(pieces, whole)
+DEEP = {"model.vision.depth": 3, "model.text.depth": 3}
+SCAN = {"model.vision.scan": True, "model.text.scan": True}
+
+
+@pytest.fixture(scope="module")
+def plain_layout(tiny_dataset):
+    return run_steps(shrunk_config(tiny_dataset, **DEEP), steps=3, devices=8)
+
+
+@pytest.mark.parametrize("scan, in_pieces", [({}, True), (SCAN, False), (SCAN, True)])
+def test_how_the_state_lies_changes_nothing(
+    tiny_dataset, plain_layout, scan, in_pieces
+):
+    config = shrunk_config(tiny_dataset, **DEEP, **scan)
+    config.train.shard_moments = in_pieces
+    assert_same_run(run_steps(config, steps=3, devices=8), plain_layout)
 
 
 @pytest.mark.parametrize("devices", [1, 8])
