@@ -43,8 +43,9 @@ class StepCost:
       estimated_step_seconds: {"compute", "memory", "network"}: at the chip's peaks, and
         "step", the largest of the first two plus the third, as if nothing overlapped
         it; None for a chip whose peaks are not known. "memory" is of the bytes that XLA
-        counts, more than travel: what stays in fast memory is in it too.
-      estimated_utilisation: share of the peak, were the estimate true.
+        counts, more than travel: what stays in fast memory is in it too. It counts
+        a loop once, so with `scan` or `micro_batches` "memory" and "step" are None.
+      estimated_utilisation: share of the peak, were the estimate true; None without it.
       compile_seconds: of XLA.
     """
 
@@ -54,7 +55,7 @@ class StepCost:
     hbm_bytes_per_device: dict[str, int | None]
     flops_per_device_step: float
     collective_bytes_per_device_step: dict[str, float]
-    estimated_step_seconds: dict[str, float] | None
+    estimated_step_seconds: dict[str, float | None] | None
     estimated_utilisation: float | None
     compile_seconds: float
 
@@ -159,7 +160,10 @@ def compile_step(config: ConfigDict, plan: Plan, topology: str) -> StepCost:
     kind = devices[0].device_kind
     sent = collective_bytes(compiled.as_text(), len(devices))
     hbm = _memory(compiled, kind)
-    times = _estimate(kind, flops, _traffic(compiled), sum(sent.values()))
+    loops = config.train.micro_batches > 1 or config_lib.scanned_towers(config)
+    traffic = None if loops else _traffic(compiled)
+    times = _estimate(kind, flops, traffic, sum(sent.values()))
+    share = times["compute"] / times["step"] if times and times["step"] else None
     return StepCost(
         topology=topology,
         devices=len(devices),
@@ -168,7 +172,7 @@ def compile_step(config: ConfigDict, plan: Plan, topology: str) -> StepCost:
         flops_per_device_step=flops,
         collective_bytes_per_device_step=sent | {"total": sum(sent.values())},
         estimated_step_seconds=times,
-        estimated_utilisation=times["compute"] / times["step"] if times else None,
+        estimated_utilisation=share,
         compile_seconds=seconds,
     )
 
@@ -212,12 +216,14 @@ def _traffic(compiled: Any) -> float:
 
 
 def _estimate(
-    kind: str, flops: float, traffic: float, sent: float
-) -> dict[str, float] | None:
+    kind: str, flops: float, traffic: float | None, sent: float
+) -> dict[str, Any] | None:
     if kind not in CHIPS:
         return None
     chip = CHIPS[kind]
     compute, network = flops / chip.flops, sent / chip.network
-    memory = traffic / chip.bandwidth
-    step = max(compute, memory) + network
+    memory = step = None
+    if traffic is not None:
+        memory = traffic / chip.bandwidth
+        step = max(compute, memory) + network
     return {"compute": compute, "memory": memory, "network": network, "step": step}

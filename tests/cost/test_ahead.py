@@ -1,10 +1,15 @@
 """`python -m smile_jax.aot`, as a user would call it."""
 
 import json
+import pathlib
 
+import jax
 import pytest
 
+from smile_jax.cost.ahead import compile_step, plan_without_data
+from smile_jax.cost.chips import CHIPS, Chip
 from tests.conftest import run_module
+from tests.training.common import shrunk_config
 
 DEMO = ("--config=experiments/demo.py", "--image_size=64")
 
@@ -38,6 +43,20 @@ def test_local_devices_share_the_work():
     share = one["flops_per_device_step"] / four["flops_per_device_step"]
     assert share == pytest.approx(4, rel=0.05)
     assert one["estimated_step_seconds"] is None  # a CPU's peaks are not known
+
+
+def test_no_estimate_of_what_xla_counts_once(monkeypatch):
+    """It counts one round of a loop, and would find the step several times faster."""
+    kind = jax.devices()[0].device_kind
+    monkeypatch.setitem(CHIPS, kind, Chip(1e12, 1e12, 1e11, 1e10))
+    config = shrunk_config(pathlib.Path("none"), **{"model.vision.depth": 3})
+    for scan in (False, True):
+        config.model.vision.scan = scan
+        plan = plan_without_data(config, image_size=16)
+        cost = compile_step(config, plan, "local:1")
+        assert cost.estimated_step_seconds["compute"] > 0
+        for number in (cost.estimated_step_seconds["step"], cost.estimated_utilisation):
+            assert number is None if scan else number > 0
 
 
 @pytest.mark.parametrize(
