@@ -6,10 +6,11 @@ r"""ICT-FaceKit's scan-derived heads at 64 pixels, on two CPU cores.
         --workdir=runs/ict_static
     python -m smile_jax.evaluate --workdir=runs/ict_static
 
-With 24 of the 100 identity modes, as measured on two CPU cores that ran tests besides:
-12 minutes of training. 20 held-out people, six expressions, chance 0.167. Linear probe
-0.898, zero-shot 0.896; random_init 0.375, pixels_pca 0.569 (linear probes). One seed,
-one fold. In words that it was not trained with, zero-shot falls to 0.215: see
+With 24 of the 100 identity modes, as measured on two CPU cores that did other work
+besides: 15 minutes of training. 20 held-out people, six expressions, chance 0.167.
+Linear probe 0.885, zero-shot 0.875; random_init 0.377, pixels_pca 0.569 (linear
+probes). One seed, one fold; rounding alone moves them by 0.02. In words that it was not
+trained with, zero-shot falls to 0.204: see
 experiments/ict_minilm.py.
 """
 
