@@ -7,7 +7,7 @@ r"""`ict_static` with the frozen text tower of all-MiniLM-L6-v2: zero-shot in an
     python -m smile_jax.evaluate --workdir=runs/ict_minilm \
         --prompts=experiments/prompts_reworded.yaml
 
-On two CPU cores: 10 minutes of training (18 beside other work); zero-shot 0.894 on 20
+On two CPU cores, beside other work: 18 minutes of training; zero-shot 0.894 on 20
 held-out people, 0.879 in the reworded prompts, none of which was seen in training;
 linear probe 0.902.
 

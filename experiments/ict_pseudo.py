@@ -12,9 +12,10 @@ r"""No labels: eighty people, from a model that was trained on nine others.
     python -m smile_jax.evaluate --workdir=runs/ict_pseudo
 
 Its own zero-shot guesses become targets. The expressions are balanced by design, so the
-uniform alignment is fair here. On two CPU cores: 6 minutes; 20 held-out people, one
-seed, one fold: linear probe from 0.615 to 0.646, zero-shot from 0.575 to 0.596 (labels
-of the eighty give 0.894). experiments/results.md has what else was tried.
+uniform alignment is fair here. On two CPU cores: 9 minutes beside other work; 20
+held-out people, one seed, one fold: linear probe from 0.615 to 0.646, zero-shot from
+0.575 to 0.596 (labels of the eighty give 0.894). experiments/results.md has what else
+was tried.
 """
 
 from experiments import ict_minilm

@@ -10,8 +10,7 @@ With 24 of the 100 identity modes, as measured on two CPU cores that did other w
 besides: 15 minutes of training. 20 held-out people, six expressions, chance 0.167.
 Linear probe 0.885, zero-shot 0.875; random_init 0.377, pixels_pca 0.569 (linear
 probes). One seed, one fold; rounding alone moves them by 0.02. In words that it was not
-trained with, zero-shot falls to 0.204: see
-experiments/ict_minilm.py.
+trained with, zero-shot falls to 0.204: see experiments/ict_minilm.py.
 """
 
 from experiments import demo

@@ -113,7 +113,7 @@ def test_attention_is_jax_own(rng, dtype, tolerance, masked):
     )
 
 
-@pytest.mark.parametrize("depth, scan", [(1, False), (3, False), (3, True)])
+@pytest.mark.parametrize("depth, scan", [(1, False), (3, False), (1, True), (3, True)])
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_what_only_the_first_token_needs(rng, depth, scan, norm_first):
     """The last block leaves out the rest: same parameters, result and gradient."""
