@@ -45,6 +45,7 @@ def test_experiments_are_valid(experiment):
         ("data.classes", (), r"at least 2"),
         ("text_source", "pseudos", r"did you mean 'pseudo'"),
         ("tune.vision", "LoRA", r"tune\.vision='LoRA': must be one of"),
+        ("model.vision.attention", "cudnn", r"it knows bfloat16 .* set .auto."),
         ("pseudo.frequencies", (0.5, 0.5), r"one for each of the 6 data\.classes"),
     ],
 )
