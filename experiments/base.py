@@ -91,7 +91,9 @@ def get_config() -> ConfigDict:
     e.align = True  # pull predictions towards the frequencies below
     e.frequencies = ()  # of data.classes; () is uniform: for sets balanced by design
     e.sinkhorn_steps = 0  # balance every batch on its own; 0 uses the moving average
-    c.loss = w = ConfigDict()
+    c.objective = ConfigDict()
+    c.objective.name = "smile"  # a method of `smile_jax.objectives`
+    c.loss = w = ConfigDict()  # each method takes the keys that it has fields for
     w.decorrelation = 1.0  # weight of term 1
     w.alignment = 1.0  # weight of term 2
     w.redundancy = 0.1  # weight of term 3
@@ -99,6 +101,11 @@ def get_config() -> ConfigDict:
     w.alignment_over = "bank"  # term 2: the prompt "bank", or "pairs" in the batch
     w.text_to_image = 0.5  # weight of text-to-image inside term 2
     w.form = "auto"  # of term 1: "auto", "gram" (B x B) or "full" (D x D)
+    w.temperature = 0.1  # of "infonce"
+    w.invariance = 25.0  # weights of "vicreg"
+    w.variance = 25.0
+    w.covariance = 1.0
+    w.num_action_units = 22  # of "action_units": columns of the records' feature
 
     c.optimizer = o = ConfigDict()  # AdamW
     o.learning_rate = 5e-4  # peak

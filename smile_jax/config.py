@@ -1,19 +1,23 @@
 """Validation of a config, and its translation to the pure code's dataclasses."""
 
+import dataclasses
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from smile_jax.data.augment import AugmentConfig
 from smile_jax.data.channels import CHANNELS
+from smile_jax.data.fields import DERIVED
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.prompts import STYLES
-from smile_jax.losses import LossWeights
 from smile_jax.models.transformer import ACTIVATIONS, ATTENTION, REMAT, fits_cudnn
+from smile_jax.objectives import OBJECTIVES, SOURCES, Objective, TextSource
+from smile_jax.pytree import flatten
 from smile_jax.training.optimizer import OptimizerConfig
 from smile_jax.training.start import Start
-from smile_jax.training.step import PseudoConfig, StepConfig
+from smile_jax.training.step import StepConfig
 from smile_jax.training.tuning import REGIMES, TuneConfig
 
 
@@ -35,7 +39,8 @@ _CHOICES = {
     "model.text.dtype": ("float32", "bfloat16"),
     "model.text.remat": tuple(REMAT),
     "model.text.attention": ("auto", "xla"),  # its texts are masked
-    "text_source": ("weak", "captions", "pseudo", "none"),
+    "objective.name": tuple(OBJECTIVES),
+    "text_source": tuple(SOURCES),
     "tune.vision": REGIMES,
     "tune.text": REGIMES,
     "prompts.style": (*STYLES, "all"),
@@ -84,7 +89,7 @@ def validate(config: ConfigDict, devices: int) -> None:
     Raises:
       ConfigError: every problem, each with the key, the value and what is allowed.
     """
-    flat = flatten(config.to_dict())
+    flat = flatten(config.to_dict(), sep=".")
     problems = []
     for key, choices in _CHOICES.items():
         if flat[key] not in choices:
@@ -95,6 +100,8 @@ def validate(config: ConfigDict, devices: int) -> None:
         if not low <= flat[key] <= high:
             problems.append(f"{key}={flat[key]}: must be between {low} and {high}")
     problems += _joint_problems(config, devices)
+    if flat["objective.name"] in OBJECTIVES and flat["text_source"] in SOURCES:
+        problems += _objective_problems(config)
     if problems:
         raise ConfigError(_listed(problems))
 
@@ -158,12 +165,44 @@ def _joint_problems(c: ConfigDict, devices: int) -> list[str]:
                 f"model.{tower}.attention='cudnn': it knows bfloat16 and heads of 8, "
                 f"16, ... 128, not {t.dtype} and {t.width // t.heads}; set 'auto'"
             )
-    if c.data.views < 2 and c.loss.decorrelation:
-        problems.append("data.views=1: term 1 needs 2 views, or loss.decorrelation=0")
     if len(set(c.data.classes)) < 2:
         problems.append(f"data.classes={tuple(c.data.classes)}: name at least 2")
-    if c.text_source == "none" and not c.loss.decorrelation:
-        problems.append("text_source='none' and loss.decorrelation=0: nothing to learn")
+    return problems
+
+
+def _objective_problems(c: ConfigDict) -> list[str]:
+    """What the method and its text source do not go together with."""
+    source = source_class(c)
+    objective = make_objective(c, num_prompts=len(c.data.classes))
+    problems = objective.problems(source())
+    if c.data.views < objective.min_views:
+        problems.append(
+            f"data.views={c.data.views}: objective.name={c.objective.name!r} needs 2 "
+            "views, or loss.decorrelation=0"
+        )
+    known = c.model.start_from or c.model.pretrained
+    if source.makes_targets and not known:
+        problems.append(
+            f"text_source={source.name!r}: the targets are the model's own zero-shot "
+            "guesses, and this one knows nothing yet; set model.pretrained or "
+            "model.start_from"
+        )
+    if source.makes_targets and c.model.pretrained_text:
+        problems.append(
+            f"model.pretrained_text={c.model.pretrained_text!r} and "
+            f"text_source={source.name!r}: images do not know that tower's space yet, "
+            "and guesses mean nothing; train with labels or captions, then set "
+            "model.start_from"
+        )
+    if source.makes_targets and c.tune.text != "frozen":
+        problems.append(
+            f"text_source={source.name!r} and tune.text={c.tune.text!r}: guesses would "
+            "chase prompts that move; use tune.text='frozen'"
+        )
+    if c.prompts.view_aware and (source.own_texts or c.loss.alignment_over == "pairs"):
+        problems.append(
+            "prompts.view_aware=True: captions and pairs have one text for all views"
+        )
     return problems
 
 
@@ -173,24 +212,6 @@ def _text_problems(c: ConfigDict) -> list[str]:
         problems.append(
             "model.start_from and model.pretrained(_text) are both set: a run's towers "
             "come from one of them"
-        )
-    known = c.model.start_from or c.model.pretrained
-    if c.text_source == "pseudo" and not known:
-        problems.append(
-            "text_source='pseudo': the targets are the model's own zero-shot guesses, "
-            "and this one knows nothing yet; set model.pretrained or model.start_from"
-        )
-    if c.text_source == "pseudo" and c.model.pretrained_text:
-        problems.append(
-            f"model.pretrained_text={c.model.pretrained_text!r} and "
-            "text_source='pseudo': images do not know that tower's space yet, and "
-            "guesses mean nothing; train with labels or captions, then set "
-            "model.start_from"
-        )
-    if c.text_source == "pseudo" and c.tune.text != "frozen":
-        problems.append(
-            f"text_source='pseudo' and tune.text={c.tune.text!r}: guesses would chase "
-            "prompts that move; use tune.text='frozen'"
         )
     p = c.pseudo
     frequencies = tuple(p.frequencies)
@@ -204,17 +225,6 @@ def _text_problems(c: ConfigDict) -> list[str]:
         problems.append(
             f"pseudo.sinkhorn_steps={p.sinkhorn_steps} and pseudo.align=False: "
             "balancing needs frequencies to balance to"
-        )
-    if c.prompts.view_aware and (
-        c.text_source == "captions" or c.loss.alignment_over == "pairs"
-    ):
-        problems.append(
-            "prompts.view_aware=True: captions and pairs have one text for all views"
-        )
-    if c.text_source == "pseudo" and c.loss.alignment_over == "pairs":
-        problems.append(
-            "loss.alignment_over='pairs' and text_source='pseudo': guesses are over "
-            "the bank; use loss.alignment_over='bank'"
         )
     return problems
 
@@ -232,7 +242,7 @@ def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
     ):
         missing = [name for name in asked if name not in there]
         unlabelled = what == "data.classes" and not there
-        if missing and not (unlabelled and config.text_source != "weak"):
+        if missing and not (unlabelled and not sees_labelled_only(config)):
             problems.append(
                 f"{what}: {missing} are not in the dataset, which has {there}"
             )
@@ -245,10 +255,17 @@ def validate_against(config: ConfigDict, dataset: FaceDataset) -> None:
             f"data.clip={config.data.clip!r}: the dataset has {dataset.clips}; build "
             "it with frames > 0 for 'views', with dynamic=True for 'dynamic'"
         )
-    if config.text_source == "captions" and dataset.captions is None:
+    for name in needs(config):
+        if name not in (*DERIVED, *dataset.stored):
+            problems.append(
+                f"objective.name={config.objective.name!r}: needs {name!r}, which the "
+                f"records of {dataset.path} lack; they have "
+                f"{', '.join(sorted(dataset.stored))}"
+            )
+    if source_class(config).own_texts and dataset.captions is None:
         problems.append(
-            f"text_source='captions': the dataset at {dataset.path} has no captions; "
-            "build it with captions=True in its config"
+            f"text_source={config.text_source!r}: the dataset at {dataset.path} has no "
+            "captions; build it with captions=True in its config"
         )
     if config.augment.relight and config.data.clip == "dynamic":
         problems.append(
@@ -271,24 +288,17 @@ def step_config(
     dataset: FaceDataset,
     start: Start,
     clip_shape: tuple[int, ...],
-    steps: int,
 ) -> StepConfig:
     """What the train step needs to know; `clip_shape` is (T, V, H, W, C)."""
-    loss, pseudo = config.loss.to_dict(), config.pseudo.to_dict()
-    pairs = loss.pop("alignment_over") == "pairs"
-    warmup_steps = round(pseudo.pop("warmup") * steps)
     patches = start.model.vision.patches(*clip_shape[2:4])
     return StepConfig(
         augment=AugmentConfig(**config.augment.to_dict()),
-        loss=LossWeights(**loss, pairs=pairs, redundancy_mode=start.model.redundancy),
-        pseudo=PseudoConfig(**pseudo, warmup_steps=warmup_steps),
         channels=dataset.channels,
         inputs=tuple(config.data.inputs),
         mean=start.mean,
         std=start.std,
         num_views=config.data.views,
         teacher_views=dataset.spread_views(config.data.views),
-        text_source=config.text_source,
         train_text=tune_config(config).text != "frozen",
         ema_decay=config.optimizer.ema_decay,
         from_random=not (config.model.start_from or config.model.pretrained),
@@ -300,10 +310,61 @@ def step_config(
     )
 
 
+def by_field_name(kind: type, *values: Mapping[str, Any]) -> Any:
+    """A dataclass whose fields are taken from mappings, the last one first."""
+    given: dict[str, Any] = {}
+    for mapping in values:
+        given |= mapping
+    names = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in given.items() if name in names})
+
+
+def make_objective(config: ConfigDict, *, num_prompts: int) -> Objective:
+    """The method that a config names, for a bank of so many prompts."""
+    return by_field_name(
+        OBJECTIVES[config.objective.name],
+        config.loss.to_dict(),
+        {
+            "redundancy_mode": config.model.redundancy,
+            "projector_dim": config.model.projector_dim,
+            "num_classes": len(config.data.classes),
+            "num_prompts": num_prompts,
+        },
+    )
+
+
+def source_class(config: ConfigDict) -> type[TextSource]:
+    """The kind of text source that a config names."""
+    return SOURCES[config.text_source]
+
+
+def make_source(config: ConfigDict, steps: int) -> TextSource:
+    """The text source that a config names, of a run of so many steps."""
+    warmup = {"warmup_steps": round(config.pseudo.warmup * steps)}
+    return by_field_name(source_class(config), config.pseudo.to_dict(), warmup)
+
+
+def needs(config: ConfigDict) -> set[str]:
+    """Fields of a batch that its method and text source ask for."""
+    return {*OBJECTIVES[config.objective.name].needs, *source_class(config).needs()}
+
+
+def uses_labels(config: ConfigDict) -> bool:
+    """Whether a run learns from labels of training subjects."""
+    method = OBJECTIVES[config.objective.name]
+    return method.uses_labels or source_class(config).uses_labels
+
+
+def sees_labelled_only(config: ConfigDict) -> bool:
+    """Whether a run sees clips of `data.classes` alone: each needs its class."""
+    method = OBJECTIVES[config.objective.name]
+    return "label" in method.needs or source_class(config).uses_labels
+
+
 def tune_config(config: ConfigDict) -> TuneConfig:
     """What trains. Without text the text tower has no gradient, so it is frozen."""
     tune = config.tune
-    text = "frozen" if config.text_source == "none" else tune.text
+    text = tune.text if source_class(config).has_text else "frozen"
     return TuneConfig(tune.vision, text, tune.last_blocks, tune.layer_decay)
 
 
@@ -312,17 +373,6 @@ def optimizer_config(config: ConfigDict) -> OptimizerConfig:
     fields = config.optimizer.to_dict()
     del fields["ema_decay"], fields["clip_norm"]
     return OptimizerConfig(**fields)
-
-
-def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def _listed(problems: list[str]) -> str:

@@ -46,6 +46,16 @@ def all_gather(x: jax.Array, axis_name: str | None) -> jax.Array:
     return jax.lax.all_gather(x, axis_name, tiled=True)
 
 
+def own_rows(x: jax.Array, axis_name: str | None) -> jax.Array:
+    """This device's share of the rows of what all devices have: those that it gave to
+    `all_gather`."""
+    if axis_name is None:
+        return x
+    size = len(x) // axis_size(axis_name)
+    first = jax.lax.axis_index(axis_name) * size
+    return jax.lax.dynamic_slice_in_dim(x, first, size)
+
+
 def psum_scatter(x: jax.Array, axis_name: str | None) -> jax.Array:
     """Sum over devices, of which each keeps its share of the last axis."""
     if axis_name is None:

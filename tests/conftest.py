@@ -28,7 +28,15 @@ _PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "smile_jax"
 _COMPILED = {"merging", "numbers", "obj", "raster"}  # numba cannot compile the checks
 _CHECKED = [
     f"smile_jax.{path.parent.name}.{path.stem}"
-    for part in ("mesh", "faces", "data", "losses", "models", "evaluation")
+    for part in (
+        "mesh",
+        "faces",
+        "data",
+        "losses",
+        "models",
+        "objectives",
+        "evaluation",
+    )
     for path in (_PACKAGE / part).glob("[a-z]*.py")
     if path.stem not in _COMPILED
 ]

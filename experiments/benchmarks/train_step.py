@@ -65,7 +65,7 @@ def ours(config: ConfigDict) -> tuple[Callable, float]:
     n = config.train.batch_size
     batch = {
         "views": rng.integers(0, 256, (n, *shapes["views"].shape[2:]), np.uint8),
-        "label": (np.arange(n) % len(config.data.classes)).astype(np.int32),
+        "prompt": (np.arange(n) % len(config.data.classes)).astype(np.int32),
         "row": np.arange(n, dtype=np.int32),
     }
     held = [layout.put(state)]

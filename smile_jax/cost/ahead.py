@@ -19,6 +19,7 @@ from smile_jax.cost.chips import CHIPS
 from smile_jax.cost.collectives import collective_bytes
 from smile_jax.cost.flops import matmul_flops
 from smile_jax.data.channels import num_channels
+from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.schema import FacesConfig
 from smile_jax.training.plan import Plan, build, class_prompts, make_layout
@@ -117,6 +118,7 @@ def plan_without_data(config: ConfigDict, *, image_size: int, frames: int = 1) -
         sequences=nothing.astype(str),
         intensities=nothing,
         captions=None,
+        stored={},
     )
     config_lib.validate_against(config, dataset)
     prompts = class_prompts(config, dataset)
@@ -130,7 +132,7 @@ def plan_without_data(config: ConfigDict, *, image_size: int, frames: int = 1) -
         config.train.steps or 1,
         prompts,
         prompts,
-        nothing,
+        example_fields(config_lib.needs(config), dataset, dataset.classes, nothing),
         (frames, config.data.views, image_size, image_size, channels),
     )
 
@@ -192,9 +194,15 @@ def batch_shapes(config: ConfigDict, plan: Plan, devices: int) -> dict[str, Any]
     views, channels = len(plan.dataset.yaws_deg), num_channels(plan.dataset.channels)
     rows = (devices, config.train.batch_size // devices)
     pixels = (*rows, frames, views, height, width, channels)
-    number = jax.ShapeDtypeStruct(rows, jnp.int32)
-    views_shape = jax.ShapeDtypeStruct(pixels, jnp.uint8)
-    return {"views": views_shape, "label": number, "row": number}
+    shapes = field_shapes(plan.fields, plan.dataset)
+    fields = {
+        name: jax.ShapeDtypeStruct((*rows, *shape), dtype)
+        for name, (shape, dtype) in shapes.items()
+    }
+    return fields | {
+        "views": jax.ShapeDtypeStruct(pixels, jnp.uint8),
+        "row": jax.ShapeDtypeStruct(rows, jnp.int32),
+    }
 
 
 def _memory(compiled: Any, kind: str) -> dict[str, int | None]:

@@ -122,7 +122,7 @@ class FaceDatasetBuilder(
     """Renders every sequence that `sequences` lists; subclasses say where they are.
 
     All examples are in one split, `train`: evaluation splits by subject, see
-    `smile_jax.evaluation.protocols`. Locally every core works; where Beam options are
+    `smile_jax.data.splits`. Locally every core works; where Beam options are
     given, Beam's workers do.
     """
 

@@ -7,7 +7,8 @@ examples however many processes there are, and the position in the data is the s
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import grain
 import numpy as np
@@ -16,6 +17,9 @@ from etils import epath
 
 from smile_jax.data.index import make_index, read_index
 from smile_jax.data.records import CLIPS, FORMAT, DataError, RecordSource
+
+# Name -> (n,) value of every record of a dataset, or None: the records hold it.
+Fields = Mapping[str, np.ndarray | None]
 
 _METADATA = {"channels", "yaws_deg", "classes", "pose", "people"}
 
@@ -36,6 +40,7 @@ class FaceDataset:
       subjects, sequences: (n,) names.
       intensities: (n,).
       captions: (n,) texts, or None where the dataset has none.
+      stored: shape and dtype of every number that records hold, pixels left out.
     """
 
     path: epath.Path
@@ -50,6 +55,7 @@ class FaceDataset:
     sequences: np.ndarray
     intensities: np.ndarray
     captions: np.ndarray | None
+    stored: dict[str, tuple[tuple[int, ...], np.dtype]]
 
     def records_of(self, classes: Sequence[str]) -> np.ndarray:
         """Indices of the records of some classes."""
@@ -114,7 +120,18 @@ def open_dataset(path: str | os.PathLike) -> FaceDataset:
         sequences=index["sequence"],
         intensities=index["intensity"],
         captions=index.get("caption"),
+        stored=_stored(source.builder.info.features),
     )
+
+
+def _stored(features: Any) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Numbers of a record; its class is left out, for `labels` are over all classes."""
+    found = {name: (x.shape, np.dtype(x.np_dtype)) for name, x in features.items()}
+    return {
+        name: (shape, dtype)
+        for name, (shape, dtype) in found.items()
+        if dtype.kind in "iuf" and name not in (*CLIPS, "expression")
+    }
 
 
 def _index(path: epath.Path, source: RecordSource) -> dict[str, np.ndarray]:
@@ -150,27 +167,31 @@ def _version_folder(path: epath.Path) -> epath.Path:
 
 
 class _Selection:
-    """Chosen records, with their labels."""
+    """Chosen records: their pixels and the fields that are asked for."""
 
     def __init__(
-        self, dataset: FaceDataset, records: np.ndarray, labels: np.ndarray, clip: str
+        self, dataset: FaceDataset, records: np.ndarray, fields: Fields, clip: str
     ) -> None:
         self._source = RecordSource(dataset.path)
-        self._records, self._labels, self._clip = records, labels, clip
+        self._records, self._fields, self._clip = records, fields, clip
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        record = self._source[self._records[index]]
-        label = np.int32(self._labels[self._records[index]])
-        return {"views": record[self._clip], "label": label}
+        row = self._records[index]
+        record = self._source[row]
+        fields = {
+            name: np.asarray(record[name] if column is None else column[row])
+            for name, column in self._fields.items()
+        }
+        return {"views": record[self._clip]} | fields
 
 
 def train_batches(
     dataset: FaceDataset,
     records: np.ndarray,
-    labels: np.ndarray,
+    fields: Fields,
     *,
     clip: str,
     batch_size: int,
@@ -186,7 +207,7 @@ def train_batches(
     Args:
       dataset: from `open_dataset`.
       records: indices to train on.
-      labels: (n,) label of every record of the dataset.
+      fields: what batches hold beside the pixels.
       clip: "views" or "dynamic".
       batch_size: global batch B, a multiple of `num_processes`.
       seed: of the shuffling; every epoch has its own order.
@@ -196,12 +217,12 @@ def train_batches(
       workers: processes that decode; 0 for none.
 
     Yields:
-      `views` uint8 [B/P, T, A, H, W, C], `label` int32 [B/P], `row` int32 [B/P]: each
-      example's row in the global batch.
+      `views` uint8 [B/P, T, A, H, W, C], `row` int32 [B/P], each example's row in the
+      global batch, and the fields [B/P, ...].
     """
     local = batch_size // num_processes
     stream = (
-        grain.MapDataset.source(_Selection(dataset, records, labels, clip))
+        grain.MapDataset.source(_Selection(dataset, records, fields, clip))
         .seed(seed)
         .shuffle()
         .repeat()
@@ -231,10 +252,10 @@ def eval_batches(
     threads: int = 2,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Every record once, in order; the last batch is padded, with `weight` 0."""
-    source = _Selection(dataset, records, dataset.labels, clip)
+    source = _Selection(dataset, records, {}, clip)
     stream = grain.MapDataset.source(source).batch(batch_size, drop_remainder=False)
     for batch in stream.to_iter_dataset(grain.ReadOptions(num_threads=threads)):
-        real = len(batch["label"])
+        real = len(batch["views"])
         missing = batch_size - real
         padded = {
             name: np.concatenate([x, np.repeat(x[:1], missing, axis=0)])

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from smile_jax import parallel
 from smile_jax.data.augment import plain_clips
 from smile_jax.data.pipeline import FaceDataset, eval_batches
-from smile_jax.models import Smile
+from smile_jax.models import Encoder
 from smile_jax.training.start import Start
 
 # Pixel baselines see images averaged down to at most this many pixels a side.
@@ -52,7 +52,7 @@ def view_of(config: ConfigDict, dataset: FaceDataset, start: Start) -> Callable:
 
 
 def embed(
-    model: Smile,
+    model: Encoder,
     params: dict,
     view: Callable,
     dataset: FaceDataset,

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
+from smile_jax.models.encoder import PARTS
 from smile_jax.models.pretrained.load import params_of
 from smile_jax.models.pretrained.weights import read_weights, write_tensors
 from smile_jax.models.pretrained.write import describe_towers, write_towers
 from smile_jax.models.towers import TowersConfig
+from smile_jax.pytree import flatten, unflatten
 from smile_jax.training.start import Start, merge_lora, stored_start
-from smile_jax.training.tuning import flatten, unflatten
+from smile_jax.training.versions import upgrade
 
 JSON, WEIGHTS = "smile.json", "smile.safetensors"
 
@@ -20,8 +22,8 @@ JSON, WEIGHTS = "smile.json", "smile.safetensors"
 def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[str]:
     """Writes a recogniser; returns the names of its files.
 
-    LoRA's products are added to the matrices that they belong to. The projector is of
-    pretraining only and left out.
+    LoRA's products are added to the matrices that they belong to. Heads are of training
+    only and left out.
 
     Raises:
       ValueError: the folder is not empty: old files would mix with new ones.
@@ -30,7 +32,7 @@ def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[st
         raise ValueError(f"{out}: not empty; name a new folder, or remove this one")
     out.mkdir(parents=True, exist_ok=True)
     start, params = merge_lora(recognizer.start, flatten(recognizer.params))
-    params = {k: x for k, x in params.items() if not k.startswith("projector/")}
+    params = {k: x for k, x in params.items() if k.split("/")[0] in PARTS}
     towers = _towers_of(start, recognizer.info)
     written = write_towers(out, towers, params) if towers else set()
     rest = {k: x for k, x in params.items() if k not in written}
@@ -47,7 +49,7 @@ def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[st
 
 def load_exported(folder: pathlib.Path) -> tuple[Start, dict[str, Any], dict[str, Any]]:
     """What `export` wrote: the start, nested parameters and info."""
-    info = json.loads((folder / JSON).read_text())
+    info = upgrade(json.loads((folder / JSON).read_text()), folder)
     start = stored_start(info, folder)
     params: dict[str, np.ndarray] = dict(load_file(folder / WEIGHTS))
     towers = _towers_of(start, info) if info["towers"] else None
@@ -103,7 +105,7 @@ Facial expressions from rendered 3D scans or 4D sequences, zero-shot or by its f
 
 | | |
 |---|---|
-| Parameters | {size:.2f} M (projector left out) |
+| Parameters | {size:.2f} M (heads left out) |
 | Trained on | {pathlib.Path(info["dataset"]).parent.parent.name}, fold {info["fold"]} \
 of {c["data"]["folds"]} held out, {info["steps"]} steps of {c["train"]["batch_size"]} |
 | Text | source `{c["text_source"]}`: {labels} |

@@ -21,10 +21,12 @@ from smile_jax.evaluation import exported
 from smile_jax.evaluation.zero_shot import ZeroShot
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.readers import MESH_SUFFIXES
-from smile_jax.models import Smile
+from smile_jax.models import Encoder
+from smile_jax.objectives import SOURCES
+from smile_jax.pytree import flatten, unflatten
 from smile_jax.training.checkpoints import Checkpoints
 from smile_jax.training.start import Start, stored_start
-from smile_jax.training.tuning import flatten, unflatten
+from smile_jax.training.versions import upgrade
 
 
 @dataclasses.dataclass
@@ -54,6 +56,7 @@ class Recognizer:
         finally:
             checkpoints.close()
         params = unflatten(flatten(state["params"]) | flatten(state["ema"]))
+        info = upgrade(info, workdir)
         return cls(stored_start(info, workdir), params, info)
 
     @classmethod
@@ -64,8 +67,8 @@ class Recognizer:
         return cls.of_run(folder)
 
     @functools.cached_property
-    def model(self) -> Smile:
-        return Smile(self.start.model)
+    def model(self) -> Encoder:
+        return Encoder(self.start.model)
 
     def rendering(self, pose: str) -> FacesConfig:
         """How a mesh becomes what the model has seen."""
@@ -125,7 +128,7 @@ class Recognizer:
         Raises:
           ValueError: a prompt does not fit the tower, or the run learned without text.
         """
-        if self.info["text_source"] == "none":
+        if not SOURCES[self.info["text_source"]].has_text:
             raise ValueError(
                 "this run learned without text (text_source='none'), so words mean "
                 "nothing to it; its features serve linear probes and neighbours"

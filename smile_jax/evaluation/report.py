@@ -16,6 +16,7 @@ from sklearn.manifold import TSNE
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
+from smile_jax.objectives import SOURCES
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto;
@@ -93,15 +94,7 @@ def _score_table(results: dict[str, Any]) -> str:
 
 
 def _text_note(results: dict[str, Any]) -> str:
-    note = {
-        "weak": "Pretraining used the prompts of the training subjects' expression "
-        "labels (text source <i>weak</i>). No label of a test subject was seen.",
-        "captions": "Pretraining used the dataset's captions (text source "
-        "<i>captions</i>) and no expression labels.",
-        "pseudo": "Pretraining used no labels of this dataset: targets were the "
-        "averaged model's own zero-shot guesses (text source <i>pseudo</i>).",
-        "none": "Pretraining used no text and no labels (text source <i>none</i>).",
-    }[results["rows"][0]["text_source"]]
+    note = SOURCES[results["rows"][0]["text_source"]].says
     return f"<p>{note}</p>"
 
 

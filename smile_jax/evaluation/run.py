@@ -11,15 +11,17 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from smile_jax.data.prompts import Prompts, make_prompts
+from smile_jax.data.splits import split_records, subject_folds
 from smile_jax.evaluation import metrics
 from smile_jax.evaluation.embed import EmbeddedSet, baseline_pixels, embed, view_of
 from smile_jax.evaluation.probes import linear_probe, nearest_neighbours, pca_features
-from smile_jax.evaluation.protocols import split_records, subject_folds
 from smile_jax.evaluation.zero_shot import ZeroShot, predictions
+from smile_jax.objectives import SOURCES
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
 from smile_jax.training.plan import Plan, build, fresh_start, make_plan
 from smile_jax.training.start import Start, stored_start
 from smile_jax.training.state import TrainState
+from smile_jax.training.versions import upgrade
 
 PROTOCOLS = ("holdout", "kfold")
 NEIGHBOURS = (10, 20)
@@ -68,6 +70,7 @@ def load_run(workdir: pathlib.Path) -> Trained:
     info = checkpoints.read_run()
     if info is None:
         raise CheckpointError(f"{workdir}: its checkpoints cannot be read")
+    info = upgrade(info, workdir)
     config = ConfigDict(info["config"])
     config.data.dir = info["dataset"]  # absolute, wherever this is started
     start = stored_start(info, workdir)
@@ -81,7 +84,7 @@ def load_run(workdir: pathlib.Path) -> Trained:
     restored = checkpoints.restore(initial)
     assert restored is not None  # read_run found one
     checkpoints.close()
-    return Trained(workdir, config, plan, start, model, *restored, initial)
+    return Trained(workdir, config, plan, start, model, restored[0], info, initial)
 
 
 def load_runs(workdir: pathlib.Path, protocol: str) -> list[Trained]:
@@ -238,7 +241,7 @@ def evaluate_fold(
                 x[:split], labels[:split], x[split:], k=k, num_classes=classes
             )
         knows_text = method == "before_training" or (
-            method == "smile" and run.info["text_source"] != "none"
+            method == "smile" and SOURCES[run.info["text_source"]].has_text
         )
         if knows_text:
             held_out = embedded[method].rows(split)

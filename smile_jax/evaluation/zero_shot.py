@@ -7,8 +7,8 @@ import numpy as np
 
 from smile_jax.data.prompts import Prompts
 from smile_jax.evaluation.embed import EmbeddedSet
-from smile_jax.models import Smile
-from smile_jax.models.smile import prototypes
+from smile_jax.models import Encoder
+from smile_jax.models.encoder import prototypes
 from smile_jax.training.bank import embed_prompts
 from smile_jax.training.start import Tokenizer
 
@@ -22,7 +22,7 @@ class ZeroShot:
     """
 
     def __init__(
-        self, model: Smile, params: Any, tokenizer: Tokenizer, prompts: Prompts
+        self, model: Encoder, params: Any, tokenizer: Tokenizer, prompts: Prompts
     ) -> None:
         self._prompts = prompts
         self._embedded = embed_prompts(model, params, tokenizer(prompts.texts))

@@ -1,18 +1,13 @@
-"""The SMILE objective (Behzad, arXiv 2506.01203), one term a file.
-
-The paper states the three terms; every number here is this project's choice.
-"""
+"""Losses of embeddings as pure functions, one a file. Methods put them together."""
 
 from smile_jax.losses.alignment import vision_language_alignment
 from smile_jax.losses.decorrelation import multiview_decorrelation
-from smile_jax.losses.moments import cross_correlation, normalize, standardize
-from smile_jax.losses.objective import LossWeights, smile_objective
 from smile_jax.losses.pairs import paired_alignment
 from smile_jax.losses.pseudo import Prior, pseudo_targets
 from smile_jax.losses.redundancy import cross_modal_redundancy, whiten_bank
+from smile_jax.stats import cross_correlation, normalize, standardize
 
 __all__ = [
-    "LossWeights",
     "Prior",
     "cross_correlation",
     "cross_modal_redundancy",
@@ -20,7 +15,6 @@ __all__ = [
     "normalize",
     "paired_alignment",
     "pseudo_targets",
-    "smile_objective",
     "standardize",
     "vision_language_alignment",
     "whiten_bank",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from smile_jax import parallel
-from smile_jax.losses.moments import (
+from smile_jax.stats import (
     at_least_float32,
     effective_rank,
     example_weights,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from smile_jax.losses.moments import (
+from smile_jax.stats import (
     at_least_float32,
     cross_correlation,
     example_weights,

@@ -1,10 +1,37 @@
-"""What stands between the towers and the losses: pooling, fusion, projector."""
+"""What stands between the towers and the losses: pooling, fusion, heads."""
+
+import dataclasses
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from smile_jax.losses.moments import standardize
+from smile_jax.stats import standardize
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """Layers that only training needs.
+
+    Attributes:
+      make: gives the module, for a device axis (None on one device), that takes the
+        field `reads` to what a method's losses see.
+      reads: a field of `encoder.Embeddings`.
+    """
+
+    make: Callable[[str | None], nn.Module]
+    reads: str
+
+
+def linear(width: int, reads: str, *, bias: bool = False) -> Head:
+    """A head of one matrix."""
+    return Head(lambda _: nn.Dense(width, use_bias=bias), reads)
+
+
+def projector(width: int, reads: str = "features") -> Head:
+    """The head of methods that compare views."""
+    return Head(lambda axis_name: Projector(width, axis_name), reads)
 
 
 class TemporalPool(nn.Module):
@@ -20,9 +47,7 @@ class TemporalPool(nn.Module):
     def __call__(
         self,
         features: Float[Array, "B T V F"],
-        frames: Float[Array, "B T"] | None = None,
     ) -> Float[Array, "B V F"]:
-        """`frames` is 1 for real frames and 0 for padding; None means all are real."""
         scores = jnp.zeros((*features.shape[:3], 1), features.dtype)
         if self.kind == "attention":
             hidden = nn.tanh(nn.Dense(features.shape[-1], name="hidden")(features))
@@ -30,8 +55,6 @@ class TemporalPool(nn.Module):
                 1, use_bias=False, kernel_init=nn.initializers.zeros, name="query"
             )
             scores = query(hidden)
-        if frames is not None:
-            scores = jnp.where(frames[:, :, None, None] > 0, scores, -jnp.inf)
         return (nn.softmax(scores, axis=1) * features).sum(axis=1)
 
 
@@ -69,12 +92,11 @@ class Projector(nn.Module):
     def __call__(
         self,
         features: Float[Array, "B V F"],
-        weights: Float[Array, "B"] | None = None,
     ) -> Float[Array, "B V D"]:
         x = features
         for i in range(2):
             x = nn.Dense(self.width, use_bias=False, name=f"linear_{i}")(x)
-            x = standardize(x, weights=weights, axis_name=self.axis_name)
+            x = standardize(x, axis_name=self.axis_name)
             scale = self.param(f"scale_{i}", nn.initializers.ones, (self.width,))
             bias = self.param(f"bias_{i}", nn.initializers.zeros, (self.width,))
             x = nn.relu(x * scale[None, None] + bias[None, None])

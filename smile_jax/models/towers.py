@@ -7,9 +7,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from smile_jax.losses.moments import normalize
 from smile_jax.models.text import TextConfig, TextTower
 from smile_jax.models.vit import VisionConfig, VisionTower
+from smile_jax.stats import normalize
 
 Family = Literal["clip", "siglip", "bert"]
 
@@ -49,7 +49,7 @@ class TowersConfig:
 
 
 class Towers(nn.Module):
-    """Names of parameters are those of `Smile`, so that one fits into the other."""
+    """Names of parameters are those of `Encoder`, so that one fits into the other."""
 
     config: TowersConfig
 

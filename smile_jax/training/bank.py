@@ -15,9 +15,9 @@ from absl import logging
 
 from smile_jax.data.prompts import Prompts
 from smile_jax.losses import normalize
-from smile_jax.models import Smile, TextTower
-from smile_jax.models.smile import prototypes
-from smile_jax.training.tuning import flatten
+from smile_jax.models import Encoder, TextTower
+from smile_jax.models.encoder import prototypes
+from smile_jax.pytree import flatten
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ def text_inputs(prompts: Prompts, tokenizer: Any) -> TextInputs:
     return TextInputs(tokenizer(prompts.texts), prompts.owners, shape)
 
 
-def encode_bank(model: Smile, params: Mapping[str, Any], text: TextInputs) -> Any:
+def encode_bank(model: Encoder, params: Mapping[str, Any], text: TextInputs) -> Any:
     """Prototypes [G, K, E] of all groups of prompts; traceable."""
     tokens = jnp.asarray(text.tokens)
     embedded: Any = model.apply({"params": params}, tokens, method="embed_text")
@@ -43,7 +43,7 @@ def encode_bank(model: Smile, params: Mapping[str, Any], text: TextInputs) -> An
 
 
 def embed_prompts(
-    model: Smile, params: Mapping[str, Any], tokens: np.ndarray
+    model: Encoder, params: Mapping[str, Any], tokens: np.ndarray
 ) -> np.ndarray:
     """(P, E) unit-norm embeddings of prompts, on the host.
 
@@ -73,7 +73,7 @@ def embed_prompts(
     return embedded
 
 
-def _content_hash(model: Smile, params: Mapping[str, Any], tokens: np.ndarray) -> str:
+def _content_hash(model: Encoder, params: Mapping[str, Any], tokens: np.ndarray) -> str:
     digest = hashlib.sha256(repr(model.config.text).encode())
     digest.update(repr((model.config.embed_dim, tokens.shape)).encode())
     digest.update(np.ascontiguousarray(tokens).tobytes())

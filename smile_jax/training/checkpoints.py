@@ -1,6 +1,7 @@
 """Orbax checkpoints: asynchronous, resumable on any number of devices."""
 
 import contextlib
+import dataclasses
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -65,7 +66,8 @@ class Checkpoints:
             self._manager.save(
                 int(state.step),
                 args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(state), run=ocp.args.JsonSave(run)
+                    state=ocp.args.StandardSave(_filled(state)),
+                    run=ocp.args.JsonSave(run),
                 ),
             )
 
@@ -103,17 +105,17 @@ class Checkpoints:
           CheckpointError: there are checkpoints and none can be read, or they are of
             another model.
         """
-        target = jax.tree.map(np.asarray, like)
+        target = _filled(jax.tree.map(np.asarray, like))
         args = ocp.args.Composite(
             state=ocp.args.StandardRestore(target), run=ocp.args.JsonRestore()
         )
         newest = self._newest(args, lambda state: _check_shapes(state, target))
         if newest is None:
             return None
-        state, run, step = newest
+        parts, run, step = newest
         if set_aside and step != self.latest:
             self._set_aside_after(step)
-        return state, run
+        return like.replace(**parts), run
 
     def _newest(
         self, args: Any, check: Callable[[Any], None]
@@ -183,6 +185,13 @@ class Checkpoints:
                 f"has {free:.1f} GiB free; free some, then start the same command "
                 f"again: the run continues from step {self.latest or 0}"
             ) from error
+
+
+def _filled(state: Any) -> dict[str, Any]:
+    """The parts of a state that hold something: what a method does not carry is not in
+    a checkpoint, and so not missed in one that is older than the part."""
+    parts = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
+    return {name: part for name, part in parts.items() if jax.tree.leaves(part)}
 
 
 def _check_shapes(state: Any, like: Any) -> None:

@@ -9,22 +9,24 @@ import numpy as np
 import optax
 
 from smile_jax.losses import Prior
-from smile_jax.models import Smile
-from smile_jax.models.smile import prototypes
+from smile_jax.models import Encoder
+from smile_jax.models.encoder import prototypes
+from smile_jax.pytree import flatten, unflatten
 from smile_jax.training.bank import TextInputs, embed_prompts
 from smile_jax.training.start import overlay
 from smile_jax.training.state import TrainState, stream_key
-from smile_jax.training.tuning import TuneConfig, flatten, trainable, unflatten
+from smile_jax.training.tuning import TuneConfig, trainable
 
 
 def init_state(
-    model: Smile,
+    model: Encoder,
     make_optimizer: Callable[[Any, Any], optax.GradientTransformation],
     text: TextInputs,
     start: Mapping[str, np.ndarray],
     tune: TuneConfig,
     clip_shape: tuple[int, ...],
     seed: int,
+    extra: Any,
 ) -> tuple[TrainState, optax.GradientTransformation]:
     """Random parameters, those of the start in their places, and what follows of them.
 
@@ -36,6 +38,7 @@ def init_state(
       tune: which parameters train.
       clip_shape: (T, V, H, W, C) of one clip.
       seed: root of all randomness of the run.
+      extra: what the method carries at the start.
 
     Raises:
       ValueError: a parameter of the start does not fit.
@@ -49,7 +52,7 @@ def init_state(
         jax.ShapeDtypeStruct(size, np.float32),
         jax.ShapeDtypeStruct((2, clip_shape[1]), np.int32),
         jax.ShapeDtypeStruct(tokens.shape, tokens.dtype),
-        method=Smile.initialize,
+        method=Encoder.initialize,
     )
     params = unflatten(overlay(flatten(jax.device_get(drawn["params"])), dict(start)))
     c = model.config
@@ -64,5 +67,6 @@ def init_state(
         bank=prototypes(jnp.asarray(embedded), text.owners, text.shape),
         prior=Prior.create(text.shape[1]),
         key=root,
+        extra=extra,
     )
     return jax.device_get(state), optimizer

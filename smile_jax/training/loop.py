@@ -31,6 +31,7 @@ from smile_jax.training.run_info import (
 )
 from smile_jax.training.start import Start, as_computed, stored_start
 from smile_jax.training.state import TrainState
+from smile_jax.training.versions import upgrade
 
 
 def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
@@ -48,6 +49,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
         if stored is None:
             start = fresh_start(config, plan)
         else:
+            stored = upgrade(stored, workdir)
             start = stored_start(stored, workdir)
             start = dataclasses.replace(start, model=as_computed(start.model, config))
             check_same_run(stored, run_info(config, plan), workdir)
@@ -85,7 +87,7 @@ def _loop(
         train_batches(
             plan.dataset,
             plan.pretrain_records,
-            plan.train_labels,
+            plan.fields,
             clip=config.data.clip,
             batch_size=config.train.batch_size,
             seed=config.seed,

@@ -5,16 +5,19 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.core import FrozenDict
 from ml_collections import ConfigDict
 
 from smile_jax import config as config_lib
 from smile_jax import parallel
 from smile_jax.data.channels import num_channels
-from smile_jax.data.pipeline import FaceDataset, open_dataset
+from smile_jax.data.fields import example_fields
+from smile_jax.data.pipeline import FaceDataset, Fields, open_dataset
 from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.protocols import split_records, subject_folds
-from smile_jax.models import Smile
+from smile_jax.data.splits import split_records, subject_folds
+from smile_jax.models import Encoder
+from smile_jax.pytree import select
 from smile_jax.training.bank import text_inputs
 from smile_jax.training.init import init_state
 from smile_jax.training.optimizer import make_optimizer
@@ -22,7 +25,7 @@ from smile_jax.training.sharding import StateLayout, stack_factors
 from smile_jax.training.start import Start, make_start
 from smile_jax.training.state import TrainState
 from smile_jax.training.step import make_train_step
-from smile_jax.training.tuning import learning_rates, select
+from smile_jax.training.tuning import learning_rates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Plan:
     steps: int
     prompts: Prompts  # of the classes, by which evaluation is zero-shot
     train_prompts: Prompts  # what the train step aligns with: those, or captions
-    train_labels: np.ndarray  # (n,) index into them, -1 where there is none
+    fields: Fields  # what batches hold beside the pixels
     clip_shape: tuple[int, ...]  # (T, V, H, W, C) of one clip as the model sees it
 
 
@@ -56,7 +59,8 @@ def make_plan(config: ConfigDict, prompts: Prompts | None = None) -> Plan:
     subjects, fold = dataset.subjects, config.data.fold
     records = dataset.records_of(config.data.classes)
     # Without labels, clips of other classes or of none count too.
-    seen = records if config.text_source == "weak" else np.arange(len(subjects))
+    everything = np.arange(len(subjects))
+    seen = records if config_lib.sees_labelled_only(config) else everything
     folds = subject_folds(subjects[seen], config.data.folds, config.data.fold_seed)
     pretrain, _ = split_records(subjects, seen, folds, fold)
     train, test = split_records(subjects, records, folds, fold)
@@ -66,14 +70,15 @@ def make_plan(config: ConfigDict, prompts: Prompts | None = None) -> Plan:
             1, round(config.train.epochs * len(pretrain) / config.train.batch_size)
         )
     prompts = prompts or class_prompts(config, dataset)
-    train_prompts, labels = prompts, dataset.labels_over(config.data.classes)
-    if config.text_source == "captions":
+    train_prompts, rows = prompts, dataset.labels_over(config.data.classes)
+    if config_lib.source_class(config).own_texts:
         assert dataset.captions is not None  # validate_against has looked
         texts = np.unique(dataset.captions[pretrain])
         train_prompts = plain_prompts(texts.tolist())
         found = np.searchsorted(texts, dataset.captions).clip(max=len(texts) - 1)
         same = texts[found] == dataset.captions
-        labels = np.where(same, found, -1).astype(np.int32)
+        rows = np.where(same, found, -1).astype(np.int32)
+    needed = config_lib.needs(config)
     return Plan(
         dataset,
         folds,
@@ -83,7 +88,7 @@ def make_plan(config: ConfigDict, prompts: Prompts | None = None) -> Plan:
         steps,
         prompts,
         train_prompts,
-        labels,
+        example_fields(needed, dataset, config.data.classes, rows),
         _clip_shape(config, dataset),
     )
 
@@ -100,17 +105,19 @@ def fresh_start(config: ConfigDict, plan: Plan) -> Start:
     return make_start(
         config,
         num_views=len(plan.dataset.yaws_deg),
-        num_classes=len(plan.train_prompts.classes),
         image_size=plan.clip_shape[2],
     )
 
 
 def build(
     config: ConfigDict, plan: Plan, start: Start | None = None
-) -> tuple[Smile, TrainState, Any]:
+) -> tuple[Encoder, TrainState, Any]:
     """The model, its first state on the host, and the step, not yet compiled."""
     start = start or fresh_start(config, plan)
-    model = Smile(start.model, parallel.AXIS)
+    objective = config_lib.make_objective(
+        config, num_prompts=len(plan.train_prompts.classes)
+    )
+    model = Encoder(start.model, FrozenDict(objective.heads()), parallel.AXIS)
     tune = config_lib.tune_config(config)
     depths = {"vision": start.model.vision.depth, "text": start.model.text.depth}
     text = text_inputs(plan.train_prompts, start.tokenizer)
@@ -128,11 +135,17 @@ def build(
         tune,
         plan.clip_shape,
         config.seed,
+        objective.start(),
     )
-    step_config = config_lib.step_config(
-        config, plan.dataset, start, plan.clip_shape, plan.steps
+    step = make_train_step(
+        model,
+        objective,
+        config_lib.make_source(config, plan.steps),
+        optimizer,
+        text,
+        config_lib.step_config(config, plan.dataset, start, plan.clip_shape),
     )
-    return model, state, make_train_step(model, optimizer, text, step_config)
+    return model, state, step
 
 
 def make_layout(config: ConfigDict, state: TrainState) -> StateLayout:

@@ -12,12 +12,15 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from smile_jax.config import flatten
+from smile_jax import config as config_lib
 from smile_jax.losses.decorrelation import cheaper_form
+from smile_jax.objectives.smile import Smile
+from smile_jax.pytree import flatten
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.plan import Plan, memory_of
-from smile_jax.training.start import COMPUTED, FORMAT, Start
+from smile_jax.training.start import COMPUTED, Start
 from smile_jax.training.state import TrainState
+from smile_jax.training.versions import FORMAT
 
 
 def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) -> None:
@@ -25,6 +28,7 @@ def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) 
         sum(np.size(p) for p in jax.tree.leaves(tree))
         for tree in (state.params, state.ema)
     )
+    source = config_lib.source_class(config)
     batch, devices = config.train.batch_size, jax.device_count()
     pieces = devices if config.train.shard_moments else 1
     memory = {name: size / 2**20 for name, size in memory_of(state, pieces).items()}
@@ -40,14 +44,14 @@ def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) 
         f"model      {parameters / 1e6:.2f} M parameters, {trained / 1e6:.2f} M of "
         f"them trained (vision {config.tune.vision}, text {config.tune.text})\n"
         f"start      {'; '.join(start.sources) or 'random'}\n"
-        f"term 1     by {_matrices(config)}\n"
+        f"method     {_method(config)}\n"
         f"memory     {sum(memory.values()):.0f} MiB a device before activations: "
         + ", ".join(f"{name} {size:.0f}" for name, size in memory.items())
         + "\n"
         f"steps      {int(state.step)} of {plan.steps} done, {epochs:.1f} epochs\n"
         f"text       {config.text_source}, {len(plan.train_prompts.texts)} prompts of "
         f"{len(plan.train_prompts.classes)} "
-        f"{'captions' if config.text_source == 'captions' else 'classes'}",
+        f"{'captions' if source.own_texts else 'classes'}",
         flush=True,
     )
     if config.model.projector_dim > 8 * batch:
@@ -57,26 +61,29 @@ def print_plan(config: ConfigDict, plan: Plan, start: Start, state: TrainState) 
         )
 
 
-def _matrices(config: ConfigDict) -> str:
-    """What the first term makes its sums of, in words."""
-    if config.data.views < 2:
-        return "no matrices: it needs two views"
-    batch, views, dims = (
-        config.train.batch_size,
-        config.data.views,
-        config.model.projector_dim,
-    )
-    gram = f"{views} Gram matrices of {batch} x {batch}"
-    full = f"{views * (views - 1) // 2} correlation matrices of {dims} x {dims}"
-    if cheaper_form(batch, views, dims) == "gram":
-        return f"{gram}: cheaper than {full}"
-    return f"{full}: cheaper than {gram}"
+def _method(config: ConfigDict) -> str:
+    """The method, and what SMILE's first term makes its sums of, in words."""
+    objective = config_lib.make_objective(config, num_prompts=2)
+    name = config.objective.name
+    if not isinstance(objective, Smile) or not objective.decorrelation:
+        return name
+    batch, views = config.train.batch_size, config.data.views
+    dims = objective.projector_dim
+    words = {
+        "gram": f"{views} Gram matrices of {batch} x {batch}",
+        "full": f"{views * (views - 1) // 2} correlation matrices of {dims} x {dims}",
+    }
+    cheaper = cheaper_form(batch, views, dims)
+    if objective.form == "auto":
+        (other,) = words.keys() - {cheaper}
+        return f"{name}, term 1 by {words[cheaper]}: cheaper than {words[other]}"
+    return f"{name}, term 1 by {words[objective.form]}, as loss.form says"
 
 
 def labels_seen(config: ConfigDict, plan: Plan, start: Start) -> dict[str, list[str]]:
     """People -> subjects whose labels went into this run or into those before it."""
     seen = dict(start.labels_seen)
-    if config.text_source == "weak":
+    if config_lib.uses_labels(config):
         people = plan.dataset.people
         subjects = set(plan.dataset.subjects[plan.pretrain_records].tolist())
         seen[people] = sorted(subjects | set(seen.get(people, ())))
@@ -146,7 +153,7 @@ def check_same_run(
     free = {"data.dir", "data.threads", "data.workers"}  # these change nothing
     free |= {f"model.{tower}.{k}" for tower in ("vision", "text") for k in COMPUTED}
     free |= {f"train.{key}" for key in stored["config"]["train"]} - {"train.batch_size"}
-    ours, theirs = (flatten(run["config"]) for run in (current, stored))
+    ours, theirs = (flatten(run["config"], sep=".") for run in (current, stored))
     differing = [
         f"config.{key}: {theirs.get(key)!r} became {ours.get(key)!r}"
         for key in sorted(ours.keys() | theirs.keys())

@@ -10,32 +10,32 @@ from ml_collections import ConfigDict
 
 from smile_jax.data.channels import CHANNELS
 from smile_jax.models import (
+    EncoderConfig,
     HashTokenizer,
     PretrainedTokenizer,
-    SmileConfig,
     TextConfig,
     VisionConfig,
     load_pretrained,
 )
 from smile_jax.models import tokenizer as hash_tokenizer
+from smile_jax.models.encoder import PARTS
 from smile_jax.models.pretrained import inflate_statistics
-from smile_jax.training.checkpoints import CheckpointError, Checkpoints
-from smile_jax.training.tuning import flatten
+from smile_jax.objectives import SOURCES
+from smile_jax.pytree import flatten
+from smile_jax.training.checkpoints import Checkpoints
+from smile_jax.training.versions import upgrade
 
 # RGB pixels in [0, 1] become (x - 0.5) / 0.25 for towers from scratch (this project's
 # choice).
 _MEAN, _STD = (0.5,) * 3, (0.25,) * 3
 
-# These depend on the classes and on the cameras, so another run's may not fit.
-_REPLACEABLE = ("redundancy_head/", "fusion/view_embedding/", "projector/")
+# It depends on the cameras, so another run's may not fit. (Heads are a method's: they
+# are taken where they fit.)
+_REPLACEABLE = "fusion/view_embedding/"
 
 
 # Keys of a tower's config that change what a step costs and not what it computes.
 COMPUTED = ("remat", "scan", "attention")
-
-# Of what checkpoints and exports say of their run, the config's keys too. It grows
-# where that changes so that older ones cannot be read.
-FORMAT = 2
 
 
 class Tokenizer(Protocol):
@@ -58,7 +58,7 @@ class Start:
       labels_seen: `FaceDataset.people` -> subjects whose labels went into them.
     """
 
-    model: SmileConfig
+    model: EncoderConfig
     tokenizer: Tokenizer
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -76,30 +76,25 @@ class Start:
         return {"model": model, "mean": list(self.mean), "std": list(self.std)}
 
 
-def make_start(
-    config: ConfigDict, *, num_views: int, num_classes: int, image_size: int
-) -> Start:
+def make_start(config: ConfigDict, *, num_views: int, image_size: int) -> Start:
     """What a fresh run starts from.
 
     Args:
       config: `model.start_from`, `model.pretrained`, `model.pretrained_text` say.
       num_views: cameras of the dataset.
-      num_classes: K of the bank.
       image_size: pixels a side.
 
     Raises:
       PretrainedError, CheckpointError, ValueError: naming what cannot be used.
     """
     m, groups = config.model, [CHANNELS[name] for name in config.data.inputs]
-    model = SmileConfig(
+    model = EncoderConfig(
         vision=VisionConfig(**m.vision.to_dict()),
         text=TextConfig(**m.text.to_dict()),
         num_views=num_views,
         temporal=m.temporal,
-        projector_dim=m.projector_dim,
         embed_dim=m.embed_dim,
-        redundancy=m.redundancy,
-        num_classes=num_classes,
+        private=m.redundancy == "private",
         logit_scale_init=m.logit_scale_init,
     )
     start = Start(
@@ -120,21 +115,17 @@ def make_start(
 def stored_start(info: dict[str, Any], workdir: pathlib.Path) -> Start:
     """The same, of a run that has a checkpoint: its parameters are in there.
 
-    Raises:
-      CheckpointError: another version wrote it.
+    Args:
+      info: of the checkpoint or export, upgraded.
+      workdir: it has the tokenizer.
     """
-    if info.get("format", 1) != FORMAT:
-        raise CheckpointError(
-            f"{workdir}: of another version (format {info.get('format', 1)}, this one "
-            f"reads {FORMAT}); train it again, or use the version that wrote it"
-        )
     model = dict(info["model"])
     model["vision"] = VisionConfig(**model["vision"])
     model["text"] = TextConfig(**model["text"])
     tokenizer = load_tokenizer(workdir / "tokenizer")
     mean, std = tuple(info["mean"]), tuple(info["std"])
     seen = info["labels_seen"]
-    return Start(SmileConfig(**model), tokenizer, mean, std, labels_seen=seen)
+    return Start(EncoderConfig(**model), tokenizer, mean, std, labels_seen=seen)
 
 
 def load_tokenizer(folder: pathlib.Path) -> Tokenizer:
@@ -176,7 +167,7 @@ def overlay(
     for name, value in start.items():
         if name in params and params[name].shape == value.shape:
             params = params | {name: np.asarray(value, params[name].dtype)}
-        elif not name.startswith(_REPLACEABLE):
+        elif name.split("/")[0] in PARTS and not name.startswith(_REPLACEABLE):
             ours = params[name].shape if name in params else "not in this model"
             wrong.append(f"{name}: {value.shape} does not fit ({ours})")
     if wrong:
@@ -200,7 +191,7 @@ def _with_towers(
             f"model.pretrained={name!r}: a {c.family} model with one tower; name a "
             "CLIP or SigLIP, or set model.pretrained_text for a text tower alone"
         )
-    if start.model.redundancy == "private":
+    if start.model.private:
         raise ValueError(
             "model.redundancy='private' halves the fused feature, which the projection "
             f"of model.pretrained={name!r} does not; use 'whitened' or 'literal'"
@@ -259,6 +250,7 @@ def _from_run(start: Start, config: ConfigDict, channels: int) -> Start:
         state, info = checkpoints.restore_raw()
     finally:
         checkpoints.close()
+    info = upgrade(info, workdir)
     other, params = merge_lora(
         stored_start(info, workdir), flatten(state["params"]) | flatten(state["ema"])
     )
@@ -267,7 +259,8 @@ def _from_run(start: Start, config: ConfigDict, channels: int) -> Start:
             f"model.start_from={str(workdir)!r}: its model sees {len(other.mean)} "
             f"channels, this run's data.inputs have {channels}"
         )
-    if config.text_source == "pseudo" and info["text_source"] == "none":
+    guesses = SOURCES[config.text_source].makes_targets
+    if guesses and not SOURCES[info["text_source"]].has_text:
         raise ValueError(
             f"model.start_from={str(workdir)!r}: that run learned without text, so its "
             "zero-shot guesses mean nothing; start from one that knows prompts"
@@ -275,9 +268,7 @@ def _from_run(start: Start, config: ConfigDict, channels: int) -> Start:
     model = dataclasses.replace(
         other.model,
         num_views=start.model.num_views,
-        num_classes=start.model.num_classes,
-        redundancy=start.model.redundancy,
-        projector_dim=start.model.projector_dim,
+        private=start.model.private,
     )
     return Start(
         model,
@@ -290,7 +281,7 @@ def _from_run(start: Start, config: ConfigDict, channels: int) -> Start:
     )
 
 
-def _as_tuned(model: SmileConfig, config: ConfigDict) -> SmileConfig:
+def _as_tuned(model: EncoderConfig, config: ConfigDict) -> EncoderConfig:
     """What the config says of a tower wherever it is from."""
     tune = config.tune
 
@@ -306,7 +297,7 @@ def _as_tuned(model: SmileConfig, config: ConfigDict) -> SmileConfig:
     return as_computed(model, config)
 
 
-def as_computed(model: SmileConfig, config: ConfigDict) -> SmileConfig:
+def as_computed(model: EncoderConfig, config: ConfigDict) -> EncoderConfig:
     """The same model, computed as the config says: what a run may change on its way."""
 
     def adapt(name: str) -> Any:

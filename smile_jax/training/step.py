@@ -1,4 +1,4 @@
-"""The train step: augment, embed, three losses, mean gradient, update."""
+"""The train step: augment, embed, a method's terms, mean gradient, update."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,43 +16,28 @@ from smile_jax.data.augment import (
     draw_patches,
     plain_clips,
 )
-from smile_jax.losses import LossWeights, pseudo_targets, smile_objective
-from smile_jax.models import Smile
+from smile_jax.models import Encoder
+from smile_jax.objectives import Inputs, Objective, Pseudo, TextSource, total
+from smile_jax.pytree import merge, select
 from smile_jax.training.accumulate import in_micro_batches
 from smile_jax.training.bank import TextInputs, encode_bank
 from smile_jax.training.sharding import update
 from smile_jax.training.state import TrainState, stream_key, update_average
-from smile_jax.training.tuning import merge, select
 
 MAX_LOGIT_SCALE = np.log(100.0)
 
 
 @dataclasses.dataclass(frozen=True)
-class PseudoConfig:
-    """How text source "pseudo" makes targets; see `experiments/base.py`."""
-
-    warmup_steps: int = 0
-    momentum: float = 0.99
-    temperature: float = 0.5
-    sinkhorn_steps: int = 0
-    align: bool = True
-    frequencies: tuple[float, ...] = ()  # of the classes; uniform if empty
-
-
-@dataclasses.dataclass(frozen=True)
 class StepConfig:
-    """What the step needs to know beside the model and the optimiser."""
+    """What the step needs to know beside model, method and optimiser."""
 
     augment: AugmentConfig
-    loss: LossWeights
-    pseudo: PseudoConfig
     channels: tuple[str, ...]  # groups in the dataset's pixels
     inputs: tuple[str, ...]  # groups that the model sees
     mean: tuple[float, ...]  # of each input channel, pixels in [0, 1]
     std: tuple[float, ...]
     num_views: int  # V of a step
-    teacher_views: tuple[int, ...]  # which views "pseudo" looks at
-    text_source: str  # "weak", "captions", "pseudo" or "none"
+    teacher_views: tuple[int, ...]  # which views a teacher looks at
     train_text: bool
     ema_decay: float
     from_random: bool  # the vision tower was random at the start
@@ -64,44 +49,43 @@ class StepConfig:
 
 
 def make_train_step(
-    model: Smile,
+    model: Encoder,
+    objective: Objective,
+    source: TextSource,
     optimizer: optax.GradientTransformation,
     text: TextInputs,
     config: StepConfig,
 ) -> Callable:
     """Returns `step(state, batch) -> (state, metrics)` for `parallel.pmap_step`."""
     axis = model.axis_name
-    has_text = config.text_source != "none"
 
-    def objective(trained, state, batch, targets, text_weight):
+    def loss(trained, state, batch, targets, text_weight):
         params = merge(state.params, trained)
         features, view_ids = encode_batch(model, config, params, state, batch)
-        e: Any = model.apply(  # Embeddings
+        embeddings: Any = model.apply(
             {"params": params}, features, view_ids, train=True, method="relate"
         )
         bank = state.bank
         if config.train_text:
             bank = encode_bank(model, params, text)
-        loss, metrics = smile_objective(
-            e.projected,
-            e.joint,
-            e.views,
-            e.redundancy,
-            e.shared,
-            bank[0] if has_text else None,
-            targets,
+        inputs = Inputs(
+            embeddings=embeddings,
+            batch={name: batch[name] for name in objective.needs},
+            bank=bank[0] if source.has_text else None,
             view_bank=bank[1 + view_ids] if len(bank) > 1 else None,
+            targets=targets,
             text_weight=text_weight,
             logit_scale=params["logit_scale"],
-            loss_weights=config.loss,
-            axis_name=axis,
+            extra=state.extra,
         )
-        return loss, (metrics, bank)
+        value, metrics = total(objective.terms(inputs, axis))
+        extra = objective.carry(jax.lax.stop_gradient(inputs), axis)
+        return value, (metrics, bank, extra)
 
     def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
-        targets, prior, text_weight = make_targets(model, config, state, batch)
+        targets, prior, text_weight = make_targets(model, source, config, state, batch)
         trained = select(state.params, state.ema)
-        gradient, (metrics, bank) = jax.grad(objective, has_aux=True)(
+        gradient, (metrics, bank, extra) = jax.grad(loss, has_aux=True)(
             trained, state, batch, targets, text_weight
         )
         metrics = parallel.pmean(metrics, axis)
@@ -128,13 +112,14 @@ def make_train_step(
             optimizer=moments,
             bank=bank,
             prior=prior,
+            extra=extra,
         ), metrics
 
     return step
 
 
 def encode_batch(
-    model: Smile, config: StepConfig, params: Any, state: TrainState, batch: dict
+    model: Encoder, config: StepConfig, params: Any, state: TrainState, batch: dict
 ) -> tuple[Any, Any]:
     """Features of augmented views, and which views they are, by micro-batches."""
     key = stream_key(state.key, "augment", state.step)
@@ -168,19 +153,20 @@ def encode_batch(
 
 
 def make_targets(
-    model: Smile, config: StepConfig, state: TrainState, batch: dict
+    model: Encoder,
+    source: TextSource,
+    config: StepConfig,
+    state: TrainState,
+    batch: dict,
 ) -> tuple[Any, Any, Any]:
-    """Targets over the bank, the prior after this batch, and the weight of terms 2, 3.
+    """Targets over the bank, the prior after this batch, and the weight of what is
+    made of them.
 
-    Labels or captions name their prompt. Without labels the averaged model's zero-shot
-    probabilities of the clip as it is, fused over views, become targets; while it
-    warms up, term 1 is alone.
+    The batch names prompts; or else the averaged model's zero-shot probabilities of the
+    clip as it is, fused over views, become targets.
     """
-    classes = state.bank.shape[1]
-    if config.text_source != "pseudo":
-        known = config.text_source != "none"
-        targets = jax.nn.one_hot(batch["label"], classes) if known else None
-        return targets, state.prior, 1.0
+    if not isinstance(source, Pseudo):
+        return source.targets(batch, state.bank.shape[1]), state.prior, 1.0
 
     def encode(params: Any, pixels: Any) -> tuple[Any, Any]:
         clips, view_ids = plain_clips(
@@ -194,18 +180,8 @@ def make_targets(
         )
         return model.apply({"params": params}, clips, method="encode"), view_ids
 
-    c, teacher = config.pseudo, state.averaged
+    teacher = state.averaged
     seen = in_micro_batches(encode, config.micro_batches)(teacher, batch["views"])
     e: Any = model.apply({"params": teacher}, *seen, train=False, method="relate")
-    targets, prior = pseudo_targets(
-        jnp.exp(teacher["logit_scale"]) * e.joint @ state.bank[0].T,
-        state.prior,
-        wanted=jnp.asarray(c.frequencies or [1 / classes] * classes)
-        if c.align
-        else None,
-        momentum=c.momentum,
-        temperature=c.temperature,
-        sinkhorn_steps=c.sinkhorn_steps,
-        axis_name=model.axis_name,
-    )
-    return targets, prior, (state.step >= c.warmup_steps).astype(jnp.float32)
+    logits = jnp.exp(teacher["logit_scale"]) * e.joint @ state.bank[0].T
+    return source.guesses(logits, state.prior, state.step, model.axis_name)

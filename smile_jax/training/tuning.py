@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from flax import traverse_util
+from smile_jax.pytree import flatten, unflatten
 
 REGIMES = ("frozen", "last", "lora", "full")
 
@@ -17,27 +17,6 @@ class TuneConfig:
     text: str = "frozen"
     last_blocks: int = 4
     layer_decay: float = 1.0
-
-
-def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested parameters to {"a/b/c": leaf}."""
-    return traverse_util.flatten_dict(params, sep="/")
-
-
-def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `flatten`."""
-    return traverse_util.unflatten_dict(flat, sep="/")
-
-
-def merge(params: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters with some of them replaced."""
-    return unflatten(flatten(params) | flatten(part))
-
-
-def select(params: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that `part` names."""
-    flat = flatten(params)
-    return unflatten({name: flat[name] for name in flatten(part)})
 
 
 def trainable(

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.index import FILE
 from smile_jax.data.pipeline import (
     eval_batches,
@@ -13,7 +14,7 @@ from smile_jax.data.pipeline import (
     train_batches,
 )
 from smile_jax.data.records import DataError, RecordSource
-from smile_jax.evaluation.protocols import split_records, subject_folds
+from smile_jax.data.splits import split_records, subject_folds
 
 CLASSES = ("anger", "disgust", "fear", "happy", "sad", "surprise")
 
@@ -29,7 +30,7 @@ def take(dataset, count, first=0, **options):
     stream = train_batches(
         dataset,
         records,
-        dataset.labels_over(CLASSES),
+        {"label": dataset.labels_over(CLASSES)},
         clip="views",
         first_step=first,
         **options,
@@ -82,8 +83,31 @@ def test_evaluation_sees_every_record_once(dataset):
     records = dataset.records_of(CLASSES)[:21]
     batches = list(eval_batches(dataset, records, clip="views", batch_size=8))
     assert [int(b["weight"].sum()) for b in batches] == [8, 8, 5]
-    labels = np.concatenate([b["label"][b["weight"]] for b in batches])
-    np.testing.assert_array_equal(labels, dataset.labels[records])
+    seen = np.concatenate([b["views"][b["weight"]] for b in batches])
+    source = RecordSource(dataset.path)
+    for views, record in zip(seen, records, strict=True):
+        np.testing.assert_array_equal(views, source[record]["views"])
+
+
+def test_fields_come_by_name(dataset):
+    """Those of the index, and whatever numbers the records hold."""
+    needs = ("label", "subject", "seed", "yaw_deg")
+    fields = example_fields(needs, dataset, CLASSES, np.zeros(0))
+    shapes = field_shapes(needs, dataset)
+    records = dataset.records_of(CLASSES)
+    stream = train_batches(dataset, records, fields, clip="views", batch_size=8, seed=0)
+    batch = next(stream)
+    for name in needs:
+        shape, dtype = shapes[name]
+        assert batch[name].shape == (8, *shape) and batch[name].dtype == dtype
+    source = RecordSource(dataset.path)
+    by_views = {source[r]["views"].tobytes(): r for r in records}
+    for i, views in enumerate(batch["views"]):
+        record = by_views[views.tobytes()]
+        assert batch["seed"][i] == source[record]["seed"]
+        assert batch["label"][i] == dataset.labels_over(CLASSES)[record]
+        people = np.unique(dataset.subjects)
+        assert people[batch["subject"][i]] == dataset.subjects[record]
 
 
 def test_labels_over_chosen_classes(dataset):

@@ -7,26 +7,39 @@ import pytest
 
 from smile_jax import parallel
 from smile_jax.losses import (
-    LossWeights,
     Prior,
+    cross_modal_redundancy,
+    multiview_decorrelation,
     normalize,
+    paired_alignment,
     pseudo_targets,
-    smile_objective,
+    vision_language_alignment,
 )
+from smile_jax.objectives.smile import Smile
 
 B, V, F, D, E, K = 32, 3, 6, 12, 8, 4
 
+
+def settings(decorrelation, alignment, redundancy, **others):
+    return Smile(
+        decorrelation=decorrelation,
+        alignment=alignment,
+        redundancy=redundancy,
+        **others,
+    )
+
+
 TERMS = {
-    "decorrelation-gram": LossWeights(1.0, 0.0, 0.0, form="gram"),
-    "decorrelation-full": LossWeights(1.0, 0.0, 0.0, form="full"),
-    "alignment": LossWeights(0.0, 1.0, 0.0),
-    "pairs": LossWeights(0.0, 1.0, 0.0, pairs=True),
-    "redundancy-whitened": LossWeights(0.0, 0.0, 1.0),
-    "redundancy-private": LossWeights(0.0, 0.0, 1.0, redundancy_mode="private"),
-    "redundancy-literal": LossWeights(
+    "decorrelation-gram": settings(1.0, 0.0, 0.0, form="gram"),
+    "decorrelation-full": settings(1.0, 0.0, 0.0, form="full"),
+    "alignment": settings(0.0, 1.0, 0.0),
+    "pairs": settings(0.0, 1.0, 0.0, alignment_over="pairs"),
+    "redundancy-whitened": settings(0.0, 0.0, 1.0),
+    "redundancy-private": settings(0.0, 0.0, 1.0, redundancy_mode="private"),
+    "redundancy-literal": settings(
         0.0, 0.0, 1.0, off_diagonal=1.0, redundancy_mode="literal"
     ),
-    "sum": LossWeights(1.0, 1.0, 0.1),
+    "sum": settings(1.0, 1.0, 0.1),
 }
 
 
@@ -48,28 +61,49 @@ def make_params(rng, dtype):
     return params | {"logit_scale": np.asarray(1.0, dtype)}
 
 
-def objective(params, batch, loss_weights, axis_name):
+def objective(params, batch, w, axis_name):
+    """The terms themselves, which know padding; methods: tests/objectives."""
     params, batch = jax.tree.map(jnp.asarray, (params, batch))
-    x = batch["x"]
+    x, q, bank = batch["x"], batch["q"], normalize(params["bank"])
     fused = x.mean(axis=1)
+    joint = normalize(fused @ params["u"])
     redundancy = {
         "whitened": fused @ params["y"],
         "private": fused @ params["z"][:, :3],
-        "literal": normalize(fused @ params["u"]),
+        "literal": joint,
     }
-    return smile_objective(
-        x @ params["z"],
-        normalize(fused @ params["u"]),
-        normalize(x @ params["u"]),
-        redundancy[loss_weights.redundancy_mode],
-        fused[:, :3] @ params["u"][:3],
-        normalize(params["bank"]),
-        batch["q"],
-        logit_scale=params["logit_scale"],
-        loss_weights=loss_weights,
-        weights=batch["weights"],
-        axis_name=axis_name,
-    )[0]
+    padding = {"weights": batch["weights"], "axis_name": axis_name}
+    total = 0.0
+    if w.decorrelation:
+        total += (
+            w.decorrelation
+            * multiview_decorrelation(
+                x @ params["z"],
+                off_diagonal_weight=w.off_diagonal,
+                form=w.form,
+                **padding,
+            )[0]
+        )
+    if w.alignment:
+        pairs = w.alignment_over == "pairs"
+        align = paired_alignment if pairs else vision_language_alignment
+        views, scale = normalize(x @ params["u"]), params["logit_scale"]
+        aligned = align(joint, views, bank, q, logit_scale=scale, **padding)
+        total += w.alignment * aligned[0]
+    if w.redundancy:
+        total += (
+            w.redundancy
+            * cross_modal_redundancy(
+                redundancy[w.redundancy_mode],
+                bank,
+                q,
+                mode=w.redundancy_mode,
+                off_diagonal_weight=w.off_diagonal,
+                shared=fused[:, :3] @ params["u"][:3],
+                **padding,
+            )[0]
+        )
+    return total
 
 
 def on_devices(count, params, batch, loss_weights, reduce=parallel.pmean):

@@ -6,18 +6,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.core import FrozenDict
 
 from smile_jax.models import (
+    Encoder,
+    EncoderConfig,
     HashTokenizer,
-    Smile,
-    SmileConfig,
     TextConfig,
     TextTower,
     VisionConfig,
     VisionTower,
 )
+from smile_jax.models.encoder import prototypes
 from smile_jax.models.heads import TemporalPool, ViewFusion
-from smile_jax.models.smile import prototypes
 from smile_jax.models.transformer import (
     Transformer,
     TransformerConfig,
@@ -25,6 +26,7 @@ from smile_jax.models.transformer import (
     stack_blocks,
     unstack_blocks,
 )
+from smile_jax.objectives.smile import Smile
 
 SMALL = {"patch_size": 8, "width": 16, "depth": 2, "heads": 2, "mlp_width": 32}
 
@@ -227,48 +229,37 @@ def test_fusion_starts_as_the_mean_and_learns_views(rng):
 
 
 @pytest.mark.parametrize("kind", ["mean", "attention"])
-def test_temporal_pooling_starts_as_the_mean_of_real_frames(rng, kind):
+def test_temporal_pooling_starts_as_the_mean_of_frames(rng, kind):
     features = jnp.array(rng.normal(size=(2, 4, 3, 8)), jnp.float32)
-    frames = jnp.array([[1.0, 1, 1, 1], [1, 1, 0, 0]])
     pool = TemporalPool(kind)
-    out, variables = run(pool, features, frames)
-    np.testing.assert_allclose(out[0], features[0].mean(axis=0), atol=1e-6)
-    np.testing.assert_allclose(out[1], features[1, :2].mean(axis=0), atol=1e-6)
+    out, variables = run(pool, features)
+    np.testing.assert_allclose(out, features.mean(axis=1), atol=1e-6)
     if kind == "attention":
         query = variables["params"]["query"]
         query["kernel"] = query["kernel"] + 1.0
-        assert np.abs(pool.apply(variables, features, frames) - out).max() > 1e-3
-    longer = jnp.concatenate([features, 99 * features], axis=1)
-    padded = jnp.concatenate([frames, jnp.zeros_like(frames)], axis=1)
-    np.testing.assert_allclose(
-        pool.apply(variables, longer, padded),
-        pool.apply(variables, features, frames),
-        atol=1e-5,
-    )
+        assert np.abs(pool.apply(variables, features) - out).max() > 1e-3
 
 
 @pytest.mark.parametrize("redundancy", ["whitened", "private", "literal"])
 def test_the_assembled_model(rng, redundancy):
-    config = SmileConfig(
+    config = EncoderConfig(
         vision=VisionConfig(**SMALL),
         text=TextConfig(width=16, heads=2, mlp_width=32),
         num_views=5,
-        projector_dim=24,
         embed_dim=12,
-        redundancy=redundancy,
-        num_classes=4,
+        private=redundancy == "private",
     )
-    model = Smile(config)
+    method = Smile(redundancy_mode=redundancy, projector_dim=24, num_prompts=4)
+    model = Encoder(config, FrozenDict(method.heads()))
     clips = jnp.array(rng.normal(size=(6, 2, 3, 16, 16, 2)), jnp.float32)
     ids = jnp.tile(jnp.array([[0, 2, 4]]), (6, 1))
     tokens = jnp.ones((8, 5), jnp.int32) * jnp.arange(1, 9)[:, None]
     (out, texts), variables = run(model, clips, ids, tokens, method="initialize")
     assert out.features.shape == (6, 3, 16) and out.fused.shape == (6, 16)
-    assert out.projected.shape == (6, 3, 24)
-    assert out.redundancy.shape == (
-        6,
-        {"whitened": 3, "private": 8, "literal": 12}[redundancy],
-    )
+    assert out.heads["projector"].shape == (6, 3, 24)
+    assert out.private.shape == (6, 8 if redundancy == "private" else 0)
+    if redundancy == "whitened":
+        assert out.heads["redundancy_head"].shape == (6, 3)
     bank = prototypes(texts, np.arange(8) // 2, (1, 4))
     assert bank.shape == (1, 4, 12)
     expected = texts[2] + texts[3]
@@ -281,5 +272,5 @@ def test_the_assembled_model(rng, redundancy):
         1 / 0.07, rel=1e-5
     )
     plain = model.apply(variables, clips, ids, train=False)
-    assert plain.projected is None and plain.redundancy is None
+    assert not plain.heads
     np.testing.assert_allclose(plain.fused, out.fused, atol=1e-6)

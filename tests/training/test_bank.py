@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smile_jax.models import Smile, SmileConfig, TextConfig, TextTower, VisionConfig
+from smile_jax.models import Encoder, EncoderConfig, TextConfig, TextTower, VisionConfig
 from smile_jax.training import bank
 
 
 @pytest.fixture
 def model():
-    return Smile(
-        SmileConfig(
+    return Encoder(
+        EncoderConfig(
             vision=VisionConfig(patch_size=8, width=16, depth=1, heads=2, mlp_width=32),
             text=TextConfig(width=16, heads=2, depth=1, mlp_width=32, vocab_size=64),
             num_views=1,

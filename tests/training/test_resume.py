@@ -16,7 +16,7 @@ import pytest
 from smile_jax.evaluation.run import load_run
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
 from smile_jax.training.plan import build, make_plan
-from smile_jax.training.start import stored_start
+from smile_jax.training.versions import upgrade
 from tests.conftest import ROOT, run_module
 from tests.training.common import shrunk_config, shrunk_flags
 
@@ -155,7 +155,7 @@ def test_a_run_keeps_its_words(tiny_dataset, tmp_path):
 
 def test_runs_of_other_versions_are_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"another version \(format 1, this one"):
-        stored_start({"model": {}}, tmp_path)
+        upgrade({"model": {}}, tmp_path)
 
 
 def test_another_run_is_not_continued(tiny_dataset, uninterrupted):

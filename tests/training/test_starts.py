@@ -14,11 +14,11 @@ from smile_jax.evaluation.recognizer import Recognizer, mesh_paths
 from smile_jax.faces import load_face_model
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj
-from smile_jax.models import Smile, load_pretrained
+from smile_jax.models import Encoder, load_pretrained
 from smile_jax.models.pretrained import parity
+from smile_jax.pytree import flatten
 from smile_jax.training.plan import build, fresh_start, make_plan
 from smile_jax.training.start import merge_lora, overlay
-from smile_jax.training.tuning import flatten
 from tests.conftest import run_module, tfds_build
 from tests.models.reference_models import save_reference
 from tests.training.common import shrunk_config, shrunk_flags
@@ -298,7 +298,7 @@ def test_captions_of_a_dataset_train(ict_archive, tmp_path):
     told = set(plan.dataset.captions[plan.pretrain_records])
     assert len(told) > 3 and told == set(plan.train_prompts.texts)
     for record in plan.pretrain_records:
-        text = plan.train_prompts.texts[plan.train_labels[record]]
+        text = plan.train_prompts.texts[plan.fields["prompt"][record]]
         assert text == plan.dataset.captions[record]
     state, metrics = run_steps(config, steps=2, devices=2)
     assert state.bank.shape[1] == len(told)
@@ -329,7 +329,7 @@ def test_exported_models_are_exact(runs, exported):
         assert start.model == expected_start.model
         flat = flatten(params)
         assert set(expected) - set(flat) == {
-            k for k in expected if k.startswith("projector/")
+            k for k in expected if k.startswith(("projector/", "redundancy_head/"))
         }
         for key, value in flat.items():
             assert value.shape == expected[key].shape, key
@@ -344,7 +344,7 @@ def test_lora_is_merged_into_what_it_changes(runs, exported):
     clips = jnp.asarray(np.random.default_rng(0).normal(size=(2, 1, 2, 32, 32, 6)))
     ids = jnp.zeros((2, 2), jnp.int32)
     ours, merged = (
-        Smile(model).apply({"params": p}, clips.astype(jnp.float32), ids, train=False)
+        Encoder(model).apply({"params": p}, clips.astype(jnp.float32), ids, train=False)
         for model, p in (
             (recognizer.start.model, recognizer.params),
             (start.model, params),

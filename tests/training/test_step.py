@@ -22,7 +22,7 @@ def run_steps(config, steps, devices):
     batches = train_batches(
         plan.dataset,
         plan.pretrain_records,
-        plan.train_labels,
+        plan.fields,
         clip="views",
         batch_size=config.train.batch_size,
         seed=config.seed,
@@ -177,7 +177,7 @@ def test_no_recompilation_after_the_first_step(tiny_dataset):
     batches = train_batches(
         plan.dataset,
         plan.pretrain_records,
-        plan.train_labels,
+        plan.fields,
         clip="views",
         batch_size=16,
         seed=0,

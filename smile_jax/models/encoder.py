@@ -1,6 +1,7 @@
-"""SMILE: towers, temporal pooling, view-aware fusion and the heads of three losses."""
+"""The encoder: towers, temporal pooling, view-aware fusion, and a method's heads."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
 import flax.linen as nn
@@ -9,25 +10,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from smile_jax.losses.moments import normalize
-from smile_jax.models.heads import Projector, TemporalPool, ViewFusion
+from smile_jax.models.heads import Head, TemporalPool, ViewFusion
 from smile_jax.models.text import TextConfig, TextTower
 from smile_jax.models.vit import VisionConfig, VisionTower
+from smile_jax.stats import normalize
 
 
 @dataclasses.dataclass(frozen=True)
-class SmileConfig:
-    """What the model is made of.
+class EncoderConfig:
+    """What the encoder is made of.
 
     Attributes:
       vision, text: the towers.
       num_views: views in the dataset, of which a step may use some.
       temporal: how frames are pooled.
-      projector_dim: D, of term 1.
-      embed_dim: E, the joint space of term 2.
-      redundancy: how term 3 reads the fused feature, see `losses.redundancy`. With
-        "private" only the feature's first half is aligned, the rest is private.
-      num_classes: K, size of the prompt bank; "whitened" has a head of K - 1 columns.
+      embed_dim: E, the joint space.
+      private: only the first half of a feature is aligned with text; the rest of the
+        fused one is vision's own.
       logit_scale_init: initial value of exp(logit_scale).
       joint_projection: a linear head takes features to the joint space; without, they
         are in it, as SigLIP's are.
@@ -38,13 +37,23 @@ class SmileConfig:
     text: TextConfig
     num_views: int
     temporal: Literal["mean", "attention"] = "attention"
-    projector_dim: int = 1024
     embed_dim: int = 256
-    redundancy: Literal["whitened", "private", "literal"] = "whitened"
-    num_classes: int = 6
+    private: bool = False
     logit_scale_init: float = 1 / 0.07
     joint_projection: bool = True
     logit_bias: bool = False
+
+
+# Top level of the encoder's own parameters. What else there is belongs to heads.
+PARTS = (
+    "vision",
+    "text",
+    "temporal",
+    "fusion",
+    "joint_head",
+    "logit_scale",
+    "logit_bias",
+)
 
 
 class Embeddings(flax.struct.PyTreeNode):
@@ -52,17 +61,24 @@ class Embeddings(flax.struct.PyTreeNode):
 
     features: Array  # [B, V, F] of each view, after temporal pooling
     fused: Array  # [B, F]
-    projected: Array | None  # [B, V, D]; None outside training
     views: Array  # [B, V, E] unit norm
     joint: Array  # [B, E] unit norm, of the fused feature
-    redundancy: Array | None  # [B, R], what term 3 takes as `fused`
-    shared: Array  # [B, S], the aligned part of the fused feature
+    shared: Array  # [B, S], the aligned part of the fused feature: all, or half of it
+    private: Array  # [B, F - S], the rest
+    heads: dict[str, Array] = flax.struct.field(default_factory=dict)  # in training
 
 
-class Smile(nn.Module):
-    """The whole model. `axis_name` makes the projector's BatchNorm global."""
+class Encoder(nn.Module):
+    """The whole model.
 
-    config: SmileConfig
+    Attributes:
+      config: of towers and fusion.
+      heads: those that a method trains with, by name; evaluation needs none.
+      axis_name: device axis, which makes statistics inside heads global.
+    """
+
+    config: EncoderConfig
+    heads: Mapping[str, Head] = flax.core.FrozenDict()
     axis_name: str | None = None
 
     def setup(self) -> None:
@@ -71,29 +87,28 @@ class Smile(nn.Module):
         self.text = TextTower(c.text, c.embed_dim)
         self.temporal = TemporalPool(c.temporal)
         self.fusion = ViewFusion(c.num_views)
-        self.projector = Projector(c.projector_dim, self.axis_name)
         if c.joint_projection:
             self.joint_head = nn.Dense(c.embed_dim, use_bias=False)
         if c.logit_bias:
             self.logit_bias = self.param("logit_bias", nn.initializers.zeros, ())
-        if c.redundancy == "whitened":
-            self.redundancy_head = nn.Dense(c.num_classes - 1, use_bias=False)
         self.logit_scale = self.param(
             "logit_scale",
             nn.initializers.constant(np.log(c.logit_scale_init)),
             (),
         )
+        # As attributes, for a name is where parameters are stored and what seeds them.
+        for name, head in self.heads.items():
+            setattr(self, name, head.make(self.axis_name))
 
     def __call__(
         self,
         clips: Float[Array, "B T V H W C"],
         view_ids: Int[Array, "B V"],
-        weights: Float[Array, "B"] | None = None,
         *,
         train: bool,
     ) -> Embeddings:
         """Embeds clips; see `encode` and `relate`."""
-        return self.relate(self.encode(clips), view_ids, weights, train=train)
+        return self.relate(self.encode(clips), view_ids, train=train)
 
     def encode(
         self,
@@ -118,38 +133,33 @@ class Smile(nn.Module):
         self,
         features: Float[Array, "B V F"],
         view_ids: Int[Array, "B V"],
-        weights: Float[Array, "B"] | None = None,
         *,
         train: bool,
     ) -> Embeddings:
-        """What the heads make of features; the projector looks at the whole batch.
+        """Fuses views, takes them to the joint space and, in training, applies heads.
 
         Args:
           features: from `encode`.
           view_ids: which of the dataset's views each one is.
-          weights: 0 for padding, 1 else; counts in the projector's BatchNorm.
-          train: also compute what only the losses use.
+          train: also apply the heads, which may look at the whole batch.
         """
         fused = self.fusion(features, view_ids)
-        aligned = features.shape[-1]
-        if self.config.redundancy == "private":
-            aligned //= 2
-        shared, private = fused[:, :aligned], fused[:, aligned:]
-        joint = self._join(shared)
-        redundancy = {
-            "whitened": lambda: self.redundancy_head(fused),
-            "private": lambda: private,
-            "literal": lambda: joint,
-        }[self.config.redundancy]
-        return Embeddings(
+        aligned = features.shape[-1] // (2 if self.config.private else 1)
+        embeddings = Embeddings(
             features=features,
             fused=fused,
-            projected=self.projector(features, weights) if train else None,
             views=self._join(features[..., :aligned]),
-            joint=joint,
-            redundancy=redundancy() if train else None,
-            shared=shared,
+            joint=self._join(fused[:, :aligned]),
+            shared=fused[:, :aligned],
+            private=fused[:, aligned:],
         )
+        if not train:
+            return embeddings
+        applied = {
+            name: getattr(self, name)(getattr(embeddings, head.reads))
+            for name, head in self.heads.items()
+        }
+        return embeddings.replace(heads=applied)
 
     def embed_text(self, tokens: Int[Array, "P L"]) -> Float[Array, "P E"]:
         """Unit-norm embeddings of prompts."""

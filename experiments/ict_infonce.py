@@ -1,0 +1,15 @@
+"""SimCLR over views (multi-view InfoNCE): `ict_static.py` with another method.
+
+    python -m smile_jax.train --config=experiments/ict_infonce.py --workdir=runs/infonce
+
+Not run to its end yet, so no score is stated here.
+"""
+
+from experiments import ict_static
+
+
+def get_config():
+    c = ict_static.get_config()
+    c.objective.name = "infonce"
+    c.text_source = "none"
+    return c

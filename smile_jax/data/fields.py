@@ -1,0 +1,52 @@
+"""Fields of a batch that are not stored as such: worked out of a dataset's index."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from smile_jax.data.pipeline import FaceDataset, Fields
+
+# What can be asked for beside the numbers that records hold.
+DERIVED = ("label", "prompt", "subject", "sequence")
+
+
+def example_fields(
+    needs: Iterable[str],
+    dataset: FaceDataset,
+    classes: Sequence[str],
+    prompt_rows: np.ndarray,
+) -> Fields:
+    """The columns of what a method needs, by name.
+
+    "label" is the index into `classes`, "subject" and "sequence" number the dataset's;
+    -1 stands for none.
+
+    Args:
+      needs: names, of `DERIVED` or `dataset.stored`.
+      dataset: whose records.
+      classes: of the run.
+      prompt_rows: (n,) row of the bank that each record is aligned with, "prompt".
+    """
+
+    def column(name: str) -> np.ndarray | None:
+        if name == "label":
+            return dataset.labels_over(classes)
+        if name == "prompt":
+            return prompt_rows
+        if name in ("subject", "sequence"):
+            names = dataset.subjects if name == "subject" else dataset.sequences
+            return np.unique(names, return_inverse=True)[1].astype(np.int32)
+        return None  # records hold it
+
+    return {name: column(name) for name in sorted(set(needs))}
+
+
+def field_shapes(
+    needs: Iterable[str], dataset: FaceDataset
+) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape of one example's value, and dtype, of what a method needs."""
+    number = (), np.dtype(np.int32)
+    return {
+        name: number if name in DERIVED else dataset.stored[name]
+        for name in sorted(set(needs))
+    }

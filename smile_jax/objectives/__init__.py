@@ -1,0 +1,28 @@
+"""Training methods, one a file, and where their text comes from."""
+
+from smile_jax.objectives.base import Inputs, Objective, Term, total
+from smile_jax.objectives.infonce import InfoNce
+from smile_jax.objectives.smile import Smile
+from smile_jax.objectives.sources import SOURCES, Pseudo, TextSource
+from smile_jax.objectives.supervised import ActionUnits, Supervised
+from smile_jax.objectives.vicreg import VicReg
+
+# `config.objective.name` -> method.
+OBJECTIVES: dict[str, type[Objective]] = {
+    "smile": Smile,
+    "supervised": Supervised,
+    "action_units": ActionUnits,
+    "vicreg": VicReg,
+    "infonce": InfoNce,
+}
+
+__all__ = [
+    "OBJECTIVES",
+    "SOURCES",
+    "Inputs",
+    "Objective",
+    "Pseudo",
+    "Term",
+    "TextSource",
+    "total",
+]

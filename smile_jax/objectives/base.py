@@ -1,0 +1,104 @@
+"""What a training method is: the heads it adds and the terms it sums."""
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import flax.struct
+from jaxtyping import Array, Float
+
+from smile_jax.models.encoder import Embeddings
+from smile_jax.models.heads import Head
+from smile_jax.objectives.sources import TextSource
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+class Inputs(flax.struct.PyTreeNode):
+    """What a method sees of a global batch on one device, in float32."""
+
+    embeddings: Embeddings  # of augmented views, with the heads' outputs
+    batch: dict[str, Array]  # [B, ...], the fields that the method `needs`, by name
+    logit_scale: Array  # [], the log parameter
+    bank: Array | None = None  # [K, E] unit-norm prototypes; None without text
+    view_bank: Array | None = None  # [B, V, K, E], where prompts tell views apart
+    targets: Array | None = None  # [B, K] over the bank, rows sum to 1
+    text_weight: Array | float = 1.0  # 0 while targets are not yet worth much
+    extra: Any = None  # what the method has carried here, see `Objective.start`
+
+
+class Term(NamedTuple):
+    """One summand of a method's loss, the same on every device."""
+
+    weight: Array | float
+    loss: Float[Array, ""]
+    metrics: Metrics
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Objective:
+    """A training method; its fields are its settings, by the names of `config.loss`.
+
+    Attributes:
+      needs: fields of the batch beside the pixels: "label", "subject", or what the
+        dataset's records hold, such as "action_units".
+      uses_labels: what it needs says what people show. It then sees training subjects
+        with a label alone, and its results say that labels were used.
+      uses_text: it aligns with a text source's bank.
+      num_classes: of `data.classes`.
+      num_prompts: K, of the bank.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    uses_labels: ClassVar[bool] = False
+    uses_text: ClassVar[bool] = False
+
+    num_classes: int = 0
+    num_prompts: int = 0
+
+    @property
+    def min_views(self) -> int:
+        """How many views of a clip it compares."""
+        return 1
+
+    def heads(self) -> dict[str, Head]:
+        """Layers that it trains with, by their names in the parameters."""
+        return {}
+
+    def start(self) -> Any:
+        """What it carries from step to step beside parameters: a tree of arrays on the
+        host, empty by default. Checkpoints hold it."""
+        return {}
+
+    def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
+        """Its terms by name, of the global batch: see `smile_jax.losses`."""
+        raise NotImplementedError
+
+    def carry(self, x: Inputs, axis_name: str | None) -> Any:
+        """`x.extra` after this batch, equal on all devices; it gets no gradient."""
+        return x.extra
+
+    def problems(self, source: TextSource) -> list[str]:
+        """What is wrong with its settings, each a line that names the key."""
+        if source.has_text and not self.uses_text:
+            return [
+                f"text_source={source.name!r}: this objective looks at no text; use "
+                "text_source='none'"
+            ]
+        return []
+
+
+def total(terms: dict[str, Term]) -> tuple[Float[Array, ""], Metrics]:
+    """The weighted sum of terms.
+
+    Returns:
+      The loss and metrics named "term/metric"; "term/loss" is raw, "term/weighted"
+      what it adds to the "loss".
+    """
+    loss: Any = 0.0
+    metrics: Metrics = {}
+    for name, term in terms.items():
+        loss = loss + term.weight * term.loss
+        metrics[f"{name}/loss"] = term.loss
+        metrics[f"{name}/weighted"] = term.weight * term.loss
+        metrics |= {f"{name}/{key}": x for key, x in term.metrics.items()}
+    return loss, {"loss": loss, **metrics}

@@ -1,0 +1,115 @@
+"""SMILE (Behzad, arXiv 2506.01203): a weighted sum of three terms.
+
+The paper states the three terms; every number here is this project's choice.
+"""
+
+import dataclasses
+import functools
+from typing import ClassVar, Literal
+
+from smile_jax.losses.alignment import vision_language_alignment
+from smile_jax.losses.decorrelation import Form, multiview_decorrelation
+from smile_jax.losses.pairs import paired_alignment
+from smile_jax.losses.redundancy import Mode, cross_modal_redundancy
+from smile_jax.models.heads import Head, linear, projector
+from smile_jax.objectives.base import Inputs, Objective, Term
+from smile_jax.objectives.sources import TextSource
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Smile(Objective):
+    """w1 decorrelation + w2 alignment + w3 redundancy. A term of weight 0 is not
+    computed; without text only the first is.
+
+    Attributes: see `smile_jax/config/default.py`.
+    """
+
+    uses_text: ClassVar[bool] = True
+
+    decorrelation: float = 1.0
+    alignment: float = 1.0
+    redundancy: float = 0.1
+    off_diagonal: float = 0.0051
+    text_to_image: float = 0.5
+    redundancy_mode: Mode = "whitened"
+    form: Form = "auto"
+    alignment_over: Literal["bank", "pairs"] = "bank"
+    projector_dim: int = 1024
+
+    @property
+    def min_views(self) -> int:
+        return 2 if self.decorrelation else 1
+
+    def heads(self) -> dict[str, Head]:
+        found = {"projector": projector(self.projector_dim)}
+        if self.redundancy_mode == "whitened":
+            found["redundancy_head"] = linear(self.num_prompts - 1, "fused")
+        return found
+
+    def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
+        terms = {}
+        if self.decorrelation:
+            terms["decorrelation"] = Term(
+                self.decorrelation,
+                *multiview_decorrelation(
+                    x.embeddings.heads["projector"],
+                    off_diagonal_weight=self.off_diagonal,
+                    form=self.form,
+                    axis_name=axis_name,
+                ),
+            )
+        if x.bank is None:
+            return terms
+        if self.alignment:
+            terms["alignment"] = self._alignment(x, axis_name)
+        if self.redundancy:
+            terms["redundancy"] = self._redundancy(x, axis_name)
+        return terms
+
+    def _alignment(self, x: Inputs, axis_name: str | None) -> Term:
+        assert x.bank is not None and x.targets is not None
+        align = functools.partial(vision_language_alignment, view_bank=x.view_bank)
+        return Term(
+            self.alignment * x.text_weight,
+            *(paired_alignment if self.alignment_over == "pairs" else align)(
+                x.embeddings.joint,
+                x.embeddings.views,
+                x.bank,
+                x.targets,
+                logit_scale=x.logit_scale,
+                t2i_weight=self.text_to_image,
+                axis_name=axis_name,
+            ),
+        )
+
+    def _redundancy(self, x: Inputs, axis_name: str | None) -> Term:
+        assert x.bank is not None and x.targets is not None
+        e = x.embeddings
+        seen = {"private": e.private, "literal": e.joint}
+        if self.redundancy_mode == "whitened":
+            seen["whitened"] = e.heads["redundancy_head"]
+        return Term(
+            self.redundancy * x.text_weight,
+            *cross_modal_redundancy(
+                seen[self.redundancy_mode],
+                x.bank,
+                x.targets,
+                mode=self.redundancy_mode,
+                off_diagonal_weight=self.off_diagonal,
+                shared=e.shared,
+                axis_name=axis_name,
+            ),
+        )
+
+    def problems(self, source: TextSource) -> list[str]:
+        problems = super().problems(source)
+        if not source.has_text and not self.decorrelation:
+            problems.append(
+                "text_source='none' and loss.decorrelation=0: nothing to learn"
+            )
+        if source.makes_targets and self.alignment_over == "pairs":
+            problems.append(
+                "loss.alignment_over='pairs' and text_source='pseudo': guesses are "
+                "over the bank; use loss.alignment_over='bank'"
+            )
+        return problems
