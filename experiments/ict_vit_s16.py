@@ -7,11 +7,11 @@ r"""ViT-S/16 at 224 pixels on ICT-FaceKit, for one GPU. Not measured yet.
     python -m smile_jax.evaluate --workdir=runs/ict_vit_s16
 """
 
-from experiments import base
+from smile_jax.config import get_config as default_config
 
 
 def get_config():
-    c = base.get_config()  # the base model is ViT-S/16
+    c = default_config()  # the base model is ViT-S/16
     c.data.dir = "data/ict_faces/static_224"
     c.data.threads = 8
     c.model.vision.dtype = "bfloat16"

@@ -2,17 +2,17 @@
 
 Compiles the real train step for a TPU slice on a machine without one (it needs libtpu:
 `pip install "jax[tpu]"`), or for the devices at hand with --topology=local, and prints
-one JSON line; see `smile_jax.cost.ahead.StepCost`. The devices need not run anything.
+one JSON line; see `smile_jax.cost.step_cost.StepCost`. Nothing runs.
 """
 
 import dataclasses
 import json
-import sys
 
-from absl import app, flags, logging
+from absl import flags
 from ml_collections import config_flags
 
-from smile_jax.cost.ahead import compile_step, plan_without_data
+from smile_jax import commands
+from smile_jax.cost.step_cost import compile_step, plan_without_data
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.plan import make_plan
 
@@ -33,10 +33,9 @@ _FRAMES = flags.DEFINE_integer("frames", 1, "Of a clip, with --image_size.")
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
-    config = _CONFIG.value
+    commands.no_words(argv)
     try:
+        config = commands.config_of(_CONFIG)
         if _SIZE.value:
             plan = plan_without_data(
                 config, image_size=_SIZE.value, frames=_FRAMES.value
@@ -45,11 +44,10 @@ def main(argv: list[str]) -> None:
             plan = make_plan(config)
         cost = compile_step(config, plan, _TOPOLOGY.value)
     except (ValueError, OSError, CheckpointError) as error:
-        sys.exit(f"error: {error}")
+        commands.fail(error)
     print(json.dumps(dataclasses.asdict(cost)))
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(logging.WARNING)
     flags.mark_flag_as_required("config")
-    app.run(main)
+    commands.run(main)

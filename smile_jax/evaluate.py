@@ -2,14 +2,17 @@
 
 `--prompts=FILE` adds zero-shot scores in other words (docs/text.md).
 
-Writes `DIR/eval/results.json` and `DIR/eval/report.html`.
+`--set=pca_components=512` changes a key of `config.evaluation`.
+
+Writes `results.json`, `predictions.csv` and `report.html` into `DIR/eval`.
 """
 
 import pathlib
-import sys
 
-from absl import app, flags, logging
+from absl import flags
 
+from smile_jax import commands
+from smile_jax.cache import keep_compiled
 from smile_jax.evaluation import report
 from smile_jax.evaluation.run import (
     PROTOCOLS,
@@ -29,24 +32,28 @@ _PROMPTS = flags.DEFINE_multi_string(
 _PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "How to test.")
 
 
+_SETTINGS = flags.DEFINE_multi_string(
+    "set", [], "KEY=VALUE of config.evaluation, other than the run's; may be repeated."
+)
+
+
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
+    commands.no_words(argv)
     workdir = pathlib.Path(_WORKDIR.value)
     if cpu_only():
         keep_freed_memory()
+    keep_compiled()
+    settings = dict(text.partition("=")[::2] for text in _SETTINGS.value)
     try:
-        results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value)
+        results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings)
     except (ValueError, OSError, CheckpointError) as error:
-        logging.debug("traceback", exc_info=True)  # shown with --verbosity=1
-        sys.exit(f"error: {error}")
+        commands.fail(error)
     folder = workdir / "eval"
     write_results(results, folder)
     report.write(results, workdir, folder / "report.html")
     print(table(results))
-    print(f"wrote {folder / 'results.json'} and {folder / 'report.html'}")
+    print(f"wrote results.json, predictions.csv and report.html into {folder}")
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
-    app.run(main)
+    commands.run(main)

@@ -7,12 +7,12 @@ and `load_pretrained` read; the rest is in `smile.json` and `smile.safetensors`.
 """
 
 import pathlib
-import sys
 
-from absl import app, flags, logging
+from absl import flags
 
-from smile_jax.evaluation.exported import export
-from smile_jax.evaluation.recognizer import Recognizer
+from smile_jax import commands
+from smile_jax.inference.export import export
+from smile_jax.inference.recognizer import Recognizer
 from smile_jax.training.checkpoints import CheckpointError
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
@@ -20,18 +20,15 @@ _OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
+    commands.no_words(argv)
     out = pathlib.Path(_OUT.value)
     try:
         recognizer = Recognizer.of_run(pathlib.Path(_WORKDIR.value))
         written = export(recognizer, pathlib.Path(_WORKDIR.value), out)
     except (ValueError, OSError, CheckpointError) as error:
-        logging.debug("traceback", exc_info=True)  # shown with --verbosity=1
-        sys.exit(f"error: {error}")
+        commands.fail(error)
     print(f"wrote {out}: {', '.join(written)}")
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
-    app.run(main)
+    commands.run(main)

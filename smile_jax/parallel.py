@@ -125,8 +125,10 @@ def pmap_step(
 
 
 def pmap_eval(function: Callable) -> Callable:
-    """Compiles `function(state, batch) -> per-example results` for all devices."""
-    return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0))
+    """Compiles `function(state, batch) -> per-example results` for the devices of this
+    process: others need not call it."""
+    local = jax.local_devices()
+    return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0), devices=local)
 
 
 def put_batch(batch: Any) -> Any:
@@ -174,9 +176,9 @@ _CUT = jax.pmap(lambda x, _: own_pieces(x, AXIS), AXIS, in_axes=(None, 0))
 _JOIN = jax.pmap(lambda x: jax.lax.all_gather(x, AXIS), AXIS, out_axes=None)
 
 
-def put_state(state: Any) -> Any:
-    """Copies host state to every device, as `pmap_step` returns it."""
-    mesh = jax.sharding.Mesh(np.array(jax.devices()), (AXIS,))
+def put_state(state: Any, devices: Sequence[jax.Device] | None = None) -> Any:
+    """Copies host state to every device, or to these, as `pmap_step` returns it."""
+    mesh = jax.sharding.Mesh(np.array(devices or jax.devices()), (AXIS,))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.device_put(state, sharding)
 

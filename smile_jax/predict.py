@@ -15,7 +15,7 @@ import sys
 from absl import logging
 
 from smile_jax.data.prompts import Prompts, plain_prompts
-from smile_jax.evaluation.recognizer import Recognizer
+from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh import MeshError
 from smile_jax.models import HashTokenizer
 from smile_jax.training.checkpoints import CheckpointError
@@ -49,7 +49,7 @@ def main() -> None:
     except (CheckpointError, ValueError, OSError) as error:
         logging.debug("traceback", exc_info=True)
         sys.exit(f"error: {error}")
-    pose = arguments.pose or recognizer.info["rendering"]["pose"]
+    pose = arguments.pose or recognizer.info.rendering.pose
     pose = "surface" if pose == "landmarks" else pose  # there is no landmark file
     failed = 0
     for path in arguments.files:
@@ -70,10 +70,10 @@ def main() -> None:
 
 def _prompts(recognizer: Recognizer, texts: list[str]) -> Prompts:
     if not texts:
-        return Prompts.from_json(recognizer.info["prompts"])
+        return recognizer.info.prompts
     if len(set(texts)) < len(texts):
         raise ValueError(f"--prompts: {texts} has one of them twice")
-    if isinstance(recognizer.start.tokenizer, HashTokenizer):
+    if isinstance(recognizer.spec.tokenizer, HashTokenizer):
         print(
             "warning: this run's text tower knows no language: words that were not in "
             "its training prompts mean nothing to it. Train with a pretrained one "

@@ -1,19 +1,15 @@
 """Trains: `python -m smile_jax.train --config=experiments/<x>.py --workdir=DIR`.
 
 Short on purpose: flags, validation, dispatch. The loop is in `smile_jax.training.loop`.
+What takes seconds to import comes after validation: a typo is answered at once.
 """
 
 import pathlib
-import sys
 
-import jax
-from absl import app, flags, logging
+from absl import flags
 from ml_collections import config_flags
 
-from smile_jax.config import validate
-from smile_jax.hostmemory import cpu_only, keep_freed_memory
-from smile_jax.training.checkpoints import CheckpointError
-from smile_jax.training.loop import train
+from smile_jax import commands
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment.", lock_config=True
@@ -34,13 +30,42 @@ _HEARTBEAT = flags.DEFINE_integer(
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments {argv[1:]}; flags start with --")
+    commands.no_words(argv)
     if "://" in _WORKDIR.value:
-        sys.exit(
-            f"error: --workdir={_WORKDIR.value}: runs need a folder; mount the bucket "
-            "and name the mounted folder (docs/tpu_pods.md)"
+        commands.fail(
+            ValueError(
+                f"--workdir={_WORKDIR.value}: runs need a folder; mount the bucket "
+                "and name the mounted folder (docs/tpu_pods.md)"
+            )
         )
+    try:
+        config = commands.config_of(_CONFIG)
+        devices = _start_jax()
+        from smile_jax.config.validate import validate
+
+        validate(config, devices, dataset=True)
+    except ValueError as error:
+        commands.fail(error)
+
+    from smile_jax.evaluation.validation import make_scorer
+    from smile_jax.training.checkpoints import CheckpointError
+    from smile_jax.training.gradient import ReplicaError
+    from smile_jax.training.loop import train
+
+    problems = (ValueError, OSError, CheckpointError, FloatingPointError, ReplicaError)
+    try:
+        train(config, pathlib.Path(_WORKDIR.value), make_scorer)
+    except problems as error:
+        commands.fail(error)
+
+
+def _start_jax() -> int:
+    """Joins the other processes, if there are some; returns the number of devices."""
+    import jax
+
+    from smile_jax.cache import keep_compiled
+    from smile_jax.hostmemory import cpu_only, keep_freed_memory
+
     if _COORDINATOR.value:
         auto = _COORDINATOR.value == "auto"
         jax.distributed.initialize(
@@ -51,15 +76,10 @@ def main(argv: list[str]) -> None:
         )
     if cpu_only():
         keep_freed_memory()
-    try:
-        validate(_CONFIG.value, jax.device_count())
-        train(_CONFIG.value, pathlib.Path(_WORKDIR.value))
-    except (ValueError, OSError, CheckpointError, FloatingPointError) as error:
-        logging.debug("traceback", exc_info=True)  # shown with --verbosity=1
-        sys.exit(f"error: {error}")
+    keep_compiled()
+    return jax.device_count()
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
     flags.mark_flag_as_required("config")
-    app.run(main)
+    commands.run(main)

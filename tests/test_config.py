@@ -3,24 +3,40 @@
 import pytest
 
 from experiments import (
-    base,
+    bu3dfe,
     demo,
+    ict_infonce,
     ict_minilm,
     ict_pseudo,
     ict_static,
+    ict_supervised,
+    ict_vicreg,
+    ict_vit_b16,
     ict_vit_s16,
 )
-from smile_jax.config import ConfigError, validate, validate_against
+from smile_jax.config import ConfigError, get_config, typed
+from smile_jax.config.validate import validate, validate_against
 from smile_jax.data.pipeline import open_dataset
 from tests.conftest import run_module
-from tests.training.common import shrunk_config, shrunk_flags
+from tests.training.common import experiment_with, shrunk_config, shrunk_flags
 
-
-@pytest.mark.parametrize(
-    "experiment", [demo, ict_static, ict_minilm, ict_pseudo, ict_vit_s16]
+EXPERIMENTS = (
+    bu3dfe,
+    demo,
+    ict_infonce,
+    ict_minilm,
+    ict_pseudo,
+    ict_static,
+    ict_supervised,
+    ict_vicreg,
+    ict_vit_b16,
+    ict_vit_s16,
 )
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiments_are_valid(experiment):
-    validate(experiment.get_config(), devices=1)
+    validate(typed(experiment.get_config()), devices=1)
 
 
 @pytest.mark.parametrize(
@@ -50,17 +66,19 @@ def test_experiments_are_valid(experiment):
     ],
 )
 def test_each_problem_names_key_value_and_remedy(key, value, message):
-    config = demo.get_config()
-    config.update_from_flattened_dict({key: value})
+    config = experiment_with(demo, **{key: value})
     with pytest.raises(ConfigError, match=message):
         validate(config, devices=8)
 
 
 def test_guesses_need_words_that_the_model_knows_and_that_stay():
-    config = ict_pseudo.get_config()
-    config.model.start_from, config.model.pretrained = "", "clip"
-    config.model.pretrained_text = "minilm"
-    config.tune.text = "full"
+    keys = {
+        "model.start_from": "",
+        "model.pretrained": "clip",
+        "model.pretrained_text": "minilm",
+        "tune.text": "full",
+    }
+    config = experiment_with(ict_pseudo, **keys)
     with pytest.raises(ConfigError) as error:
         validate(config, devices=1)
     assert "images do not know that tower's space" in str(error.value)
@@ -68,27 +86,24 @@ def test_guesses_need_words_that_the_model_knows_and_that_stay():
 
 
 def test_all_problems_are_listed_at_once():
-    config = demo.get_config()
-    config.train.batch_size, config.data.fold = 30, 9
+    config = experiment_with(demo, **{"train.batch_size": 30, "data.fold": 9})
     with pytest.raises(ConfigError) as error:
         validate(config, devices=8)
     assert str(error.value).count("\n") == 2
 
 
 def test_pieces_of_stacked_blocks_have_one_learning_rate():
-    config = demo.get_config()
-    config.model.vision.scan = config.train.shard_moments = True
-    validate(config, devices=8)
-    config.tune.layer_decay = 0.8
+    keys = {"model.vision.scan": True, "train.shard_moments": True}
+    validate(experiment_with(demo, **keys), devices=8)
+    config = experiment_with(demo, **keys, **{"tune.layer_decay": 0.8})
     with pytest.raises(ConfigError, match=r"vision\.scan=True, train\.shard_moments"):
         validate(config, devices=8)
 
 
 def test_what_the_dataset_lacks_is_named(tiny_dataset):
     dataset = open_dataset(tiny_dataset)
-    config = shrunk_config(tiny_dataset, **{"data.views": 7})
-    config.data.classes = ("happy", "contempt")
-    config.data.clip = "dynamic"
+    keys = {"data.views": 7, "data.classes": ("happy", "contempt")}
+    config = shrunk_config(tiny_dataset, **keys, **{"data.clip": "dynamic"})
     with pytest.raises(ConfigError) as error:
         validate_against(config, dataset)
     for words in ("contempt", "has 3", "dynamic=True", "augment.relight=False"):
@@ -96,7 +111,7 @@ def test_what_the_dataset_lacks_is_named(tiny_dataset):
 
 
 def test_typo_in_an_experiment_names_the_nearest_key():
-    config = base.get_config()
+    config = get_config()
     with pytest.raises(AttributeError, match="batch_size"):
         config.train.batchsize = 4
 

@@ -4,10 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ml_collections import ConfigDict
-
-from experiments import base
-from smile_jax.config import flatten
+from smile_jax.config import Config, typed
+from smile_jax.config import get_config as default_config
+from smile_jax.pytree import flatten
 
 SIZES = {  # width, depth, heads, mlp_width, patch_size
     "vit_s16": (384, 12, 6, 1536, 16),
@@ -18,7 +17,7 @@ SIZES = {  # width, depth, heads, mlp_width, patch_size
 
 def sized_experiment(
     size: str, *, batch: int, views: int = 3, changes: Sequence[str] = ()
-) -> ConfigDict:
+) -> Config:
     """The base experiment with a vision tower of a usual size, without a dataset.
 
     Args:
@@ -27,14 +26,14 @@ def sized_experiment(
       views: of a clip.
       changes: "KEY=VALUE" of the config, the value in JSON or, of texts, as it is.
     """
-    c = base.get_config()
+    c = default_config()
     v = c.model.vision
     v.width, v.depth, v.heads, v.mlp_width, v.patch_size = SIZES[size]
     c.data.dir, c.data.views = "(none)", views
     c.train.batch_size, c.train.steps = batch, 1000
-    known = flatten(c.to_dict())
+    known = flatten(c.to_dict(), sep=".")
     values: dict[str, Any] = {}
     for key, text in (change.split("=", 1) for change in changes):
         values[key] = text if isinstance(known[key], str) else json.loads(text)
     c.update_from_flattened_dict(values)
-    return c
+    return typed(c)

@@ -14,7 +14,8 @@ import jax
 from absl import app, flags
 
 from experiments.benchmarks.common import sized_experiment
-from smile_jax.cost.ahead import compile_step, plan_without_data
+from smile_jax.config import changed
+from smile_jax.cost.step_cost import compile_step, plan_without_data
 
 _TOPOLOGY = flags.DEFINE_string("topology", "local:1", "As of smile_jax.aot.")
 _DEPTHS = flags.DEFINE_list("depths", ["6", "12", "24"], "Blocks.")
@@ -25,8 +26,8 @@ def main(argv: list[str]) -> None:
     rows = []
     for depth in map(int, _DEPTHS.value):
         for scan in (False, True):
-            config = sized_experiment("vit_s16", batch=8)
-            config.model.vision.depth, config.model.vision.scan = depth, scan
+            keys = {"model.vision.depth": depth, "model.vision.scan": scan}
+            config = changed(sized_experiment("vit_s16", batch=8), keys)
             plan = plan_without_data(config, image_size=64)
             jax.clear_caches()
             started = time.perf_counter()

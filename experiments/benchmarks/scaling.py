@@ -16,7 +16,8 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 from absl import app, flags
 
 from experiments.benchmarks.common import SIZES, sized_experiment
-from smile_jax.cost.ahead import compile_step, plan_without_data
+from smile_jax.config import changed
+from smile_jax.cost.step_cost import compile_step, plan_without_data
 
 _SIZE = flags.DEFINE_enum("size", "vit_s16", list(SIZES), "Vision tower.")
 _BATCH = flags.DEFINE_integer("batch", 256, "Clips a step, over all devices.")
@@ -27,8 +28,9 @@ def main(argv: list[str]) -> None:
     rows = []
     for devices in (1, 2, 4, 8):
         for shard in (False, True):
-            config = sized_experiment(_SIZE.value, batch=_BATCH.value)
-            config.train.shard_moments, config.model.vision.scan = shard, True
+            keys = {"train.shard_moments": shard, "model.vision.scan": True}
+            plain = sized_experiment(_SIZE.value, batch=_BATCH.value)
+            config = changed(plain, keys)
             plan = plan_without_data(config, image_size=224)
             cost = compile_step(config, plan, f"local:{devices}")
             sent = cost.collective_bytes_per_device_step

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from ml_collections import ConfigDict
 from torch import nn
+
+from smile_jax.config import Config
 
 _VIEWS = 9  # of a dataset, at most
 
@@ -19,9 +20,7 @@ _VIEWS = 9  # of a dataset, at most
 class Smile(nn.Module):
     """Vision tower, fusion, projector and heads; sizes from an experiment's config."""
 
-    def __init__(
-        self, config: ConfigDict, image_size: int, channels: int, classes: int
-    ):
+    def __init__(self, config: Config, image_size: int, channels: int, classes: int):
         super().__init__()
         m, v = config.model, config.model.vision
         tokens = (image_size // v.patch_size) ** 2 + 1
@@ -82,9 +81,7 @@ class Smile(nn.Module):
         )
 
 
-def augment(
-    pixels: torch.Tensor, config: ConfigDict
-) -> tuple[torch.Tensor, torch.Tensor]:
+def augment(pixels: torch.Tensor, config: Config) -> tuple[torch.Tensor, torch.Tensor]:
     """Bytes (B, A, H, W, 7) to standardised clips (B, V, 7, H, W); which views."""
     a, device = config.augment, pixels.device
     batch, available = pixels.shape[:2]
@@ -135,7 +132,7 @@ def objective(
     bank: torch.Tensor,
     coordinates: torch.Tensor,
     labels: torch.Tensor,
-    config: ConfigDict,
+    config: Config,
 ) -> torch.Tensor:
     """The three terms; `coordinates` (K, K - 1) are the whitened prompts."""
     z, views, joint, y = outputs
@@ -178,7 +175,7 @@ def _correlation_loss(
 
 
 def make_step(
-    config: ConfigDict, image_size: int, channels: int, *, device: str, compiled: bool
+    config: Config, image_size: int, channels: int, *, device: str, compiled: bool
 ) -> Any:
     """Returns `step(pixels, labels)`, one update; see `augment` for the shapes."""
     o, classes = config.optimizer, len(config.data.classes)

@@ -23,18 +23,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags, logging
-from ml_collections import ConfigDict
 
 from experiments.benchmarks.common import SIZES, sized_experiment
-from smile_jax import config as config_lib
 from smile_jax import parallel
-from smile_jax.cost.ahead import batch_shapes, plan_without_data
+from smile_jax.config import Config, changed
+from smile_jax.config.validate import validate
 from smile_jax.cost.chips import CHIPS
 from smile_jax.cost.flops import matmul_flops
+from smile_jax.cost.step_cost import batch_shapes, plan_without_data
 from smile_jax.data.channels import num_channels
 from smile_jax.data.schema import FacesConfig
 from smile_jax.hostmemory import cpu_only, keep_freed_memory
-from smile_jax.training.plan import build, make_layout
+from smile_jax.training.build import build, make_layout
 
 _SIZE = flags.DEFINE_enum("size", "vit_s16", list(SIZES), "Vision tower.")
 _BATCH = flags.DEFINE_integer("batch", 8, "Clips a step.")
@@ -46,14 +46,14 @@ _TORCH = flags.DEFINE_bool("torch", True, "Time PyTorch too.")
 _SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the config, e.g. for remat.")
 
 
-def experiment() -> ConfigDict:
+def experiment() -> Config:
     changes = [f"model.vision.dtype={_DTYPE.value}", *_SET.value]
     return sized_experiment(
         _SIZE.value, batch=_BATCH.value, views=_VIEWS.value, changes=changes
     )
 
 
-def ours(config: ConfigDict) -> tuple[Callable, float]:
+def ours(config: Config) -> tuple[Callable, float]:
     """A function that takes one step, and the model's FLOP in it."""
     plan = plan_without_data(config, image_size=_PIXELS.value)
     _, state, step = build(config, plan)
@@ -78,19 +78,20 @@ def ours(config: ConfigDict) -> tuple[Callable, float]:
     return one, flops
 
 
-def model_flops(config: ConfigDict) -> float:
+def model_flops(config: Config) -> float:
     """Of one step that computes nothing twice and hides nothing in a kernel."""
-    config = config.copy_and_resolve_references()
-    config.train.micro_batches, config.train.shard_moments = 1, False
-    for tower in (config.model.vision, config.model.text):
-        tower.remat, tower.attention, tower.scan = "none", "xla", False
+    keys: dict = {"train.micro_batches": 1, "train.shard_moments": False}
+    for tower in ("model.vision", "model.text"):
+        keys |= {f"{tower}.remat": "none", f"{tower}.attention": "xla"}
+        keys[f"{tower}.scan"] = False
+    config = changed(config, keys)
     plan = plan_without_data(config, image_size=_PIXELS.value)
     _, state, step = build(config, plan)
     shapes = batch_shapes(config, plan, jax.device_count())
     return matmul_flops(jax.make_jaxpr(parallel.pmap_step(step))(state, shapes))
 
 
-def theirs(config: ConfigDict, *, compiled: bool) -> Callable:
+def theirs(config: Config, *, compiled: bool) -> Callable:
     import torch
 
     from experiments.benchmarks.torch_peer import make_step
@@ -137,7 +138,7 @@ def main(argv: list[str]) -> None:
     if cpu_only():
         keep_freed_memory()
     config = experiment()
-    config_lib.validate(config, jax.device_count())
+    validate(config, jax.device_count())
     timed: dict[str, Callable] = {}
     skipped = {}
     timed["smile_jax"], flops = ours(config)

@@ -35,17 +35,17 @@ class AugmentConfig:
       specular: largest strength of the highlight.
     """
 
-    scale: float = 0.1
-    shift: float = 0.06
-    gain: float = 0.2
-    bias: float = 0.1
-    noise: float = 0.03
-    erase: float = 0.35
-    patch_dropout: float = 0.0
-    relight: bool = True
-    light_angle_deg: float = 60.0
-    ambient: float = 0.5
-    specular: float = 0.3
+    scale: float
+    shift: float
+    gain: float
+    bias: float
+    noise: float
+    erase: float
+    patch_dropout: float
+    relight: bool
+    light_angle_deg: float
+    ambient: float
+    specular: float
 
 
 def augment_clips(

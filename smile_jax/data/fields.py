@@ -1,13 +1,12 @@
 """Fields of a batch that are not stored as such: worked out of a dataset's index."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from smile_jax.data.pipeline import FaceDataset, Fields
-
-# What can be asked for beside the numbers that records hold.
-DERIVED = ("label", "prompt", "subject", "sequence")
+from smile_jax.data.pipeline import DERIVED, FaceDataset, Fields
+from smile_jax.data.records import RecordSource
 
 
 def example_fields(
@@ -50,3 +49,23 @@ def field_shapes(
         name: number if name in DERIVED else dataset.stored[name]
         for name in sorted(set(needs))
     }
+
+
+def read_fields(
+    needs: Iterable[str],
+    dataset: FaceDataset,
+    classes: Sequence[str],
+    records: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """name -> (n, ...) values of n records, for code that wants them all at once."""
+    nothing = np.full(len(dataset.labels), -1, np.int32)
+    columns = example_fields(needs, dataset, classes, nothing)
+    stored = [name for name, column in columns.items() if column is None]
+    read: Any = RecordSource(dataset.path, pixels=False) if stored else None
+    found = {
+        name: np.stack([read[record][name] for record in records]) for name in stored
+    }
+    for name, column in columns.items():
+        if column is not None:
+            found[name] = column[records]
+    return found

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from smile_jax.data.trees import TreeError
+from smile_jax.data.dataset_folder import FolderError
 from smile_jax.faces.dataset_names import FOUR_DME
 
 _COLUMNS = ("sub_ID", "fold_name", "Onset", "Apex", "Offset", "AUs")
@@ -56,7 +56,7 @@ def read_labels(
       (subject, clip folder) -> label.
 
     Raises:
-      TreeError: no spreadsheet, columns missing, or a cell that cannot be read; with
+      FolderError: no spreadsheet, columns missing, or a cell that cannot be read; with
         file and row.
     """
     rows = _rows(path)
@@ -74,12 +74,12 @@ def read_labels(
             _whole(row.get(name.capitalize()) or 0, where, name) for name in FOUR_DME
         )
         if not any(emotions) or not set(emotions) <= {0, 1}:
-            raise TreeError(
+            raise FolderError(
                 f"{where}: emotions {emotions} are not 0 or 1, at least one 1"
             )
         clip = _name(row["sub_ID"]), _name(row["fold_name"])
         if clip in labels:
-            raise TreeError(f"{where}: {clip} again, after {labels[clip].where}")
+            raise FolderError(f"{where}: {clip} again, after {labels[clip].where}")
         labels[clip] = Label(
             where=where,
             kind=kind,
@@ -102,14 +102,14 @@ def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
         header = [str(cell).strip() for cell in next(cells, ())]
         table = [dict(zip(header, row, strict=False)) for row in cells]
     except Exception as error:  # openpyxl and zipfile raise many kinds
-        raise TreeError(
+        raise FolderError(
             f"{path}: not a readable spreadsheet ({type(error).__name__}: {error}); "
             "copy it again"
         ) from error
     names = [*_COLUMNS, *(name.capitalize() for name in FOUR_DME)]
     missing = [name for name in names if name not in header]
     if missing:
-        raise TreeError(f"{path}: row 1: columns {missing} are missing of {header}")
+        raise FolderError(f"{path}: row 1: columns {missing} are missing of {header}")
     return table
 
 
@@ -124,7 +124,7 @@ def _whole(cell: Any, where: str, column: str) -> int:
     try:
         return int(float(cell))
     except ValueError:
-        raise TreeError(f"{where}: {column} is {cell!r}, not a number") from None
+        raise FolderError(f"{where}: {column} is {cell!r}, not a number") from None
 
 
 def _units(cell: Any, where: str) -> tuple[int, ...]:
@@ -133,7 +133,7 @@ def _units(cell: Any, where: str) -> tuple[int, ...]:
     for word in str(cell or "").replace(" ", "").split("+"):
         match = _UNIT.fullmatch(word)
         if match is None and word:
-            raise TreeError(f"{where}: AUs has {word!r}, which is no action unit")
+            raise FolderError(f"{where}: AUs has {word!r}, which is no action unit")
         if match and not match["kept"]:
             units.add(int(match["unit"]))
     return tuple(sorted(units))

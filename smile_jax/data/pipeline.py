@@ -21,6 +21,9 @@ from smile_jax.data.records import CLIPS, FORMAT, DataError, RecordSource
 # Name -> (n,) value of every record of a dataset, or None: the records hold it.
 Fields = Mapping[str, np.ndarray | None]
 
+# Fields that are worked out of a dataset's index (`data.fields`).
+DERIVED = ("label", "prompt", "subject", "sequence")
+
 _METADATA = {"channels", "yaws_deg", "classes", "pose", "people"}
 
 
@@ -67,6 +70,11 @@ class FaceDataset:
         position = {name: i for i, name in enumerate(classes)}
         lookup = [position.get(name, -1) for name in self.classes]
         return np.array([*lookup, -1], np.int32)[self.labels]
+
+    @property
+    def field_names(self) -> set[str]:
+        """What a batch can hold beside the pixels."""
+        return {*DERIVED, *self.stored}
 
     def spread_views(self, count: int) -> tuple[int, ...]:
         """Views spread evenly over the dataset's, in order of yaw."""

@@ -10,10 +10,14 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from smile_jax.data.builder import MAX_SKIPPED, BuildReport, FaceDatasetBuilder
+from smile_jax.data.dataset_folder import (
+    DatasetFolder,
+    FolderError,
+    missing_numbers,
+)
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.mesh_files import MeshFiles
 from smile_jax.data.schema import FacesConfig
-from smile_jax.data.trees import Tree, TreeError, missing_numbers
 from smile_jax.mesh.pose import Anchors
 
 _MAX_FRAME = 10**8
@@ -95,7 +99,7 @@ class ScanBuilder(
     def MANUAL_DOWNLOAD_INSTRUCTIONS(self) -> str:
         return f"Put into the manual folder, at any depth:\n{self.TREE}"
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         """Lists the sequences of a tree without reading any mesh."""
         raise NotImplementedError
 
@@ -116,14 +120,14 @@ class ScanBuilder(
         found = self.find(tree)
         if not found:
             notes = "".join(f"\n  {note}" for note in self.notes[:10])
-            raise TreeError(
+            raise FolderError(
                 f"{tree.root}: no file there is named as those of {self.name} "
                 f"({config.name}). Expected:\n{self.TREE}\nFound:{tree.describe()}"
                 + (f"\nNoted:{notes}" if notes else "")
             )
         _check_unique(found)
         if config.pose == "landmarks" and not any(s.anchors for s in found):
-            raise TreeError(
+            raise FolderError(
                 f"{tree.root}: pose='landmarks', but no landmark file of {self.name} "
                 "is there, or none is known; use pose='surface'"
             )
@@ -161,13 +165,13 @@ class ScanBuilder(
             )
         return len(orphans)
 
-    def _open_tree(self, dl_manager: tfds.download.DownloadManager) -> Tree:
+    def _open_tree(self, dl_manager: tfds.download.DownloadManager) -> DatasetFolder:
         try:
-            return Tree(dl_manager.manual_dir)
+            return DatasetFolder(dl_manager.manual_dir)
         except AssertionError as error:  # TFDS: missing or empty
             folder = pathlib.Path(dl_manager._manual_dir)
             what = "it is empty" if folder.is_dir() else "there is no such folder"
-            raise TreeError(
+            raise FolderError(
                 f"{folder}: {what}. Name the dataset's folder with --manual_dir; "
                 f"tfds_builders/{self.name}/README.md says where to ask for it. "
                 f"Expected there:\n{self.TREE}"
@@ -194,13 +198,13 @@ class ScanBuilder(
         """Refuses a copy of which more than 1 % is missing, unless gaps are allowed.
 
         Raises:
-          TreeError: listing what is known of it.
+          FolderError: listing what is known of it.
         """
         if self.builder_config.allow_gaps:
             return
         if missing > max(MAX_SKIPPED * total, 1):
             listed = "\n  ".join(self.notes[:20])
-            raise TreeError(
+            raise FolderError(
                 f"{missing} meshes are missing beside {total}, more than "
                 f"{MAX_SKIPPED:.0%}; is the copy complete? If so, set allow_gaps\n"
                 f"  {listed}"
@@ -215,7 +219,7 @@ def _check_unique(sequences: list[Sequence4D]) -> None:
     """Refuses two sequences of one name.
 
     Raises:
-      TreeError: naming a file of each.
+      FolderError: naming a file of each.
     """
     seen: dict[str, Sequence4D] = {}
     for sequence in sequences:
@@ -225,7 +229,7 @@ def _check_unique(sequences: list[Sequence4D]) -> None:
                 s.frames.paths[0] if isinstance(s.frames, MeshFiles) else s.key
                 for s in (other, sequence)
             ]
-            raise TreeError(
+            raise FolderError(
                 f"{files[0]} and {files[1]} are both {sequence.key!r}; keep one"
             )
 
@@ -236,14 +240,14 @@ def group_frames(
     """Groups matched files into sequences, frames in order of their numbers.
 
     Args:
-      found: from `Tree.take`; the pattern has the groups of `keys` and `frame`.
+      found: from `DatasetFolder.take`; the pattern has groups `keys` and `frame`.
       keys: named groups that together tell sequences apart.
 
     Returns:
       (values of `keys`, frame numbers, paths) of each sequence.
 
     Raises:
-      TreeError: two files of a sequence have the same number.
+      FolderError: two files of a sequence have the same number.
     """
     rows = sorted(
         (tuple(match[key] for key in keys), int(match["frame"]), path)
@@ -254,11 +258,11 @@ def group_frames(
         frames = list(group)
         for (_, first, a), (_, second, b) in itertools.pairwise(frames):
             if first == second:
-                raise TreeError(
+                raise FolderError(
                     f"{a} and {b} are both frame {first} of one sequence; keep one"
                 )
         if frames[-1][1] > _MAX_FRAME:
-            raise TreeError(f"{frames[-1][2]}: {frames[-1][1]} is no frame number")
+            raise FolderError(f"{frames[-1][2]}: {frames[-1][1]} is no frame number")
         sequences.append(
             (
                 dict(zip(keys, values, strict=True)),

@@ -1,22 +1,17 @@
 """Features of whole datasets: one pmapped pass, padding dropped."""
 
 import dataclasses
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from smile_jax import parallel
-from smile_jax.data.augment import plain_clips
+from smile_jax.config import Config
 from smile_jax.data.pipeline import FaceDataset, eval_batches
 from smile_jax.models import Encoder
-from smile_jax.training.start import Start
-
-# Pixel baselines see images averaged down to at most this many pixels a side.
-_BASELINE_SIZE = 64
+from smile_jax.training.model_spec import ModelSpec, plain_view
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,71 +33,66 @@ class EmbeddedSet:
         return EmbeddedSet(self.fused[first:], self.joint[first:], self.views[first:])
 
 
-def view_of(config: ConfigDict, dataset: FaceDataset, start: Start) -> Callable:
-    """`plain_clips` as a run sees clips: its views, channels and statistics."""
-    return functools.partial(
-        plain_clips,
-        view_ids=dataset.spread_views(config.data.views),
-        channels=dataset.channels,
-        inputs=config.data.inputs,
-        relight=config.augment.relight,
-        mean=start.mean,
-        std=start.std,
-    )
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """A dataset as a model sees it outside training.
+
+    Attributes:
+      dataset: whose records.
+      view: pixels of a batch to standardised clips and the views they are.
+      clip: feature of the records.
+      batch_size: at a time, over all local devices.
+      threads: that read.
+    """
+
+    dataset: FaceDataset
+    view: Callable
+    clip: str
+    batch_size: int
+    threads: int
+
+    @classmethod
+    def by_run(cls, config: Config, spec: ModelSpec, dataset: FaceDataset) -> "Seen":
+        """As a run of this config and model sees it."""
+        devices = jax.local_device_count()
+        return cls(
+            dataset,
+            plain_view(config, spec, dataset.yaws_deg, dataset.channels),
+            config.data.clip,
+            -(-config.evaluation.batch_size // devices) * devices,
+            config.data.threads,
+        )
+
+    def batches(self, records: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        """Every record once, in order; padding has weight 0."""
+        return eval_batches(
+            self.dataset,
+            records,
+            clip=self.clip,
+            batch_size=self.batch_size,
+            threads=self.threads,
+        )
 
 
-def embed(
-    model: Encoder,
-    params: dict,
-    view: Callable,
-    dataset: FaceDataset,
-    records: np.ndarray,
-    config: ConfigDict,
-) -> EmbeddedSet:
-    """Embeds records without augmentation, seen by `view`."""
+class Embedder:
+    """Embeds records without augmentation, on the devices of this process."""
 
-    def forward(params, batch):
-        clips, ids = view(batch["views"])
-        out: Any = model.apply({"params": params}, clips, ids, train=False)
-        return out.fused, out.joint, out.views
+    def __init__(self, model: Encoder, seen: Seen) -> None:
+        def forward(params, batch):
+            clips, ids = seen.view(batch["views"])
+            out: Any = model.apply({"params": params}, clips, ids, train=False)
+            return out.fused, out.joint, out.views
 
-    compiled = parallel.pmap_eval(forward)
-    params = parallel.put_state(params)
-    parts = []
-    for batch in _batches(dataset, records, config):
-        out = compiled(params, parallel.put_batch({"views": batch["views"]}))
-        real = batch["weight"]
-        parts.append([np.asarray(x).reshape(-1, *x.shape[2:])[real] for x in out])
-    return EmbeddedSet(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        self._seen = seen
+        self._forward = parallel.pmap_eval(forward)
 
-
-def baseline_pixels(
-    view: Callable, dataset: FaceDataset, records: np.ndarray, config: ConfigDict
-) -> np.ndarray:
-    """(n, pixels) float32: what the model sees, averaged down."""
-
-    @jax.jit
-    def flatten(images):
-        clips, _ = view(images)
-        b, t, v, h, w, c = clips.shape
-        f = next(f for f in range(1, h + 1) if h % f == 0 and h <= f * _BASELINE_SIZE)
-        split = clips.reshape(b, t, v, h // f, f, w // f, f, c)
-        return split.mean(axis=(4, 6)).reshape(b, -1)
-
-    return np.concatenate(
-        [
-            np.asarray(flatten(batch["views"]))[batch["weight"]]
-            for batch in _batches(dataset, records, config)
-        ]
-    )
-
-
-def _batches(dataset: FaceDataset, records: np.ndarray, config: ConfigDict):
-    devices = jax.local_device_count()
-    return eval_batches(
-        dataset,
-        records,
-        clip=config.data.clip,
-        batch_size=-(-config.evaluation.batch_size // devices) * devices,
-        threads=config.data.threads,
-    )
+    def __call__(self, params: dict, records: np.ndarray) -> EmbeddedSet:
+        """Embeddings of the records, by parameters on the host."""
+        params = parallel.put_state(params, jax.local_devices())
+        parts = []
+        for batch in self._seen.batches(records):
+            out = self._forward(params, parallel.put_batch({"views": batch["views"]}))
+            real = batch["weight"]
+            parts.append([np.asarray(x).reshape(-1, *x.shape[2:])[real] for x in out])
+        joined = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return EmbeddedSet(*joined)

@@ -28,7 +28,7 @@ th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; } .note { color: #555; }
 """
 
-_PROBES = {"linear_probe": "linear probe", "knn": "10-NN", "zero_shot": "zero-shot"}
+_METRICS = {"accuracy": "accuracy", "uar": "UAR", "uf1": "UF1", "macro_f1": "macro F1"}
 
 
 def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) -> None:
@@ -71,19 +71,27 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
 
 
 def _score_table(results: dict[str, Any]) -> str:
-    head = "".join(f"<th colspan=3>{name}</th>" for name in _PROBES.values())
-    units = "<th>accuracy</th><th>UAR</th><th>UF1</th>" * len(_PROBES)
+    columns = results["columns"]
+    head = "".join(
+        f"<th colspan={len(c['shown'])}>{c['title']}</th>" for c in columns.values()
+    )
+    units = "".join(
+        f"<th>{_METRICS[metric]}</th>"
+        for c in columns.values()
+        for metric in c["shown"]
+    )
     rows = []
     for row in results["rows"]:
         cells = [f"<td>{row['method']}{' (transductive)' * row['transductive']}</td>"]
-        for probe in _PROBES:
-            score = row[probe]
-            if score is None:
-                cells.append("<td>-</td>" * 3)
-                continue
-            spread = "" if score["std"] is None else f" ± {score['std']:.3f}"
-            cells.append(f"<td>{score['accuracy']:.3f}{spread}</td>")
-            cells += [f"<td>{score[name]:.3f}</td>" for name in ("uar", "uf1")]
+        for name, column in columns.items():
+            score = row[name]
+            for metric in column["shown"]:
+                if score is None:
+                    cells.append("<td>-</td>")
+                    continue
+                deviation = score.get("std") if metric == "accuracy" else None
+                spread = "" if deviation is None else f" ± {deviation:.3f}"
+                cells.append(f"<td>{score[metric]:.3f}{spread}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     chance = 1 / len(results["classes"])
     return (
@@ -156,10 +164,10 @@ def _samples(results: dict[str, Any]) -> Figure:
 def _confusions(results: dict[str, Any]) -> Figure:
     classes = results["classes"]
     cells = [
-        (f"{row['method']}, {label}", row[probe])
+        (f"{row['method']}, {column['title']}", row[name])
         for row in results["rows"]
-        for probe, label in _PROBES.items()
-        if row[probe] is not None and probe != "knn"
+        for name, column in results["columns"].items()
+        if row[name] is not None and "confusion" in row[name] and name != "knn"
     ]
     figure = Figure(figsize=(2.9 * len(cells), 3.0))
     for i, (title, score) in enumerate(cells):

@@ -1,93 +1,143 @@
-"""Evaluates trained runs by subject-independent protocols, beside two baselines."""
+"""Evaluates trained runs by subject-independent protocols, beside baselines."""
 
+import csv
 import dataclasses
+import functools
 import json
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 
+from smile_jax.config import Config, ConfigError, changed
+from smile_jax.config.default import all_keys
+from smile_jax.data.fields import read_fields
 from smile_jax.data.prompts import Prompts, make_prompts
 from smile_jax.data.splits import split_records, subject_folds
-from smile_jax.evaluation import metrics
-from smile_jax.evaluation.embed import EmbeddedSet, baseline_pixels, embed, view_of
-from smile_jax.evaluation.probes import linear_probe, nearest_neighbours, pca_features
-from smile_jax.evaluation.zero_shot import ZeroShot, predictions
+from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
+from smile_jax.evaluation.embed import Embedder, Seen
+from smile_jax.evaluation.evaluations import applicable, fields_of
+from smile_jax.evaluation.pixels import pca_features, pixels_of
+from smile_jax.inference.prompting import ZeroShot
+from smile_jax.models import Encoder
 from smile_jax.objectives import SOURCES
-from smile_jax.training.checkpoints import CheckpointError, Checkpoints
-from smile_jax.training.plan import Plan, build, fresh_start, make_plan
-from smile_jax.training.start import Start, stored_start
-from smile_jax.training.state import TrainState
-from smile_jax.training.versions import upgrade
+from smile_jax.training.build import spec_of_fresh_run
+from smile_jax.training.checkpoints import CheckpointError
+from smile_jax.training.init import random_params
+from smile_jax.training.model_spec import StoredModel, read_model
+from smile_jax.training.plan import Plan, make_plan
 
 PROTOCOLS = ("holdout", "kfold")
-NEIGHBOURS = (10, 20)
 
 
 class ProtocolError(ValueError):
     """An evaluation that would not be a fair one; the message says why."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Trained:
-    """A finished run, restored."""
+    """A finished run and the dataset that it was trained on.
+
+    Attributes:
+      workdir: of the run.
+      config: its own, but for `evaluation` and where the dataset is.
+      plan: who is trained and tested on.
+      stored: its model.
+    """
 
     workdir: pathlib.Path
-    config: ConfigDict
+    config: Config
     plan: Plan
-    start: Start
-    model: Any
-    state: TrainState
-    info: dict[str, Any]
-    initial: TrainState  # random
+    stored: StoredModel
+
+    @property
+    def text_source(self) -> str:
+        return self.config.text_source
+
+    @functools.cached_property
+    def model(self) -> Encoder:
+        return Encoder(self.stored.spec.model)
 
     @property
     def params(self) -> Any:
-        """What the config evaluates: trained parameters or their average."""
+        """Trained parameters or their average, as the config says."""
         averaged = self.config.evaluation.parameters == "ema"
-        return self.state.averaged if averaged else self.state.params
+        return self.stored.averaged if averaged else self.stored.last
+
+    @functools.cached_property
+    def random(self) -> Any:
+        """Parameters of an untrained model."""
+        return self._at_start({})
+
+    def _at_start(self, given: Mapping[str, np.ndarray]) -> Any:
+        shape, seed = self.plan.clip_shape, self.config.seed
+        return random_params(self.model, shape, seed, given)
+
+    def before_training(self) -> dict[str, Any]:
+        """Parameters that it started from, where its vision tower was not random."""
+        if not (self.config.model.start_from or self.config.model.pretrained):
+            return {}
+        try:
+            spec = spec_of_fresh_run(self.config, self.plan)
+        except (ValueError, CheckpointError) as error:
+            print(f"no row `before_training`: what it started from is gone ({error})")
+            return {}
+        return {"before_training": self._at_start(spec.params)}
 
 
-@dataclasses.dataclass
-class FoldResult:
-    """Predictions of one method on one test fold, by probe."""
+def load_run(
+    workdir: pathlib.Path, settings: Mapping[str, str] | None = None
+) -> Trained:
+    """Reads a run's newest checkpoint and opens its dataset.
 
-    labels: np.ndarray
-    predictions: dict[str, np.ndarray]
-
-
-def load_run(workdir: pathlib.Path) -> Trained:
-    """Restores the newest checkpoint of a run.
+    Args:
+      workdir: of the run.
+      settings: keys of `config.evaluation` that are to differ from the run's, as text.
 
     Raises:
       CheckpointError: there is none, or another version wrote it.
       ProtocolError: the dataset is not the one trained on.
+      ConfigError: a setting that there is not.
     """
-    checkpoints = Checkpoints.open(workdir)
-    info = checkpoints.read_run()
-    if info is None:
-        raise CheckpointError(f"{workdir}: its checkpoints cannot be read")
-    info = upgrade(info, workdir)
-    config = ConfigDict(info["config"])
-    config.data.dir = info["dataset"]  # absolute, wherever this is started
-    start = stored_start(info, workdir)
-    plan = make_plan(config, Prompts.from_json(info["prompts"]))
-    if plan.folds != info["folds"]:
+    stored = read_model(workdir)
+    info, config = stored.info, stored.info.config
+    keys = {f"evaluation.{k}": value for k, value in _parsed(settings or {}).items()}
+    keys["data.dir"] = info.dataset  # absolute, wherever this is started
+    config = changed(config, keys)
+    plan = make_plan(config, info.prompts)
+    if plan.folds != info.folds:
         raise ProtocolError(
             f"{plan.dataset.path}: its subjects are not those of the training run, so "
             "the stored folds do not apply; point data.dir at the dataset trained on"
         )
-    model, initial, _ = build(config, plan, start)
-    restored = checkpoints.restore(initial)
-    assert restored is not None  # read_run found one
-    checkpoints.close()
-    return Trained(workdir, config, plan, start, model, restored[0], info, initial)
+    return Trained(workdir, config, plan, stored)
 
 
-def load_runs(workdir: pathlib.Path, protocol: str) -> list[Trained]:
+def _parsed(settings: Mapping[str, str]) -> dict[str, Any]:
+    """Settings of `config.evaluation`, checked and as numbers."""
+    keys = {
+        name.removeprefix("evaluation."): field
+        for name, field in all_keys().items()
+        if name.startswith("evaluation.")
+    }
+    found: dict[str, Any] = {}
+    for name, text in settings.items():
+        if name not in keys:
+            raise ConfigError(f"--set={name}: must be one of {', '.join(keys)}")
+        choices = keys[name].metadata["choices"]
+        if choices and text not in choices:
+            raise ConfigError(f"--set={name}={text}: must be one of {choices}")
+        if not choices and not (text.isdecimal() and int(text) > 0):
+            raise ConfigError(f"--set={name}={text}: must be a number from 1 on")
+        found[name] = text if choices else int(text)
+    return found
+
+
+def load_runs(
+    workdir: pathlib.Path, protocol: str, settings: Mapping[str, str] | None = None
+) -> list[Trained]:
     """The run itself; with "kfold" those of its `fold_<i>` folders if it has any.
 
     Raises:
@@ -95,19 +145,26 @@ def load_runs(workdir: pathlib.Path, protocol: str) -> list[Trained]:
     """
     folders = sorted(workdir.glob("fold_*"))
     if protocol == "holdout" or not folders:
-        return [load_run(workdir)]
-    runs = [load_run(folder) for folder in folders]
-    tested = sorted(run.info["fold"] for run in runs)
+        return [load_run(workdir, settings)]
+    runs = [load_run(folder, settings) for folder in folders]
+    tested = sorted(run.config.data.fold for run in runs)
     if tested != list(range(runs[0].config.data.folds)):
         raise ProtocolError(
             f"{workdir}: its runs hold out the folds {tested}, expected each of 0 to "
             f"{runs[0].config.data.folds - 1} once; train the missing ones"
         )
-    for key in ("folds", "text_source", "dataset", "prompts"):
-        if any(run.info[key] != runs[0].info[key] for run in runs):
-            raise ProtocolError(
-                f"{workdir}: its runs differ in {key}; train them alike"
-            )
+    first, *others = (run.stored.info for run in runs)
+    for other in others:
+        for what, same in {
+            "folds": other.folds == first.folds,
+            "text_source": other.config.text_source == first.config.text_source,
+            "dataset": other.dataset == first.dataset,
+            "prompts": other.prompts.to_json() == first.prompts.to_json(),
+        }.items():
+            if not same:
+                raise ProtocolError(
+                    f"{workdir}: its runs differ in {what}; train them alike"
+                )
     return runs
 
 
@@ -129,11 +186,11 @@ def test_folds(
     if not len(plan.train_records) or not len(plan.test_records):
         raise ProtocolError(
             f"{run.workdir}: {plan.dataset.path} has no clips labelled as "
-            f"{list(config.data.classes)} on both sides of fold {run.info['fold']}, so "
+            f"{list(config.data.classes)} on both sides of fold {config.data.fold}, so "
             "there is nothing to score; set --config.data.classes to classes of "
             f"{plan.dataset.classes}"
         )
-    labelled = set(run.info["labels_seen"].get(plan.dataset.people, ()))
+    labelled = set(run.stored.info.labels_seen.get(plan.dataset.people, ()))
     if protocol == "holdout" or one_of_many:
         seen = labelled & set(plan.dataset.subjects[plan.test_records].tolist())
         if seen:
@@ -160,209 +217,201 @@ def test_folds(
 
 
 def evaluate(
-    workdir: pathlib.Path, protocol: str, prompt_files: Sequence[str] = ()
+    workdir: pathlib.Path,
+    protocol: str,
+    prompt_files: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Runs a protocol; returns what `results.json` holds (docs/evaluation.md).
+    """Runs a protocol; returns what `results.json` holds (docs/evaluation.md), and
+    "embedding" and "predictions" of single clips.
 
     Args:
       workdir: of a run, or of the runs of all folds.
       protocol: one of `PROTOCOLS`.
       prompt_files: other words to be zero-shot with, beside those of the run.
+      settings: see `load_run`.
     """
     started = time.perf_counter()
-    collected: dict[str, list[FoldResult]] = {}
-    runs = load_runs(workdir, protocol)
+    runs = load_runs(workdir, protocol, settings)
     first = runs[0]
-    classes = list(first.config.data.classes)
+    classes = first.config.data.classes
     words = {file: make_prompts(classes, file=file) for file in prompt_files}
-    transductive = protocol == "kfold" and len(runs) == 1
-    embeddings: dict[str, np.ndarray] = {}
-    tested: set[str] = set()
+    evaluations = applicable(first.plan.dataset)
+    tested: list[TestedFold] = []
     for run in runs:
         for train, test in test_folds(run, protocol, one_of_many=len(runs) > 1):
-            fold, sample = evaluate_fold(run, train, test, words)
-            embeddings = embeddings or sample
-            tested |= set(run.plan.dataset.subjects[test].tolist())
-            for method, result in fold.items():
-                collected.setdefault(method, []).append(result)
+            tested.append(evaluate_fold(run, train, test, words, evaluations))
     rows = []
-    for method, results in collected.items():
+    for method in tested[0].folds:
         is_smile = method == "smile"
-        rows.append(
-            {
-                "method": method,
-                "text_source": first.info["text_source"] if is_smile else None,
-                "transductive": is_smile and transductive,
-                **summarize(results, len(classes)),
-            }
-        )
+        row: dict[str, Any] = {
+            "method": method,
+            "text_source": first.text_source if is_smile else None,
+            "transductive": is_smile and protocol == "kfold" and len(runs) == 1,
+        }
+        for e in evaluations:
+            outcomes = [
+                t.outcomes[method, e.name]
+                for t in tested
+                if (method, e.name) in t.outcomes
+            ]
+            row |= summarize(e, outcomes, tested[0].folds[method])
+        row["per_fold"] = [t.accuracies(method, evaluations) for t in tested]
+        rows.append(row)
+    subjects = {
+        str(name) for t in tested for name in first.plan.dataset.subjects[t.records]
+    }
     return {
         "dataset": str(first.plan.dataset.path),
         "protocol": protocol,
         "folds": first.config.data.folds,
-        "tested_folds": len(collected["smile"]),
-        "classes": classes,
-        "test_subjects": sorted(tested),
-        "step": int(first.state.step),
+        "tested_folds": len(tested),
+        "classes": list(classes),
+        "test_subjects": sorted(subjects),
+        "step": first.stored.step,
         "seconds": round(time.perf_counter() - started, 1),
+        "columns": {
+            e.name: {"title": e.title, "shown": e.shown} for e in evaluations if e.title
+        },
         "rows": rows,
-        "embedding": embeddings,
+        "embedding": tested[0].embedding(),
+        "predictions": [row for t in tested for row in t.predictions(first.plan)],
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class TestedFold:
+    """What came out of one fold.
+
+    Attributes:
+      records: of the test clips.
+      folds: method -> what evaluations saw.
+      outcomes: (method, evaluation) -> answers.
+    """
+
+    records: np.ndarray
+    folds: dict[str, Fold]
+    outcomes: dict[tuple[str, str], Outcome]
+
+    def accuracies(
+        self, method: str, evaluations: Sequence[Evaluation]
+    ) -> dict[str, float]:
+        """Accuracy of every variant of every evaluation on this fold."""
+        found = {}
+        for e in evaluations:
+            if (method, e.name) not in self.outcomes:
+                continue
+            truth, answers = self.outcomes[method, e.name]
+            for variant, given in answers.items():
+                score = e.score([(truth, given)], self.folds[method])
+                name = f"{e.name}: {variant}" if variant else e.name
+                found[name] = score["accuracy"]
+        return found
+
+    def embedding(self) -> dict[str, np.ndarray]:
+        """SMILE's features of the test clips, to plot."""
+        fold = self.folds["smile"]
+        return {
+            "features": fold.features[fold.split :],
+            "labels": fold.test_of("label"),
+            "subjects": fold.test_of("subject"),
+            "records": self.records,
+        }
+
+    def predictions(self, plan: Plan) -> list[dict[str, Any]]:
+        """A line for each test clip: who, what it is, and each single-label answer."""
+        classes = self.folds["smile"].classes
+        lines = []
+        for i, record in enumerate(self.records):
+            line = {
+                "sequence": str(plan.dataset.sequences[record]),
+                "subject": str(plan.dataset.subjects[record]),
+                "label": classes[self.folds["smile"].test_of("label")[i]],
+            }
+            for (method, name), outcome in self.outcomes.items():
+                if outcome.truth.ndim == 1:
+                    line[f"{method}/{name}"] = classes[outcome.answers[""][i]]
+            lines.append(line)
+        return lines
 
 
 def evaluate_fold(
-    run: Trained, train: np.ndarray, test: np.ndarray, words: dict[str, Prompts]
-) -> tuple[dict[str, FoldResult], dict[str, np.ndarray]]:
-    """Predictions of every method on one fold, and the test embedding to plot."""
-    config, plan = run.config, run.plan
+    run: Trained,
+    train: np.ndarray,
+    test: np.ndarray,
+    words: Mapping[str, Prompts],
+    evaluations: Sequence[Evaluation],
+) -> TestedFold:
+    """Every method's answers on one fold, by every evaluation that it can take."""
+    config, plan, spec = run.config, run.plan, run.stored.spec
     records = np.concatenate([train, test])
-    labels = plan.dataset.labels_over(config.data.classes)[records]
-    subjects = plan.dataset.subjects[records]
-    split, classes = len(train), len(config.data.classes)
-
-    view = view_of(config, plan.dataset, run.start)
-    models = {"smile": run.params, **_before_training(run)}
-    models["random_init"] = run.initial.params
-    embedded = {
-        method: embed(run.model, params, view, plan.dataset, records, config)
-        for method, params in models.items()
-    }
-    features = {method: e.fused for method, e in embedded.items()}
-    pixels = baseline_pixels(view, plan.dataset, records, config)
-    features["pixels_pca"] = pca_features(
-        pixels, np.arange(split), config.evaluation.pca_components
-    )
-    results = {}
-    for method, x in features.items():
-        probe, _ = linear_probe(x[:split], labels[:split], subjects[:split], x[split:])
-        found = {"linear_probe": probe}
-        for k in NEIGHBOURS:
-            found[f"knn_{k}"] = nearest_neighbours(
-                x[:split], labels[:split], x[split:], k=k, num_classes=classes
-            )
-        knows_text = method == "before_training" or (
-            method == "smile" and SOURCES[run.info["text_source"]].has_text
-        )
-        if knows_text:
-            held_out = embedded[method].rows(split)
-            found |= _zero_shot(run, models[method], held_out, words)
-        results[method] = FoldResult(labels[split:], found)
-    sample = {
-        "features": features["smile"][split:],
-        "labels": labels[split:],
-        "subjects": subjects[split:],
-        "records": test,
-    }
-    return results, sample
-
-
-def _before_training(run: Trained) -> dict[str, Any]:
-    """Parameters that the run started from, where its vision tower was not random."""
-    if not (run.config.model.start_from or run.config.model.pretrained):
-        return {}
-    try:
-        start = fresh_start(run.config, run.plan)
-    except (ValueError, CheckpointError) as error:
-        print(f"no row `before_training`: what the run started from is gone ({error})")
-        return {}
-    return {"before_training": build(run.config, run.plan, start)[1].params}
-
-
-def _zero_shot(
-    run: Trained, params: Any, embedded: EmbeddedSet, words: dict[str, Prompts]
-) -> dict[str, np.ndarray]:
-    """Predictions by the run's prompts, by parts of them, and by those of files."""
-    config, tokenizer = run.config, run.start.tokenizer
-    zero_shot = ZeroShot(run.model, params, tokenizer, run.plan.prompts)
-    cameras = run.plan.dataset.spread_views(config.data.views)
-    found = predictions(zero_shot, embedded, cameras)
-    for file, prompts in words.items():
-        other = ZeroShot(run.model, params, tokenizer, prompts)
-        found[f"prompts: {file}"] = other.predict(embedded.joint)
-    return found
-
-
-def summarize(results: list[FoldResult], num_classes: int) -> dict[str, Any]:
-    """Scores of one method: counts pooled over folds, deviation between folds."""
-
-    def score(probe: str) -> dict[str, Any] | None:
-        if probe not in results[0].predictions:
-            return None
-        matrices = [
-            metrics.confusion(r.labels, r.predictions[probe], num_classes)
-            for r in results
-        ]
-        pooled = np.sum(matrices, axis=0)
-        by_fold = [metrics.accuracy(m) for m in matrices]
-        return {
-            "accuracy": metrics.accuracy(pooled),
-            "uar": metrics.uar(pooled),
-            "uf1": metrics.uf1(pooled),
-            "mean": float(np.mean(by_fold)),
-            "std": float(np.std(by_fold, ddof=1)) if len(by_fold) > 1 else None,
-            "per_class_f1": metrics.per_class_f1(pooled).tolist(),
-            "confusion": pooled.tolist(),
-        }
-
-    names = ["linear_probe", *(f"knn_{k}" for k in NEIGHBOURS), "zero_shot"]
-    views = [
-        name for name in results[0].predictions if name.startswith("zero_shot_view")
-    ]
-    scores = {name: score(name) for name in names}
-    parts = {
-        kind: {
-            name.removeprefix(f"{kind}: "): score(name)
-            for name in results[0].predictions
-            if name.startswith(f"{kind}: ")
-        }
-        for kind in ("template", "style", "prompts")
-    }
-    return {
-        **scores,
-        "sensitivity": {
-            "templates": _spread(parts["template"]),
-            "styles": _spread(parts["style"]),
-        },
-        "other_prompts": parts["prompts"],
-        "knn": scores[f"knn_{NEIGHBOURS[0]}"],
-        "zero_shot_views": [score(name) for name in views],
-        "per_fold": [
-            {
-                name: metrics.accuracy(metrics.confusion(r.labels, p, num_classes))
-                for name, p in r.predictions.items()
+    names = fields_of(evaluations) | {"label", "subject"}
+    fields = read_fields(names, plan.dataset, config.data.classes, records)
+    split, seen = len(train), Seen.by_run(config, spec, plan.dataset)
+    embed = Embedder(run.model, seen)
+    cameras = plan.dataset.spread_views(config.data.views)
+    knows_text = {"before_training"}
+    if SOURCES[run.text_source].has_text:
+        knows_text.add("smile")
+    folds = {}
+    for method, params in {
+        "smile": run.params,
+        **run.before_training(),
+        "random_init": run.random,
+    }.items():
+        embedded = embed(params, records)
+        banks = {}
+        if method in knows_text:
+            banks = {
+                file: ZeroShot(run.model, params, spec.tokenizer, prompts)
+                for file, prompts in {"": plan.prompts, **words}.items()
             }
-            for r in results
-        ],
+        folds[method] = Fold(
+            embedded.fused,
+            split,
+            fields,
+            config.data.classes,
+            embedded.rows(split),
+            banks,
+            cameras,
+        )
+    components = config.evaluation.pca_components
+    pixels = pca_features(pixels_of(seen, records), np.arange(split), components)
+    folds["pixels_pca"] = Fold(pixels, split, fields, config.data.classes)
+    outcomes = {
+        (method, e.name): e.run(fold)
+        for method, fold in folds.items()
+        for e in evaluations
+        if fold.words or not e.needs_text
     }
-
-
-def _spread(scores: dict[str, Any]) -> dict[str, Any] | None:
-    """Accuracy by wording, their mean and deviation; None without several."""
-    if len(scores) < 2:
-        return None
-    accuracies = {name: s["accuracy"] for name, s in scores.items()}
-    values = list(accuracies.values())
-    deviation = float(np.std(values, ddof=1))
-    return {"accuracy": accuracies, "mean": float(np.mean(values)), "std": deviation}
+    return TestedFold(test, folds, outcomes)
 
 
 def write_results(results: dict[str, Any], folder: pathlib.Path) -> None:
-    """Writes `results.json`; the embedding goes into the report only."""
+    """Writes `results.json` and `predictions.csv`; the embedding is the report's."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {k: v for k, v in results.items() if k != "embedding"}
+    single = ("embedding", "predictions")
+    kept = {k: v for k, v in results.items() if k not in single}
     (folder / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
+    lines = results["predictions"]
+    with (folder / "predictions.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows(lines)
 
 
 def table(results: dict[str, Any]) -> str:
     """The rows as text."""
-    columns = ["linear_probe", "knn", "zero_shot"]
+    columns = results["columns"]
+    short = {"accuracy": "acc", "uar": "UAR", "uf1": "UF1"}
+    heads = ["    ".join(short.get(m, m) for m in c["shown"]) for c in columns.values()]
     lines = [f"{'method':14}" + "".join(f"{name:>26}" for name in columns)]
-    lines.append(f"{'':14}" + f"{'acc    UAR    UF1':>26}" * len(columns))
+    lines.append(f"{'':14}" + "".join(f"{head:>26}" for head in heads))
     for row in results["rows"]:
         cells = ""
-        for name in columns:
+        for name, column in columns.items():
             s = row[name]
-            text = f"{s['accuracy']:.3f}  {s['uar']:.3f}  {s['uf1']:.3f}" if s else "-"
+            text = "  ".join(f"{s[m]:.3f}" for m in column["shown"]) if s else "-"
             cells += f"{text:>26}"
         lines.append(f"{row['method']:14}{cells}")
         spread = row["sensitivity"]["templates"]

@@ -1,75 +1,60 @@
-"""Zero-shot recognition: which prompt an embedding is nearest to, in whose words."""
+"""Zero-shot: the class whose prompts are nearest, by fused and single-view embedding,
+by parts of the prompts and in other words."""
 
+from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from smile_jax.data.prompts import Prompts
-from smile_jax.evaluation.embed import EmbeddedSet
-from smile_jax.models import Encoder
-from smile_jax.models.encoder import prototypes
-from smile_jax.training.bank import embed_prompts
-from smile_jax.training.start import Tokenizer
+from smile_jax.evaluation.base import Evaluation, Fold, Outcome
+
+_VIEW, _TEMPLATE, _STYLE, _WORDS = "view ", "template: ", "style: ", "prompts: "
 
 
-class ZeroShot:
-    """A model's text tower and a set of prompts.
+class ZeroShotPrompts(Evaluation):
+    """No label of this dataset is used here (the run itself may have used some)."""
 
-    Attributes:
-      bank: (G, K, E) prototypes of the fused view (0) and, where prompts tell views
-        apart, of each camera.
-    """
+    name = "zero_shot"
+    title = "zero-shot"
+    needs_text = True
+    cheap = True
 
-    def __init__(
-        self, model: Encoder, params: Any, tokenizer: Tokenizer, prompts: Prompts
-    ) -> None:
-        self._prompts = prompts
-        self._embedded = embed_prompts(model, params, tokenizer(prompts.texts))
-        shape = prompts.groups, len(prompts.classes)
-        self.bank = np.asarray(
-            prototypes(jnp.asarray(self._embedded), prompts.owners, shape)
-        )
+    def run(self, fold: Fold) -> Outcome:
+        test, words = fold.test, fold.words
+        assert test is not None
+        own = words[""]
+        found = {"": own.predict(test.joint)}
+        for v, camera in enumerate(fold.cameras):
+            found[f"{_VIEW}{v}"] = own.predict_view(test.views[:, v], camera)
+        for name, bank in own.parts().items():
+            found[name] = (test.joint @ bank.T).argmax(-1)
+        for file in [file for file in words if file]:
+            found[_WORDS + file] = words[file].predict(test.joint)
+        return Outcome(fold.test_of("label"), found)
 
-    def predict(self, joint: np.ndarray) -> np.ndarray:
-        """(n,) class of each fused embedding (n, E)."""
-        return (joint @ self.bank[0].T).argmax(-1)
+    def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
+        def of(kind: str) -> dict[str, Any]:
+            return {
+                name.removeprefix(kind): score
+                for name, score in scores.items()
+                if name.startswith(kind)
+            }
 
-    def predict_view(self, views: np.ndarray, camera: int) -> np.ndarray:
-        """(n,) class of each embedding (n, E) of one camera's view."""
-        group = 1 + camera if len(self.bank) > 1 else 0
-        return (views @ self.bank[group].T).argmax(-1)
-
-    def parts(self) -> dict[str, np.ndarray]:
-        """Banks (K, E) of the fused view's prompts of each template and each style, as
-        "template: ..." and "style: ...", where there are several."""
-        p, classes = self._prompts, len(self._prompts.classes)
-        fused = p.owners < classes
-        banks = {}
-        for what, names in (("template", p.templates), ("style", p.styles)):
-            kinds = list(
-                dict.fromkeys(n for n, f in zip(names, fused, strict=True) if f)
-            )
-            for kind in kinds if len(kinds) > 1 else []:
-                chosen = fused & (np.array(names) == kind)
-                owners = p.owners[chosen]
-                if len(set(owners.tolist())) == classes:
-                    bank = prototypes(
-                        jnp.asarray(self._embedded[chosen]), owners, (1, classes)
-                    )
-                    banks[f"{what}: {kind}"] = np.asarray(bank)[0]
-        return banks
+        return {
+            "zero_shot_views": list(of(_VIEW).values()),
+            "sensitivity": {
+                "templates": _spread(of(_TEMPLATE)),
+                "styles": _spread(of(_STYLE)),
+            },
+            "other_prompts": of(_WORDS),
+        }
 
 
-def predictions(
-    zero_shot: ZeroShot, embedded: EmbeddedSet, cameras: tuple[int, ...]
-) -> dict[str, np.ndarray]:
-    """Classes by the fused embedding, by each view, and by each part of the prompts."""
-    found = {"zero_shot": zero_shot.predict(embedded.joint)}
-    for v, camera in enumerate(cameras):
-        found[f"zero_shot_view_{v}"] = zero_shot.predict_view(
-            embedded.views[:, v], camera
-        )
-    for name, bank in zero_shot.parts().items():
-        found[name] = (embedded.joint @ bank.T).argmax(-1)
-    return found
+def _spread(scores: dict[str, Any]) -> dict[str, Any] | None:
+    """Accuracy by wording, their mean and deviation; None without several."""
+    if len(scores) < 2:
+        return None
+    accuracies = {name: s["accuracy"] for name, s in scores.items()}
+    values = list(accuracies.values())
+    deviation = float(np.std(values, ddof=1))
+    return {"accuracy": accuracies, "mean": float(np.mean(values)), "std": deviation}

@@ -10,13 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from smile_jax.models.convnet import ConvConfig
 from smile_jax.models.heads import Head, TemporalPool, ViewFusion
 from smile_jax.models.text import TextConfig, TextTower
-from smile_jax.models.vit import VisionConfig, VisionTower
+from smile_jax.models.tower import TowerConfig
+from smile_jax.models.vit import VisionConfig
 from smile_jax.stats import normalize
 
+# `config.model.vision.kind` -> settings of the tower.
+VISION_TOWERS: dict[str, type[TowerConfig]] = {"vit": VisionConfig, "conv": ConvConfig}
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
     """What the encoder is made of.
 
@@ -33,13 +38,13 @@ class EncoderConfig:
       logit_bias: keep SigLIP's bias, which no softmax over prompts sees, for export.
     """
 
-    vision: VisionConfig
+    vision: TowerConfig
     text: TextConfig
     num_views: int
-    temporal: Literal["mean", "attention"] = "attention"
-    embed_dim: int = 256
+    temporal: Literal["mean", "attention"]
+    embed_dim: int
     private: bool = False
-    logit_scale_init: float = 1 / 0.07
+    logit_scale_init: float
     joint_projection: bool = True
     logit_bias: bool = False
 
@@ -83,7 +88,7 @@ class Encoder(nn.Module):
 
     def setup(self) -> None:
         c = self.config
-        self.vision = VisionTower(c.vision)
+        self.vision = c.vision.make()
         self.text = TextTower(c.text, c.embed_dim)
         self.temporal = TemporalPool(c.temporal)
         self.fusion = ViewFusion(c.num_views)
@@ -107,8 +112,8 @@ class Encoder(nn.Module):
         *,
         train: bool,
     ) -> Embeddings:
-        """Embeds clips; see `encode` and `relate`."""
-        return self.relate(self.encode(clips), view_ids, train=train)
+        """Embeds clips; see `encode` and `fuse`."""
+        return self.fuse(self.encode(clips), view_ids, train=train)
 
     def encode(
         self,
@@ -129,7 +134,7 @@ class Encoder(nn.Module):
         x = x.astype(jnp.float32).reshape(batch, frames, views, -1)
         return self.temporal(x)
 
-    def relate(
+    def fuse(
         self,
         features: Float[Array, "B V F"],
         view_ids: Int[Array, "B V"],
@@ -171,7 +176,7 @@ class Encoder(nn.Module):
         view_ids: Int[Array, "B V"],
         tokens: Int[Array, "P L"],
     ) -> tuple[Embeddings, Float[Array, "P E"]]:
-        """Touches every parameter; for `Module.init`."""
+        """Uses every parameter; for `Module.init`."""
         return self(clips, view_ids, train=True), self.embed_text(tokens)
 
     def _join(self, x: Float[Array, "*batch S"]) -> Float[Array, "*batch E"]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from smile_jax.models.transformer import Transformer, TransformerConfig, layer_norm
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TextConfig(TransformerConfig):
     """Size and shape of the text tower.
 
@@ -31,12 +31,8 @@ class TextConfig(TransformerConfig):
       project: "linear" map to the joint space (CLIP), "affine" (SigLIP), or "none".
     """
 
-    width: int = 128
-    depth: int = 2
-    heads: int = 4
-    mlp_width: int = 512
-    vocab_size: int = 16384
-    context_length: int = 32
+    vocab_size: int
+    context_length: int
     pad_id: int = 0
     mask_padding: bool = True
     causal: bool = False

@@ -4,7 +4,7 @@ Sources: Radford et al., CLIP, 2021; Devlin et al., BERT, 2019; Hu et al., LoRA,
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
-from ml_collections import ConfigDict
+
+from smile_jax.models.tower import TowerConfig
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: nn.gelu(x, approximate=False),
@@ -31,18 +32,28 @@ REMAT: dict[str, Callable | None] = {
 ATTENTION = ("auto", "xla", "cudnn")
 STACKED = "blocks"  # where `stack_blocks` puts parameters
 
+# Parameters of the towers made of blocks, below them.
+_BEFORE_BLOCKS = (
+    "stem",
+    "class_token",
+    "position",
+    "norm_pre",
+    "tokens",
+    "token_types",
+    "norm_tokens",
+)
 
-@dataclasses.dataclass(frozen=True)
-class TransformerConfig:
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransformerConfig(TowerConfig):
     """Size and shape of a stack of blocks.
 
     Attributes:
-      width, depth, heads, mlp_width: sizes.
+      heads, mlp_width: sizes, beside width and depth.
       activation: a key of `ACTIVATIONS`; "gelu_tanh" is SigLIP's, "quick_gelu" is that
         of OpenAI's CLIP.
       epsilon: of every LayerNorm of the tower.
       norm_first: LayerNorm before attention and MLP (CLIP), or after them (BERT).
-      dtype: "float32" or "bfloat16" of activations; parameters are float32.
       remat: what the backward pass recomputes, a key of `REMAT`: "none", "cheap" (all
         but the products with weights), or "full" (whole blocks: memory falls from all
         blocks' activations to one block's, at about 4/3 of the time).
@@ -55,19 +66,31 @@ class TransformerConfig:
       lora_alpha: the product counts alpha / rank times.
     """
 
-    width: int
-    depth: int
     heads: int
     mlp_width: int
     activation: str = "gelu"
     epsilon: float = 1e-5
     norm_first: bool = True
-    dtype: str = "float32"
     remat: str = "none"
     scan: bool = False
     attention: str = "auto"
     lora_rank: int = 0
     lora_alpha: float = 16.0
+
+    def layer_of(self, path: Sequence[str]) -> int:
+        if path[0] == "transformer":
+            return 1 + _number_of(path[1])
+        return 0 if path[0] in _BEFORE_BLOCKS else self.depth + 1
+
+    def problems(self) -> list[str]:
+        if self.width % self.heads:
+            return [f"heads={self.heads}: does not divide width {self.width}"]
+        if self.attention == "cudnn" and not fits_cudnn(self):
+            return [
+                "attention='cudnn': it knows bfloat16 and heads of 8, 16, ... 128, not "
+                f"{self.dtype} and {self.width // self.heads}; set 'auto'"
+            ]
+        return []
 
 
 class LoraDense(nn.Dense):
@@ -105,7 +128,7 @@ def layer_norm(config: TransformerConfig, name: str) -> nn.LayerNorm:
     )
 
 
-def fits_cudnn(config: TransformerConfig | ConfigDict) -> bool:
+def fits_cudnn(config: TransformerConfig) -> bool:
     """Whether cuDNN's fused attention knows a tower's dtype and heads."""
     size = config.width // config.heads
     return config.dtype == "bfloat16" and size % 8 == 0 and size <= 128
@@ -234,7 +257,7 @@ def stack_blocks(params: Mapping[str, Any]) -> dict[str, Any]:
     Those of all blocks but the last, which may differ in what it computes, get a
     leading axis of blocks. Arrays are on the host.
     """
-    *rest, last = sorted(params, key=lambda name: int(name.removeprefix("block_")))
+    *rest, last = sorted(params, key=_number_of)
     if not rest:
         return dict(params)
     stacked = jax.tree.map(lambda *p: np.stack(p), *(params[name] for name in rest))
@@ -249,3 +272,12 @@ def unstack_blocks(params: Mapping[str, Any]) -> dict[str, Any]:
     return rest | {
         f"block_{i}": jax.tree.map(lambda p, i=i: p[i], stacked) for i in range(count)
     }
+
+
+def is_trunk(part: Any) -> bool:
+    """Whether these are the parameters of a `Transformer`."""
+    return isinstance(part, dict) and any(name.startswith("block_") for name in part)
+
+
+def _number_of(name: str) -> int:
+    return int(name.removeprefix("block_"))

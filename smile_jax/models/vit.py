@@ -18,7 +18,7 @@ from smile_jax.models.transformer import (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VisionConfig(TransformerConfig):
     """Size and shape of the vision tower.
 
@@ -35,19 +35,26 @@ class VisionConfig(TransformerConfig):
         (SigLIP so400m/14 at 384 pixels); otherwise they are an error.
     """
 
-    width: int = 384
-    depth: int = 12
-    heads: int = 6
-    mlp_width: int = 1536
-    patch_size: int = 16
+    patch_size: int
     stem: Literal["patch", "conv"] = "patch"
     pool: Literal["class", "mean", "attention"] = "class"
     pre_norm: bool = True
     patch_bias: bool = False
     crop: bool = False
 
+    def make(self) -> nn.Module:
+        return VisionTower(self)
+
+    def problems(self) -> list[str]:
+        found = super().problems()
+        layers = math.log2(self.patch_size) - 2
+        if self.stem == "conv" and (layers < 1 or layers != int(layers)):
+            found.append(
+                f"patch_size={self.patch_size}: stem 'conv' needs 8, 16, 32, ..."
+            )
+        return found
+
     def patches(self, height: int, width: int) -> int:
-        """Patches of an image; sizes in pixels."""
         return (height // self.patch_size) * (width // self.patch_size)
 
 

@@ -20,8 +20,8 @@ class InfoNce(Objective):
     average them); with two views it is SimCLR's.
     """
 
-    temperature: float = 0.1
-    projector_dim: int = 1024
+    temperature: float
+    projector_dim: int
 
     @property
     def min_views(self) -> int:

@@ -26,15 +26,15 @@ class Smile(Objective):
 
     uses_text: ClassVar[bool] = True
 
-    decorrelation: float = 1.0
-    alignment: float = 1.0
-    redundancy: float = 0.1
-    off_diagonal: float = 0.0051
-    text_to_image: float = 0.5
-    redundancy_mode: Mode = "whitened"
-    form: Form = "auto"
-    alignment_over: Literal["bank", "pairs"] = "bank"
-    projector_dim: int = 1024
+    decorrelation: float
+    alignment: float
+    redundancy: float
+    off_diagonal: float
+    text_to_image: float
+    redundancy_mode: Mode
+    form: Form
+    alignment_over: Literal["bank", "pairs"]
+    projector_dim: int
 
     @property
     def min_views(self) -> int:

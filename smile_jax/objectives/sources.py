@@ -77,12 +77,12 @@ class Pseudo(TextSource):
         "model's own zero-shot guesses (text source <i>pseudo</i>)."
     )
 
-    warmup_steps: int = 0
-    momentum: float = 0.99
-    temperature: float = 0.5
-    sinkhorn_steps: int = 0
-    align: bool = True
-    frequencies: tuple[float, ...] = ()  # of the classes; uniform if empty
+    warmup_steps: int
+    momentum: float
+    temperature: float
+    sinkhorn_steps: int
+    align: bool
+    frequencies: tuple[float, ...]  # of the classes; uniform if empty
 
     def guesses(
         self,

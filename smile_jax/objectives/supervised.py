@@ -42,7 +42,7 @@ class ActionUnits(Objective):
     needs: ClassVar[tuple[str, ...]] = ("action_units",)
     uses_labels: ClassVar[bool] = True
 
-    num_action_units: int = 22
+    num_action_units: int
 
     def heads(self) -> dict[str, Head]:
         return {"classifier": linear(self.num_action_units, "fused", bias=True)}

@@ -26,10 +26,10 @@ class VicReg(Objective):
     the means over all pairs of views and over views in their place.
     """
 
-    invariance: float = 25.0
-    variance: float = 25.0
-    covariance: float = 1.0
-    projector_dim: int = 1024
+    invariance: float
+    variance: float
+    covariance: float
+    projector_dim: int
 
     @property
     def min_views(self) -> int:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
+from smile_jax.cache import cache_folder
 from smile_jax.data.prompts import Prompts
 from smile_jax.losses import normalize
 from smile_jax.models import Encoder, TextTower
@@ -51,7 +52,7 @@ def embed_prompts(
     the tower's parameters and config and of the tokens: a frozen tower embeds the same
     prompts once.
     """
-    path = _cache_folder() / f"{_content_hash(model, params, tokens)}.npy"
+    path = cache_folder("prompts") / f"{_content_hash(model, params, tokens)}.npy"
     try:
         return np.load(path)
     except FileNotFoundError:
@@ -81,12 +82,6 @@ def _content_hash(model: Encoder, params: Mapping[str, Any], tokens: np.ndarray)
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()
-
-
-def _cache_folder() -> pathlib.Path:
-    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    root = os.environ.get("SMILE_JAX_CACHE") or pathlib.Path(home) / "smile_jax"
-    return pathlib.Path(root) / "prompts"
 
 
 def _write(path: pathlib.Path, array: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from smile_jax.models import Encoder
 from smile_jax.models.encoder import prototypes
 from smile_jax.pytree import flatten, unflatten
 from smile_jax.training.bank import TextInputs, embed_prompts
-from smile_jax.training.start import overlay
+from smile_jax.training.fresh_model import place_params
 from smile_jax.training.state import TrainState, stream_key
 from smile_jax.training.tuning import TuneConfig, trainable
 
@@ -43,20 +43,9 @@ def init_state(
     Raises:
       ValueError: a parameter of the start does not fit.
     """
-    root = jax.random.PRNGKey(seed)
-    # Two examples, for a batch of one has no variance. Nothing but the parameters is
-    # computed, and blocks of one shape share what is compiled to draw them.
-    size, tokens = (2, *clip_shape), text.tokens[:1]
-    drawn = model.clone(axis_name=None).lazy_init(
-        stream_key(root, "init", 0),
-        jax.ShapeDtypeStruct(size, np.float32),
-        jax.ShapeDtypeStruct((2, clip_shape[1]), np.int32),
-        jax.ShapeDtypeStruct(tokens.shape, tokens.dtype),
-        method=Encoder.initialize,
-    )
-    params = unflatten(overlay(flatten(jax.device_get(drawn["params"])), dict(start)))
+    params = random_params(model, clip_shape, seed, start)
     c = model.config
-    trained = trainable(params, tune, {"vision": c.vision.depth, "text": c.text.depth})
+    trained = trainable(params, tune, {"vision": c.vision, "text": c.text})
     optimizer = make_optimizer(trained, params)
     embedded = embed_prompts(model, params, text.tokens)
     state = TrainState(
@@ -66,7 +55,31 @@ def init_state(
         optimizer=optimizer.init(trained),
         bank=prototypes(jnp.asarray(embedded), text.owners, text.shape),
         prior=Prior.create(text.shape[1]),
-        key=root,
+        key=jax.random.PRNGKey(seed),
         extra=extra,
     )
     return jax.device_get(state), optimizer
+
+
+def random_params(
+    model: Encoder,
+    clip_shape: tuple[int, ...],
+    seed: int,
+    start: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
+    """Nested random parameters with those of the start in their places, on the host.
+
+    A parameter's numbers depend on the seed and on its name alone, so a model without
+    heads draws the same towers.
+    """
+    # Two examples, for a batch of one has no variance. Nothing but the parameters is
+    # computed, and blocks of one shape share what is compiled to draw them.
+    drawn = model.clone(axis_name=None).lazy_init(
+        stream_key(jax.random.PRNGKey(seed), "init", 0),
+        jax.ShapeDtypeStruct((2, *clip_shape), np.float32),
+        jax.ShapeDtypeStruct((2, clip_shape[1]), np.int32),
+        jax.ShapeDtypeStruct((1, model.config.text.context_length), np.int32),
+        method=Encoder.initialize,
+    )
+    flat = flatten(jax.device_get(drawn["params"]))
+    return unflatten(place_params(flat, dict(start)))

@@ -5,40 +5,45 @@ import pathlib
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
-from ml_collections import ConfigDict
 
 from smile_jax import parallel
+from smile_jax.config import Config
 from smile_jax.data.pipeline import train_batches
+from smile_jax.training.announce import print_plan, run_info, write_run_files
+from smile_jax.training.build import build, make_layout, spec_of_fresh_run
 from smile_jax.training.checkpoints import Checkpoints
+from smile_jax.training.fresh_model import as_computed
+from smile_jax.training.gradient import check_replicas
 from smile_jax.training.log import Log
-from smile_jax.training.plan import (
-    Plan,
-    build,
-    fresh_start,
-    make_layout,
-    make_plan,
-)
-from smile_jax.training.run_info import (
-    check_same_run,
-    labels_seen,
-    print_plan,
-    run_info,
-    write_run_files,
-)
-from smile_jax.training.start import Start, as_computed, stored_start
+from smile_jax.training.model_spec import ModelSpec, stored_spec
+from smile_jax.training.plan import Plan, make_plan
+from smile_jax.training.profile import Profile
+from smile_jax.training.run_info import RunInfo, check_same_run
 from smile_jax.training.state import TrainState
-from smile_jax.training.versions import upgrade
+
+# `(averaged parameters on the host) -> metrics` of people held out.
+Scorer = Callable[[Any], dict[str, float]]
 
 
-def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
+def train(
+    config: Config,
+    workdir: pathlib.Path,
+    make_scorer: Callable[[Config, Plan, ModelSpec], Scorer] | None = None,
+) -> TrainState:
     """Trains to the end, or to a stop signal, or to `train.stop_after_steps`.
 
     A run that was stopped or killed continues from its newest checkpoint and ends bit
     for bit as if it had not been.
+
+    Args:
+      config: validated.
+      workdir: of the run.
+      make_scorer: of what `train.evaluate_every` asks for.
     """
     stop = _StopSignal()
     plan = make_plan(config)
@@ -47,21 +52,25 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
     try:
         stored = checkpoints.read_run()
         if stored is None:
-            start = fresh_start(config, plan)
+            spec = spec_of_fresh_run(config, plan)
         else:
-            stored = upgrade(stored, workdir)
-            start = stored_start(stored, workdir)
-            start = dataclasses.replace(start, model=as_computed(start.model, config))
-            check_same_run(stored, run_info(config, plan), workdir)
-        _, state, step_function = build(config, plan, start)
+            before = RunInfo.from_json(stored, workdir)
+            spec = stored_spec(before, workdir)
+            spec = dataclasses.replace(spec, model=as_computed(spec.model, config))
+            check_same_run(before, run_info(config, plan, spec), workdir)
+        _, state, step_function = build(config, plan, spec)
         restored = checkpoints.restore(state, set_aside=True)
         if restored is not None:
             state = restored[0]
+        info = run_info(config, plan, spec)
         if jax.process_index() == 0:
-            print_plan(config, plan, start, state)
-            write_run_files(config, start, workdir)
+            print_plan(config, plan, spec, state)
+            write_run_files(info, spec, workdir)
+        scorer = None
+        if config.train.evaluate_every and make_scorer:
+            scorer = make_scorer(config, plan, spec)
         return _loop(
-            config, plan, start, state, step_function, checkpoints, workdir, stop
+            config, plan, info, state, step_function, checkpoints, workdir, stop, scorer
         )
     finally:
         checkpoints.close()
@@ -69,14 +78,15 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> TrainState:
 
 
 def _loop(
-    config: ConfigDict,
+    config: Config,
     plan: Plan,
-    start: Start,
+    info: RunInfo,
     state: TrainState,
     step_function: Any,
     checkpoints: Checkpoints,
     workdir: pathlib.Path,
     stop: "_StopSignal",
+    scorer: Scorer | None,
 ) -> TrainState:
     first, lead = int(state.step), jax.process_index() == 0
     stop.begin(first)
@@ -98,11 +108,11 @@ def _loop(
             workers=config.data.workers,
         )
     )
-    info = run_info(config, plan) | start.to_json()
-    info["labels_seen"] = labels_seen(config, plan, start)
     last = min(plan.steps, config.train.stop_after_steps or plan.steps)
     log = Log(config, plan, workdir if lead else None, first, checkpoints)
+    profile = Profile(config.train.profile, workdir)
     for step in range(first + 1, last + 1):
+        profile.before(step)
         batch = next(batches)
         log.got_batch()
         if step == first + 1:
@@ -113,11 +123,22 @@ def _loop(
                 state, metrics = compiled(state, batch)
         stopping = stop.agreed(step)
         saving = step % config.train.checkpoint_every == 0 or step == last or stopping
-        log.after(step, metrics, now=saving)  # before saving: never a state of NaNs
+        profile.after(step, metrics, ending=stopping or step == last)
+        if config.train.check_replicas and (
+            saving or step % config.train.log_every == 0
+        ):
+            check_replicas(state, in_pieces=config.train.shard_moments)
+        scores = {}
+        if scorer and (step % config.train.evaluate_every == 0 or step == last):
+            with log.clock_stopped(metrics):
+                scores = scorer(layout.fetch(state).averaged)
+        # Before saving: a state of NaNs never becomes a checkpoint.
+        log.after(step, metrics, now=saving or bool(scores), scores=scores)
         if saving:
-            position = step * config.train.batch_size  # examples drawn so far
+            position = step * config.train.batch_size
             on_host = layout.fetch(state)
-            checkpoints.save(on_host, info | {"data_position": position})
+            now = dataclasses.replace(info, data_position=position)
+            checkpoints.save(on_host, now.to_json())
         if stopping:
             if lead:
                 print(f"stopped at step {step} on a signal; start again to continue")

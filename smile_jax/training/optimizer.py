@@ -9,14 +9,14 @@ import optax
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """See `experiments/base.py` for meanings and units."""
+    """See `smile_jax/config/default.py` for meanings and units."""
 
-    learning_rate: float = 5e-4
-    final_rate: float = 0.01
-    warmup: float = 0.05
-    weight_decay: float = 0.05
-    beta1: float = 0.9
-    beta2: float = 0.95
+    learning_rate: float
+    final_rate: float
+    warmup: float
+    weight_decay: float
+    beta1: float
+    beta2: float
 
 
 def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:

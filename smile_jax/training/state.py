@@ -6,6 +6,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from smile_jax.pytree import merge
 
@@ -42,3 +43,14 @@ def update_average(
     that are worth keeping without: a teacher must not follow its student at once."""
     rate = jnp.minimum(decay, (1.0 + step) / (10.0 + step)) if from_random else decay
     return jax.tree.map(lambda a, p: rate * a + (1 - rate) * p, average, params)
+
+
+def memory_of(state: TrainState, pieces: int) -> dict[str, int]:
+    """Bytes of each part of a state on a device, the moments being in pieces."""
+    parts = {"parameters": state.params, "average": state.ema}
+    parts["moments"] = state.optimizer
+    size = {
+        name: sum(np.asarray(x).nbytes for x in jax.tree.leaves(part))
+        for name, part in parts.items()
+    }
+    return size | {"moments": size["moments"] // pieces}

@@ -14,22 +14,22 @@ from smile_jax.data.augment import (
     AugmentConfig,
     augment_clips,
     draw_patches,
-    plain_clips,
 )
 from smile_jax.models import Encoder
 from smile_jax.objectives import Inputs, Objective, Pseudo, TextSource, total
 from smile_jax.pytree import merge, select
 from smile_jax.training.accumulate import in_micro_batches
 from smile_jax.training.bank import TextInputs, encode_bank
-from smile_jax.training.sharding import update
+from smile_jax.training.gradient import term_norms
 from smile_jax.training.state import TrainState, stream_key, update_average
+from smile_jax.training.update import update
 
 MAX_LOGIT_SCALE = np.log(100.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class StepConfig:
-    """What the step needs to know beside model, method and optimiser."""
+    """Settings of the step beside model, method and optimiser."""
 
     augment: AugmentConfig
     channels: tuple[str, ...]  # groups in the dataset's pixels
@@ -37,15 +37,16 @@ class StepConfig:
     mean: tuple[float, ...]  # of each input channel, pixels in [0, 1]
     std: tuple[float, ...]
     num_views: int  # V of a step
-    teacher_views: tuple[int, ...]  # which views a teacher looks at
+    plain_view: Callable  # how a teacher sees pixels
     train_text: bool
     ema_decay: float
     from_random: bool  # the vision tower was random at the start
     clip_norm: float  # of the gradient
-    micro_batches: int = 1  # parts of a device's batch that the towers see in turn
-    shard_moments: bool = False  # the optimiser's moments lie in pieces
-    patches: int = 0  # of an image
-    kept_patches: int = 0  # of them in training
+    micro_batches: int  # parts of a device's batch that the towers see in turn
+    shard_moments: bool  # the optimiser's moments lie in pieces
+    term_gradients: bool  # also give the norm of each term's gradient
+    patches: int  # of an image; 0 for a tower that knows none
+    kept_patches: int  # of them in training
 
 
 def make_train_step(
@@ -59,11 +60,11 @@ def make_train_step(
     """Returns `step(state, batch) -> (state, metrics)` for `parallel.pmap_step`."""
     axis = model.axis_name
 
-    def loss(trained, state, batch, targets, text_weight):
+    def terms_of(trained, state, batch, targets, text_weight):
         params = merge(state.params, trained)
         features, view_ids = encode_batch(model, config, params, state, batch)
         embeddings: Any = model.apply(
-            {"params": params}, features, view_ids, train=True, method="relate"
+            {"params": params}, features, view_ids, train=True, method="fuse"
         )
         bank = state.bank
         if config.train_text:
@@ -78,26 +79,38 @@ def make_train_step(
             logit_scale=params["logit_scale"],
             extra=state.extra,
         )
-        value, metrics = total(objective.terms(inputs, axis))
-        extra = objective.carry(jax.lax.stop_gradient(inputs), axis)
+        with jax.named_scope(type(objective).__name__):
+            terms = objective.terms(inputs, axis)
+            extra = objective.carry(jax.lax.stop_gradient(inputs), axis)
+        return terms, bank, extra
+
+    def loss(trained, *given):
+        terms, bank, extra = terms_of(trained, *given)
+        value, metrics = total(terms)
         return value, (metrics, bank, extra)
 
     def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
         targets, prior, text_weight = make_targets(model, source, config, state, batch)
-        trained = select(state.params, state.ema)
-        gradient, (metrics, bank, extra) = jax.grad(loss, has_aux=True)(
-            trained, state, batch, targets, text_weight
+        trained, given = (
+            select(state.params, state.ema),
+            (state, batch, targets, text_weight),
         )
+        # Differentiated inside pmap, and only then averaged: see `training.gradient`.
+        gradient, (metrics, bank, extra) = jax.grad(loss, has_aux=True)(trained, *given)
+        # Equal on all devices but for rounding, which must not part them.
         metrics = parallel.pmean(metrics, axis)
-        trained, moments, metrics["gradient_norm"] = update(
-            optimizer,
-            gradient,
-            state.optimizer,
-            trained,
-            clip_norm=config.clip_norm,
-            in_pieces=config.shard_moments,
-            axis_name=axis,
-        )
+        if config.term_gradients:
+            metrics |= norms_of_terms(terms_of, trained, given, axis)
+        with jax.named_scope("update"):
+            trained, moments, norms = update(
+                optimizer,
+                gradient,
+                state.optimizer,
+                trained,
+                clip_norm=config.clip_norm,
+                in_pieces=config.shard_moments,
+                axis_name=axis,
+            )
         trained["logit_scale"] = jnp.clip(trained["logit_scale"], 0, MAX_LOGIT_SCALE)
         return state.replace(
             step=state.step + 1,
@@ -113,9 +126,22 @@ def make_train_step(
             bank=bank,
             prior=prior,
             extra=extra,
-        ), metrics
+        ), metrics | norms
 
     return step
+
+
+def norms_of_terms(
+    terms_of: Callable, trained: Any, given: Any, axis_name: str | None
+) -> dict[str, Any]:
+    """Norms of the terms' own gradients, as metrics."""
+
+    def weighted(trained: Any) -> dict[str, Any]:
+        terms, _, _ = terms_of(trained, *given)
+        return {name: term.weight * term.loss for name, term in terms.items()}
+
+    found = term_norms(weighted, trained, axis_name)
+    return {f"{name}/gradient_norm": norm for name, norm in found.items()}
 
 
 def encode_batch(
@@ -126,17 +152,18 @@ def encode_batch(
     chooser = stream_key(state.key, "patches", state.step)
 
     def encode(params: Any, part: dict) -> tuple[Any, Any]:
-        clips, view_ids = augment_clips(
-            part["views"],
-            part["row"],
-            key,
-            config.augment,
-            channels=config.channels,
-            inputs=config.inputs,
-            num_views=config.num_views,
-            mean=config.mean,
-            std=config.std,
-        )
+        with jax.named_scope("augment"):
+            clips, view_ids = augment_clips(
+                part["views"],
+                part["row"],
+                key,
+                config.augment,
+                channels=config.channels,
+                inputs=config.inputs,
+                num_views=config.num_views,
+                mean=config.mean,
+                std=config.std,
+            )
         kept = None
         if config.kept_patches < config.patches:
             kept = draw_patches(
@@ -169,19 +196,11 @@ def make_targets(
         return source.targets(batch, state.bank.shape[1]), state.prior, 1.0
 
     def encode(params: Any, pixels: Any) -> tuple[Any, Any]:
-        clips, view_ids = plain_clips(
-            pixels,
-            config.teacher_views,
-            channels=config.channels,
-            inputs=config.inputs,
-            relight=config.augment.relight,
-            mean=config.mean,
-            std=config.std,
-        )
+        clips, view_ids = config.plain_view(pixels)
         return model.apply({"params": params}, clips, method="encode"), view_ids
 
     teacher = state.averaged
     seen = in_micro_batches(encode, config.micro_batches)(teacher, batch["views"])
-    e: Any = model.apply({"params": teacher}, *seen, train=False, method="relate")
+    e: Any = model.apply({"params": teacher}, *seen, train=False, method="fuse")
     logits = jnp.exp(teacher["logit_scale"]) * e.joint @ state.bank[0].T
     return source.guesses(logits, state.prior, state.step, model.axis_name)

@@ -1,12 +1,13 @@
 """Runs of earlier versions, read as this version would have written them."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from smile_jax.training.checkpoints import CheckpointError
 
-# Of what checkpoints and exports say of their run, the config's keys too. It grows
-# where that changes so that older ones cannot be read as they are.
+# Of what checkpoints and exports say of their run, keys of the config left out. It
+# grows where that changes so that older ones cannot be read as they are.
 FORMAT = 3
 _OLDEST = 2
 
@@ -14,16 +15,24 @@ _OLDEST = 2
 # it was.
 NEW_KEYS: dict[str, Any] = {
     "objective.name": "smile",  # there was no other method
-    "loss.temperature": 0.1,  # of methods that there were not
+    "model.vision.kind": "vit",  # there was no other tower
+    "data.validation_fold": -1,  # nobody was held out but test people
+    # Of methods that there were not, so nothing reads them:
+    "loss.temperature": 0.1,
     "loss.invariance": 25.0,
     "loss.variance": 25.0,
     "loss.covariance": 1.0,
     "loss.num_action_units": 22,
+    # Switched off, as there was no such thing:
+    "train.evaluate_every": 0,
+    "train.check_replicas": False,
+    "train.term_gradients": False,
+    "train.profile": "",
 }
 
 
-def upgrade(info: dict[str, Any], where: Any) -> dict[str, Any]:
-    """What a checkpoint says of its run, as this version says it.
+def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
+    """A checkpoint's words on its run, as this version writes them.
 
     Raises:
       CheckpointError: it is too old, or of a newer version.
@@ -34,12 +43,17 @@ def upgrade(info: dict[str, Any], where: Any) -> dict[str, Any]:
             f"{where}: of another version (format {found}, this one reads {_OLDEST} to "
             f"{FORMAT}); train it again, or use the version that wrote it"
         )
-    info = copy.deepcopy(info)
+    new = copy.deepcopy(dict(info))
     if found < 3:  # settings of SMILE's heads were the model's
-        model = info["model"]
+        model = new["model"]
         model["private"] = model.pop("redundancy") == "private"
         del model["projector_dim"], model["num_classes"]
+        new["versions"] = {}  # they were in the run's folder alone
     for key, value in NEW_KEYS.items():
-        section, name = key.split(".")
-        info["config"].setdefault(section, {}).setdefault(name, value)
-    return info | {"format": FORMAT}
+        *sections, name = key.split(".")
+        section = new["config"]
+        for part in sections:
+            section = section.setdefault(part, {})
+        section.setdefault(name, value)
+    new.setdefault("data_position", 0)
+    return new | {"format": FORMAT}

@@ -1,15 +1,21 @@
 """Augmentation: what it changes, what it must not, and who draws what."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from smile_jax.data.augment import AugmentConfig, augment_clips, plain_clips
+from tests.defaults import by_default
 
 CHANNELS = ("texture", "depth", "normals")
 MEAN, STD = np.linspace(0.3, 0.6, 7), np.linspace(0.2, 0.3, 7)  # by channel
-OFF = AugmentConfig(0, 0, 0, 0, 0, 0, relight=False)
+DEFAULT = by_default(AugmentConfig, "augment")
+OFF = dataclasses.replace(
+    DEFAULT, scale=0, shift=0, gain=0, bias=0, noise=0, erase=0, relight=False
+)
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def test_switched_off_it_only_chooses_views(images):
 
 
 def test_an_example_is_augmented_alike_in_any_batch(images):
-    config = AugmentConfig()
+    config = DEFAULT
     whole, ids = augment(images, config)
     part, part_ids = augment(images[2:], config, rows=jnp.array([2, 3]))
     np.testing.assert_array_equal(ids[2:], part_ids)
@@ -56,16 +62,16 @@ def test_steps_and_rows_and_views_draw_their_own(images):
     same = jnp.broadcast_to(
         images[:1, :, :1], images.shape
     )  # all clips and views alike
-    clips, _ = augment(same, AugmentConfig())
+    clips, _ = augment(same, DEFAULT)
     assert np.abs(clips[0] - clips[1]).max() > 0.1
     assert np.abs(clips[:, :, 0] - clips[:, :, 1]).max() > 0.1
-    again, _ = augment(same, AugmentConfig(), key=1)
+    again, _ = augment(same, DEFAULT, key=1)
     assert np.abs(clips - again).max() > 0.1
 
 
 def test_frames_of_a_clip_are_augmented_alike(images):
     still = jnp.broadcast_to(images[:, :1], images.shape)
-    clips, _ = augment(still, AugmentConfig(noise=0.0))
+    clips, _ = augment(still, dataclasses.replace(DEFAULT, noise=0.0))
     np.testing.assert_allclose(clips[:, 0], clips[:, 1], atol=1e-6)
 
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from smile_jax.evaluation.probes import linear_probe, nearest_neighbours, pca_features
+from smile_jax.evaluation.linear_probe import linear_probe
+from smile_jax.evaluation.neighbours import nearest_neighbours
+from smile_jax.evaluation.pixels import pca_features
 
 
 def clusters(rng, spread):

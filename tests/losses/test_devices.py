@@ -16,17 +16,19 @@ from smile_jax.losses import (
     vision_language_alignment,
 )
 from smile_jax.objectives.smile import Smile
+from tests.defaults import by_default
 
 B, V, F, D, E, K = 32, 3, 6, 12, 8, 4
 
 
 def settings(decorrelation, alignment, redundancy, **others):
-    return Smile(
-        decorrelation=decorrelation,
-        alignment=alignment,
-        redundancy=redundancy,
-        **others,
-    )
+    weights = {
+        "decorrelation": decorrelation,
+        "alignment": alignment,
+        "redundancy": redundancy,
+    }
+    fields = {"redundancy_mode": "whitened", "projector_dim": D}
+    return by_default(Smile, "loss", **fields | weights | others)
 
 
 TERMS = {

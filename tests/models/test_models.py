@@ -27,7 +27,15 @@ from smile_jax.models.transformer import (
     unstack_blocks,
 )
 from smile_jax.objectives.smile import Smile
+from tests.defaults import by_default
 
+SMALL_TEXT = {
+    "width": 16,
+    "depth": 2,
+    "heads": 2,
+    "mlp_width": 32,
+    "vocab_size": 16384,
+}
 SMALL = {"patch_size": 8, "width": 16, "depth": 2, "heads": 2, "mlp_width": 32}
 
 
@@ -190,9 +198,7 @@ def test_sizes_that_do_not_fit_are_explained():
 
 def test_text_tower_ignores_padding():
     short, long = HashTokenizer(8), HashTokenizer(16)
-    tower = TextTower(
-        TextConfig(context_length=16, width=16, heads=2, mlp_width=32), 12
-    )
+    tower = TextTower(by_default(TextConfig, context_length=16, **SMALL_TEXT), 12)
     text = ["a happy face", "a sad face, eyes down"]
     out, variables = run(tower, jnp.asarray(long(text)))
     np.testing.assert_allclose(
@@ -244,12 +250,15 @@ def test_temporal_pooling_starts_as_the_mean_of_frames(rng, kind):
 def test_the_assembled_model(rng, redundancy):
     config = EncoderConfig(
         vision=VisionConfig(**SMALL),
-        text=TextConfig(width=16, heads=2, mlp_width=32),
+        text=by_default(TextConfig, context_length=32, **SMALL_TEXT),
         num_views=5,
+        temporal="attention",
         embed_dim=12,
+        logit_scale_init=1 / 0.07,
         private=redundancy == "private",
     )
-    method = Smile(redundancy_mode=redundancy, projector_dim=24, num_prompts=4)
+    fields = {"redundancy_mode": redundancy, "projector_dim": 24, "num_prompts": 4}
+    method = by_default(Smile, "loss", **fields)
     model = Encoder(config, FrozenDict(method.heads()))
     clips = jnp.array(rng.normal(size=(6, 2, 3, 16, 16, 2)), jnp.float32)
     ids = jnp.tile(jnp.array([[0, 2, 4]]), (6, 1))

@@ -38,7 +38,7 @@ def test_by_hand(x64):
         private=nothing, heads={"projector": z},
     )  # fmt: skip
     inputs = Inputs(embeddings=embeddings, batch={}, logit_scale=jnp.zeros(()))
-    term = InfoNce(temperature=1.0).terms(inputs, None)["infonce"]
+    term = InfoNce(projector_dim=5, temperature=1.0).terms(inputs, None)["infonce"]
     np.testing.assert_allclose(term.loss, np.log(np.e + 2) - 1, rtol=1e-9)
     assert jax.tree.leaves(term.metrics) == []
 

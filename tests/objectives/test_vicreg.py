@@ -6,9 +6,10 @@ import jax
 import numpy as np
 
 from smile_jax.objectives.vicreg import VicReg
+from tests.defaults import by_default
 from tests.objectives.common import B, V, check_devices, loss, make_batch, make_params
 
-OBJECTIVE = VicReg(projector_dim=5)
+OBJECTIVE = by_default(VicReg, "loss", projector_dim=5)
 
 
 def projected(objective, params, batch):

@@ -1,10 +1,10 @@
 """The demo's config, shrunk: what the end-to-end tests train."""
 
 import pathlib
-
-from ml_collections import ConfigDict
+from typing import Any
 
 from experiments import demo
+from smile_jax.config import Config, typed
 
 SHRUNK = {
     "data.views": 2,
@@ -28,12 +28,16 @@ SHRUNK = {
 }
 
 
-def shrunk_config(dataset: pathlib.Path, **overrides) -> ConfigDict:
-    config = demo.get_config()
-    config.train.epochs = 0.0
-    config.data.dir = str(dataset)
-    config.update_from_flattened_dict(SHRUNK | overrides)
-    return config
+def experiment_with(experiment: Any, **overrides: Any) -> Config:
+    """An experiment's config with some keys changed, by their dotted names."""
+    config = experiment.get_config()
+    config.update_from_flattened_dict(overrides)
+    return typed(config)
+
+
+def shrunk_config(dataset: pathlib.Path, **overrides: Any) -> Config:
+    keys = SHRUNK | {"train.epochs": 0.0, "data.dir": str(dataset)} | overrides
+    return experiment_with(demo, **keys)
 
 
 def shrunk_flags(

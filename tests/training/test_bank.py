@@ -14,9 +14,18 @@ def model():
     return Encoder(
         EncoderConfig(
             vision=VisionConfig(patch_size=8, width=16, depth=1, heads=2, mlp_width=32),
-            text=TextConfig(width=16, heads=2, depth=1, mlp_width=32, vocab_size=64),
+            text=TextConfig(
+                width=16,
+                heads=2,
+                depth=1,
+                mlp_width=32,
+                vocab_size=64,
+                context_length=32,
+            ),
             num_views=1,
+            temporal="mean",
             embed_dim=8,
+            logit_scale_init=10.0,
         )
     )
 

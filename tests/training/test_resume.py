@@ -14,8 +14,9 @@ import orbax.checkpoint as ocp
 import pytest
 
 from smile_jax.evaluation.run import load_run
+from smile_jax.training.build import build
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
-from smile_jax.training.plan import build, make_plan
+from smile_jax.training.plan import make_plan
 from smile_jax.training.versions import upgrade
 from tests.conftest import ROOT, run_module
 from tests.training.common import shrunk_config, shrunk_flags

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 
 from smile_jax.data.prompts import plain_prompts
-from smile_jax.evaluation.exported import load_exported
-from smile_jax.evaluation.recognizer import Recognizer, mesh_paths
 from smile_jax.faces import load_face_model
+from smile_jax.inference.export import load_exported
+from smile_jax.inference.recognizer import Recognizer, mesh_paths
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj
 from smile_jax.models import Encoder, load_pretrained
 from smile_jax.models.pretrained import parity
 from smile_jax.pytree import flatten
-from smile_jax.training.plan import build, fresh_start, make_plan
-from smile_jax.training.start import merge_lora, overlay
+from smile_jax.training.build import build, spec_of_fresh_run
+from smile_jax.training.fresh_model import place_params
+from smile_jax.training.model_spec import merge_lora
+from smile_jax.training.plan import make_plan
 from tests.conftest import run_module, tfds_build
 from tests.models.reference_models import save_reference
 from tests.training.common import shrunk_config, shrunk_flags
@@ -47,13 +49,12 @@ def config_of(dataset, towers, **overrides):
 @pytest.mark.parametrize("family", ["clip", "siglip"])
 def test_a_run_starts_as_the_published_model(tiny_dataset, family, request):
     towers_folder = request.getfixturevalue(family)
-    config = config_of(tiny_dataset, towers_folder)
-    config.data.inputs = ("texture",)
+    config = config_of(tiny_dataset, towers_folder, **{"data.inputs": ("texture",)})
     plan = make_plan(config)
-    start = fresh_start(config, plan)
-    model, state, _ = build(config, plan, start)
+    spec = spec_of_fresh_run(config, plan)
+    model, state, _ = build(config, plan, spec)
     towers, params, tokenizer = load_pretrained(towers_folder)
-    assert start.mean == towers.config.mean and len(start.mean) == 3
+    assert spec.mean == towers.config.mean and len(spec.mean) == 3
     images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     expected = towers.apply(
         {"params": params}, jnp.asarray(images), method="image_features"
@@ -143,9 +144,9 @@ def test_pairs_train_and_log_their_floor(tiny_dataset, clip):
 def test_what_does_not_fit_is_named(tiny_dataset, clip):
     config = config_of(tiny_dataset, clip, **{"model.redundancy": "private"})
     with pytest.raises(ValueError, match="'private' halves the fused feature"):
-        fresh_start(config, make_plan(config))
+        spec_of_fresh_run(config, make_plan(config))
     with pytest.raises(ValueError, match=r"vision/position: \(3,\) does not fit"):
-        overlay({"vision/position": np.zeros(2)}, {"vision/position": np.zeros(3)})
+        place_params({"vision/position": np.zeros(2)}, {"vision/position": np.zeros(3)})
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +273,7 @@ def test_guesses_of_a_run_without_text_are_refused(tiny_dataset, tmp_path):
         **{"model.start_from": str(tmp_path), "tune.text": "frozen"},
     )
     with pytest.raises(ValueError, match="learned without text"):
-        fresh_start(config, make_plan(config))
+        spec_of_fresh_run(config, make_plan(config))
     with pytest.raises(ValueError, match="learned without text"):
         Recognizer.of_run(tmp_path).bank(plain_prompts(["a face"]))
 
@@ -322,11 +323,9 @@ def test_exported_models_are_exact(runs, exported):
     folder, _ = runs
     for name, out in exported.items():
         recognizer = Recognizer.of_run(folder / name)
-        start, params, _ = load_exported(out)
-        expected_start, expected = merge_lora(
-            recognizer.start, flatten(recognizer.params)
-        )
-        assert start.model == expected_start.model
+        spec, params, _ = load_exported(out)
+        merged, expected = merge_lora(recognizer.spec, flatten(recognizer.params))
+        assert spec.model == merged.model
         flat = flatten(params)
         assert set(expected) - set(flat) == {
             k for k in expected if k.startswith(("projector/", "redundancy_head/"))
@@ -339,15 +338,15 @@ def test_exported_models_are_exact(runs, exported):
 def test_lora_is_merged_into_what_it_changes(runs, exported):
     folder, _ = runs
     recognizer = Recognizer.of_run(folder / "weak")
-    start, params, _ = load_exported(exported["weak"])
-    assert recognizer.start.model.vision.lora_rank and not start.model.vision.lora_rank
+    spec, params, _ = load_exported(exported["weak"])
+    assert recognizer.spec.model.vision.lora_rank and not spec.model.vision.lora_rank
     clips = jnp.asarray(np.random.default_rng(0).normal(size=(2, 1, 2, 32, 32, 6)))
     ids = jnp.zeros((2, 2), jnp.int32)
     ours, merged = (
         Encoder(model).apply({"params": p}, clips.astype(jnp.float32), ids, train=False)
         for model, p in (
-            (recognizer.start.model, recognizer.params),
-            (start.model, params),
+            (recognizer.spec.model, recognizer.params),
+            (spec.model, params),
         )
     )
     np.testing.assert_allclose(ours.joint, merged.joint, atol=1e-5)

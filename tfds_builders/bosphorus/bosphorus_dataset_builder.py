@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import tensorflow_datasets as tfds
 
 from smile_jax.data.anchors import bosphorus_anchors
+from smile_jax.data.dataset_folder import DatasetFolder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
-from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
 from smile_jax.faces.dataset_names import BOSPHORUS
 
@@ -64,7 +64,7 @@ class Builder(ScanBuilder):
     def extra_features(self) -> dict:
         return {"code": tfds.features.Text()}
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         name = (
             rf"(?P<subject>bs\d{{3}})_(?P<group>{'|'.join(_GROUPS)})_"
             r"(?P<code>[A-Za-z0-9]+)_(?P<repeat>\d+)"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import tensorflow_datasets as tfds
 
 from smile_jax.data.binghamton import HOMEPAGE
+from smile_jax.data.dataset_folder import DatasetFolder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import (
     ScanBuilder,
@@ -14,7 +15,6 @@ from smile_jax.data.scan_builder import (
     configs_4d,
     group_frames,
 )
-from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
 from smile_jax.faces.dataset_names import BP4D_TASKS, GENDERS
 
@@ -70,7 +70,7 @@ class Builder(ScanBuilder):
     def extra_features(self) -> dict:
         return {"task": tfds.features.Text()}
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         name = r"(?P<subject>[FM]\d{3})/(?P<task>T\d{1,2})/(?P<frame>\d{1,5})"
         scans = tree.take(name + r"\.(?:obj|wrl)")
         self.note_orphans(tree.take(name + r"\.jpg"), scans)

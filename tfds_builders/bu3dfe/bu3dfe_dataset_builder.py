@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from smile_jax.data.binghamton import HOMEPAGE, BinghamtonConfig
+from smile_jax.data.dataset_folder import DatasetFolder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import ScanBuilder, with_small
-from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
 from smile_jax.faces.dataset_names import BU3DFE, BU3DFE_ETHNICITIES, GENDERS
 
@@ -72,7 +72,7 @@ class Builder(ScanBuilder):
             "homepage": HOMEPAGE,
         }
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         config = self.builder_config
         name = (
             r"(?P<subject>[FM]\d{4})_(?P<code>AN|DI|FE|HA|NE|SA|SU)(?P<level>\d{2})"

@@ -3,13 +3,13 @@
 import dataclasses
 
 from smile_jax.data.binghamton import HOMEPAGE, BinghamtonConfig
+from smile_jax.data.dataset_folder import DatasetFolder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     configs_4d,
     group_frames,
 )
-from smile_jax.data.trees import Tree
 from smile_jax.faces import EXPRESSIONS
 from smile_jax.faces.dataset_names import BU4DFE, GENDERS
 
@@ -42,7 +42,7 @@ class Builder(ScanBuilder):
             "homepage": HOMEPAGE,
         }
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         name = (
             rf"(?P<subject>[FM]\d{{3}})/(?P<expression>{'|'.join(BU4DFE)})/"
             r"(?P<frame>\d{3,4})"

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from smile_jax.data.dataset_folder import DatasetFolder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import (
     ScanBuilder,
@@ -9,7 +10,6 @@ from smile_jax.data.scan_builder import (
     configs_4d,
     group_frames,
 )
-from smile_jax.data.trees import Tree
 from smile_jax.faces.dataset_names import COMA
 
 
@@ -38,7 +38,7 @@ class Builder(ScanBuilder):
             "homepage": "https://coma.is.tue.mpg.de",
         }
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         scans = tree.take(
             rf"(?P<subject>[^/]+)/(?P<expression>{'|'.join(COMA)})/"
             r"(?:[^/]*\D)?(?P<frame>\d+)\.ply"

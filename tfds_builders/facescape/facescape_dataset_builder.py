@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from smile_jax.data.dataset_folder import DatasetFolder, FolderError
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
-from smile_jax.data.trees import Tree, TreeError
 from smile_jax.faces.dataset_names import FACESCAPE, GENDERS
 
 
@@ -32,7 +32,7 @@ class Builder(ScanBuilder):
     def extra_features(self) -> dict:
         return {"age": np.int32}
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         expression = rf"(?P<expression>{'|'.join(FACESCAPE)})"
         scans = tree.take(rf"(?P<subject>\d+)/models_reg/\d+_{expression}\.obj")
         scans = scans or tree.take(rf"models_reg/(?P<subject>\d+)_{expression}\.obj")
@@ -56,7 +56,7 @@ class Builder(ScanBuilder):
             )
         return found
 
-    def _people(self, tree: Tree) -> dict[int, tuple[str, int]]:
+    def _people(self, tree: DatasetFolder) -> dict[int, tuple[str, int]]:
         """Subject -> (gender, age), from `info_list_v2.txt` where it is there."""
         people = {}
         for _, path in tree.take(r"info_list(_v\d)?\.txt"):
@@ -68,7 +68,7 @@ class Builder(ScanBuilder):
                 if words[1].upper() not in (*GENDERS, "-") or not (
                     words[2] == "-" or words[2].isdecimal()
                 ):
-                    raise TreeError(
+                    raise FolderError(
                         f"{path}: line {number}: {line[:40]!r} is no 'index m|f age'"
                     )
                 gender = GENDERS.get(words[1].upper(), "unknown")

@@ -6,6 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 
+from smile_jax.data.dataset_folder import (
+    DatasetFolder,
+    FolderError,
+    pattern_regex,
+)
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.four_dme_labels import Label, read_labels
 from smile_jax.data.scan_builder import (
@@ -14,7 +19,6 @@ from smile_jax.data.scan_builder import (
     configs_4d,
     group_frames,
 )
-from smile_jax.data.trees import Tree, TreeError, pattern_regex
 from smile_jax.faces.dataset_names import FOUR_DME
 from smile_jax.mesh.readers import MESH_SUFFIXES
 
@@ -86,7 +90,7 @@ class Builder(ScanBuilder):
             "fold": np.int32,
         }
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         config = self.builder_config
         labels = self._labels(tree)
         scans = tree.take(pattern_regex(config.meshes, MESH_SUFFIXES))
@@ -122,7 +126,7 @@ class Builder(ScanBuilder):
         self.notes += [f"{s}/{c}: labelled, but has no meshes" for s, c in labels]
         return found
 
-    def _labels(self, tree: Tree) -> dict[tuple[str, str], Label]:
+    def _labels(self, tree: DatasetFolder) -> dict[tuple[str, str], Label]:
         labels: dict[tuple[str, str], Label] = {}
         for match, path in tree.take(
             r"[^/]*4DME_Labelling_(?P<kind>Micro|Macro)_(?P<what>[^/]*)\.xlsx"
@@ -132,7 +136,7 @@ class Builder(ScanBuilder):
                 swaps = self.builder_config.swap_rows if kind == "micro" else ()
                 for clip, label in read_labels(path, kind, swaps).items():
                     if clip in labels:
-                        raise TreeError(
+                        raise FolderError(
                             f"{label.where}: {clip} again, after {labels[clip].where}"
                         )
                     labels[clip] = label

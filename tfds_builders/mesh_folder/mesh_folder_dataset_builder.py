@@ -7,6 +7,11 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from smile_jax.data.dataset_folder import (
+    DatasetFolder,
+    FolderError,
+    pattern_regex,
+)
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.mesh_files import check_texture
 from smile_jax.data.scan_builder import (
@@ -14,7 +19,6 @@ from smile_jax.data.scan_builder import (
     ScanConfig,
     with_small,
 )
-from smile_jax.data.trees import Tree, TreeError, pattern_regex
 from smile_jax.mesh import Mesh, VertexSequence, read_mesh
 from smile_jax.mesh.readers import MESH_SUFFIXES
 
@@ -91,7 +95,7 @@ class Builder(ScanBuilder):
     def describe(self) -> dict:
         return {"description": "Meshes of a folder, rendered from several views."}
 
-    def find(self, tree: Tree) -> list[Sequence4D]:
+    def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         rows = self._csv_rows(tree) if self.builder_config.csv else self._rows(tree)
         tree.take(r".*\.(?:jpg|jpeg|png|bmp|mtl|bin)")
         template = self._template(tree)
@@ -122,12 +126,12 @@ class Builder(ScanBuilder):
         numbers = [number for number, _, _ in numbered]
         _, path, groups = numbered[0]
         if path.suffix.lower() == ".npy" and len(numbered) > 1:
-            raise TreeError(
+            raise FolderError(
                 f"{path} and {numbered[1][1]} are frames of one sequence; a .npy file "
                 "is a sequence by itself, so use a pattern without {frame}"
             )
         if len(set(numbers)) < len(numbered):
-            raise TreeError(
+            raise FolderError(
                 f"{path} and {numbered[1][1]} have the same groups and frame; name "
                 "what tells them apart with {frame} or {sequence}"
             )
@@ -144,7 +148,7 @@ class Builder(ScanBuilder):
             meshes = self.mesh_files([path for _, path, _ in numbered])
             return Sequence4D(key, meshes, labels, numbers)
         if template is None:
-            raise TreeError(
+            raise FolderError(
                 f"{path}: a .npy sequence has no triangles; set the config's `template`"
             )
         unit = self.builder_config.unit_mm
@@ -155,29 +159,31 @@ class Builder(ScanBuilder):
         if not name or not classes:
             return None
         if name not in classes:
-            raise TreeError(
+            raise FolderError(
                 f"{path}: expression {name!r} is none of the config's classes {classes}"
             )
         return name
 
-    def _rows(self, tree: Tree) -> list[tuple[dict[str, str], pathlib.Path]]:
+    def _rows(self, tree: DatasetFolder) -> list[tuple[dict[str, str], pathlib.Path]]:
         found = tree.take(pattern_regex(self.builder_config.pattern, _SUFFIXES))
         return [(match.groupdict(), path) for match, path in found]
 
-    def _csv_rows(self, tree: Tree) -> list[tuple[dict[str, str], pathlib.Path]]:
+    def _csv_rows(
+        self, tree: DatasetFolder
+    ) -> list[tuple[dict[str, str], pathlib.Path]]:
         table = tree.root / self.builder_config.csv
         if not table.is_file():
-            raise TreeError(f"{table}: no such file; found:{tree.describe()}")
+            raise FolderError(f"{table}: no such file; found:{tree.describe()}")
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             names = list(reader.fieldnames or [])
             if "path" not in names:
-                raise TreeError(f"{table}: row 1: no column `path` in {names}")
+                raise FolderError(f"{table}: row 1: no column `path` in {names}")
             _check_names([n for n in names if n != "path"], f"{table}: row 1")
             rows = []
             for number, row in enumerate(reader, start=2):
                 if None in row or not row["path"]:
-                    raise TreeError(
+                    raise FolderError(
                         f"{table}: row {number}: no path, or more cells than {names}"
                     )
                 rows.append((row, tree.root / row.pop("path")))
@@ -185,7 +191,7 @@ class Builder(ScanBuilder):
         tree.mark(path for _, path in rows)
         return rows
 
-    def _template(self, tree: Tree) -> Mesh | None:
+    def _template(self, tree: DatasetFolder) -> Mesh | None:
         if not self.builder_config.template:
             return None
         path = tree.root / self.builder_config.template
@@ -201,5 +207,5 @@ def _number(groups: dict[str, str], name: str, path: pathlib.Path) -> int | None
     if not text:
         return None
     if not text.isdecimal() or len(text) > 8:
-        raise TreeError(f"{path}: {name} is {text!r}, no number of at most 8 digits")
+        raise FolderError(f"{path}: {name} is {text!r}, no number of at most 8 digits")
     return int(text)

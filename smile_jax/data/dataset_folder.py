@@ -8,24 +8,24 @@ from collections.abc import Iterable, Iterator, Sequence
 _LISTED = 20
 
 
-class TreeError(ValueError):
+class FolderError(ValueError):
     """A folder does not hold the dataset; the message shows what was expected."""
 
 
-class Tree:
+class DatasetFolder:
     """All files below a folder, and which of them a builder recognised.
 
     Args:
       root: the folder.
 
     Raises:
-      TreeError: there is no such folder.
+      FolderError: there is no such folder.
     """
 
     def __init__(self, root: str | pathlib.Path) -> None:
         self.root = pathlib.Path(root)
         if not self.root.is_dir():
-            raise TreeError(f"{root}: no such folder")
+            raise FolderError(f"{root}: no such folder")
         self._files = sorted(self._walk())
         self._matched = [_lower_suffix(name) for name in self._files]
         self._known: set[str] = set()
@@ -141,4 +141,4 @@ def _shown(name: str) -> str:
 
 
 def _cannot_list(error: OSError) -> None:
-    raise TreeError(f"{error.filename}: cannot be listed ({error.strerror})")
+    raise FolderError(f"{error.filename}: cannot be listed ({error.strerror})")

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from smile_jax import parallel
-from smile_jax.training.optimizer import OptimizerConfig, make_optimizer
-from smile_jax.training.sharding import (
+from smile_jax.models.transformer import TransformerConfig
+from smile_jax.training.layout import (
     StateLayout,
     stack_factors,
     stack_towers,
-    update,
 )
+from smile_jax.training.optimizer import OptimizerConfig, make_optimizer
 from smile_jax.training.state import TrainState
 from smile_jax.training.tuning import TuneConfig, learning_rates
+from smile_jax.training.update import update
+from tests.defaults import by_default
 
 DEVICES = 8
 SHAPES = {"head": {"kernel": (5, 7), "bias": (7,)}, "norm": {"scale": (16,)}, "s": ()}
@@ -27,7 +29,9 @@ def tree(draw, shapes=SHAPES):
 def make_state(rng, dtype=np.float32, shapes=SHAPES):
     params = tree(lambda shape: rng.normal(size=shape).astype(dtype), shapes)
     factors = jax.tree.map(lambda _: 0.5, params)
-    optimizer = make_optimizer(OptimizerConfig(warmup=0.0), 10, factors)
+    optimizer = make_optimizer(
+        by_default(OptimizerConfig, "optimizer", warmup=0.0), 10, factors
+    )
     nothing = np.zeros(0, np.float32)
     state = TrainState(
         np.int32(0), params, {}, optimizer.init(params), nothing, nothing, nothing
@@ -44,7 +48,7 @@ def test_the_same_updates_as_whole_moments(rng, clip_norm):
 
         def run(in_pieces):
             def step(state, gradient):
-                params, moments, norm = update(
+                params, moments, norms = update(
                     optimizer,
                     gradient,
                     state.optimizer,
@@ -53,18 +57,22 @@ def test_the_same_updates_as_whole_moments(rng, clip_norm):
                     in_pieces=in_pieces,
                     axis_name=parallel.AXIS,
                 )
-                return state.replace(params=params, optimizer=moments), norm
+                return state.replace(params=params, optimizer=moments), norms
 
             layout = StateLayout(state, in_pieces=in_pieces)
             compiled = parallel.pmap_step(step, state_axes=layout.axes)
             on_devices = layout.put(state)
             for _ in range(3):
-                on_devices, norm = compiled(on_devices, gradients)
-            return layout.fetch(on_devices), jax.device_get(norm)
+                on_devices, norms = compiled(on_devices, gradients)
+            return layout.fetch(on_devices), jax.device_get(norms)
 
-        (pieces, norm), (whole, other) = run(in_pieces=True), run(in_pieces=False)
+        (pieces, norms), (whole, others) = run(in_pieces=True), run(in_pieces=False)
     assert pieces.params["head"]["kernel"].dtype == np.float64
-    np.testing.assert_allclose(norm, other, rtol=1e-12)
+    assert set(norms) == {"gradient_norm", *(f"gradient_norm/{k}" for k in SHAPES)}
+    parts = [x for name, x in norms.items() if "/" in name]
+    np.testing.assert_allclose(norms["gradient_norm"], np.linalg.norm(parts))
+    for name, norm in norms.items():
+        np.testing.assert_allclose(norm, others[name], rtol=1e-12)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14),
         (pieces.params, pieces.optimizer),
@@ -95,6 +103,7 @@ def test_a_device_holds_its_share(rng):
 
 
 BLOCK = {"query": {"kernel": (8, 6), "bias": (6,)}}
+TOWER_OF_12 = TransformerConfig(width=6, depth=12, heads=1, mlp_width=8)
 TOWER = {"transformer": {f"block_{i}": BLOCK for i in range(12)}, "norm": (6,)}
 
 
@@ -103,14 +112,18 @@ def test_stacked_blocks_are_the_same_updates(rng, in_pieces):
     """Twelve blocks: "block_10" comes after "block_9"."""
     shapes = {"vision": TOWER, "text": TOWER}
     state, _ = make_state(rng, shapes=shapes)
-    tune = TuneConfig(layer_decay=1.0 if in_pieces else 0.8)
-    rates = learning_rates(state.params, tune, {"vision": 12, "text": 12})
+    tune = by_default(TuneConfig, "tune", layer_decay=1.0 if in_pieces else 0.8)
+    rates = learning_rates(
+        state.params, tune, {"vision": TOWER_OF_12, "text": TOWER_OF_12}
+    )
     gradients = tree(lambda s: rng.normal(size=s).astype(np.float32), shapes)
 
     def run(towers):
         layout = StateLayout(state, in_pieces=in_pieces, stacked=towers)
         factors = stack_factors(rates, state.params, towers)
-        optimizer = make_optimizer(OptimizerConfig(warmup=0.0), 10, factors)
+        optimizer = make_optimizer(
+            by_default(OptimizerConfig, "optimizer", warmup=0.0), 10, factors
+        )
 
         def step(state, batch):
             del batch
@@ -151,7 +164,9 @@ def test_stacked_blocks_are_the_same_updates(rng, in_pieces):
 
 def test_rates_of_stacked_blocks():
     params = {"vision": tree(np.zeros, TOWER)}
-    rates = learning_rates(params, TuneConfig(layer_decay=0.5), {"vision": 12})
+    rates = learning_rates(
+        params, by_default(TuneConfig, "tune", layer_decay=0.5), {"vision": TOWER_OF_12}
+    )
     vision = stack_factors(rates, params, ["vision"])["vision"]
     kernel = vision["transformer"]["blocks"]["query"]["kernel"]
     assert kernel.shape == (11, 1, 1)

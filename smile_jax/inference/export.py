@@ -1,5 +1,6 @@
 """A trained model as a folder to publish, and back."""
 
+import dataclasses
 import json
 import pathlib
 from typing import Any
@@ -12,9 +13,10 @@ from smile_jax.models.pretrained.load import params_of
 from smile_jax.models.pretrained.weights import read_weights, write_tensors
 from smile_jax.models.pretrained.write import describe_towers, write_towers
 from smile_jax.models.towers import TowersConfig
+from smile_jax.models.vit import VisionConfig
 from smile_jax.pytree import flatten, unflatten
-from smile_jax.training.start import Start, merge_lora, stored_start
-from smile_jax.training.versions import upgrade
+from smile_jax.training.model_spec import ModelSpec, merge_lora, stored_spec
+from smile_jax.training.run_info import RunInfo
 
 JSON, WEIGHTS = "smile.json", "smile.safetensors"
 
@@ -31,69 +33,68 @@ def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[st
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out}: not empty; name a new folder, or remove this one")
     out.mkdir(parents=True, exist_ok=True)
-    start, params = merge_lora(recognizer.start, flatten(recognizer.params))
+    spec, params = merge_lora(recognizer.spec, flatten(recognizer.params))
+    info = dataclasses.replace(recognizer.info, model=spec.model)
     params = {k: x for k, x in params.items() if k.split("/")[0] in PARTS}
-    towers = _towers_of(start, recognizer.info)
+    towers = _towers_of(spec, info)
     written = write_towers(out, towers, params) if towers else set()
     rest = {k: x for k, x in params.items() if k not in written}
     write_tensors(out / WEIGHTS, rest)
-    info = recognizer.info | start.to_json() | {"towers": towers is not None}
-    (out / JSON).write_text(json.dumps(info, indent=1) + "\n")
+    stored = info.to_json() | {"towers": towers is not None}
+    (out / JSON).write_text(json.dumps(stored, indent=1) + "\n")
     (out / "tokenizer").mkdir(exist_ok=True)
-    start.tokenizer.save(out / "tokenizer")
+    spec.tokenizer.save(out / "tokenizer")
     if towers and towers.text:  # where transformers looks for it
-        start.tokenizer.save(out)
-    (out / "README.md").write_text(_card(start, params, info, towers, workdir))
+        spec.tokenizer.save(out)
+    (out / "README.md").write_text(_card(params, info, towers, workdir))
     return sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
 
 
-def load_exported(folder: pathlib.Path) -> tuple[Start, dict[str, Any], dict[str, Any]]:
-    """What `export` wrote: the start, nested parameters and info."""
-    info = upgrade(json.loads((folder / JSON).read_text()), folder)
-    start = stored_start(info, folder)
+def load_exported(folder: pathlib.Path) -> tuple[ModelSpec, dict[str, Any], RunInfo]:
+    """Reads what `export` wrote: the spec, nested parameters and info."""
+    stored = json.loads((folder / JSON).read_text())
+    info = RunInfo.from_json(stored, folder)
+    spec = stored_spec(info, folder)
     params: dict[str, np.ndarray] = dict(load_file(folder / WEIGHTS))
-    towers = _towers_of(start, info) if info["towers"] else None
+    towers = _towers_of(spec, info) if stored["towers"] else None
     if towers:
         params |= params_of(read_weights(folder), towers, folder)
-    return start, unflatten(params), info
+    return spec, unflatten(params), info
 
 
-def _towers_of(start: Start, info: dict[str, Any]) -> TowersConfig | None:
-    m = start.model
+def _towers_of(spec: ModelSpec, info: RunInfo) -> TowersConfig | None:
+    m = spec.model
+    if not isinstance(m.vision, VisionConfig):
+        return None
     return describe_towers(
         m.vision,
         m.text,
         embed_dim=m.embed_dim,
         joint_projection=m.joint_projection,
-        image_size=info["rendering"]["size"],
-        mean=start.mean,
-        std=start.std,
-        max_tokens=getattr(start.tokenizer, "max_tokens", 0),
+        image_size=info.rendering.size,
+        mean=spec.mean,
+        std=spec.std,
+        max_tokens=getattr(spec.tokenizer, "max_tokens", 0),
     )
 
 
 def _card(
-    start: Start,
     params: dict[str, np.ndarray],
-    info: dict[str, Any],
+    info: RunInfo,
     towers: TowersConfig | None,
     workdir: pathlib.Path,
 ) -> str:
-    c, r = info["config"], info["rendering"]
+    c, r = info.config, info.rendering
     size = sum(x.size for x in params.values()) / 1e6
-    start_from = [
-        c["model"][k] for k in ("start_from", "pretrained", "pretrained_text")
-    ]
+    start_from = [c.model.start_from, c.model.pretrained, c.model.pretrained_text]
     layout = "none: the towers have no equivalent there; everything is in " + WEIGHTS
     if towers:
         what = "both towers" if towers.text else "the vision tower"
         layout = f"`config.json`, `model.safetensors`: {what}, {towers.family} layout"
     labels = "no expression labels, here or in runs that it started from"
-    if info["labels_seen"]:
+    if info.labels_seen:
         labels = "expression labels seen, here or in runs that it started from: of " + (
-            "; ".join(
-                f"{len(v)} subjects of {k}" for k, v in info["labels_seen"].items()
-            )
+            "; ".join(f"{len(v)} subjects of {k}" for k, v in info.labels_seen.items())
         )
     return f"""---
 library_name: smile-jax
@@ -106,13 +107,13 @@ Facial expressions from rendered 3D scans or 4D sequences, zero-shot or by its f
 | | |
 |---|---|
 | Parameters | {size:.2f} M (heads left out) |
-| Trained on | {pathlib.Path(info["dataset"]).parent.parent.name}, fold {info["fold"]} \
-of {c["data"]["folds"]} held out, {info["steps"]} steps of {c["train"]["batch_size"]} |
-| Text | source `{c["text_source"]}`: {labels} |
+| Trained on | {pathlib.Path(info.dataset).parent.parent.name}, fold {c.data.fold} \
+of {c.data.folds} held out, {info.steps} steps of {c.train.batch_size} |
+| Text | source `{c.text_source}`: {labels} |
 | Started from | {", ".join(filter(None, start_from)) or "random parameters"} |
-| Classes | {", ".join(c["data"]["classes"])} |
-| Input | {r["size"]} pixels, {", ".join(c["data"]["inputs"])}, \
-{c["data"]["views"]} views of yaws {r["yaws_deg"]} degrees |
+| Classes | {", ".join(c.data.classes)} |
+| Input | {r.size} pixels, {", ".join(c.data.inputs)}, \
+{c.data.views} views of yaws {list(r.yaws_deg)} degrees |
 | transformers | {layout} |
 
 ## Scores
@@ -139,16 +140,17 @@ def _scores(workdir: pathlib.Path) -> str:
     if not path.is_file():
         return "\nNot evaluated: run `python -m smile_jax.evaluate` before exporting.\n"
     results = json.loads(path.read_text())
+    columns = results["columns"]
     lines = [
         "",
         f"{len(results['test_subjects'])} held-out subjects, protocol "
         f"`{results['protocol']}`, chance {1 / len(results['classes']):.3f}:",
         "",
-        "| method | linear probe | 10-NN | zero-shot |",
-        "|---|---|---|---|",
+        f"| method | {' | '.join(c['title'] for c in columns.values())} |",
+        "|---" * (1 + len(columns)) + "|",
     ]
     for row in results["rows"]:
-        scores = [row[p] for p in ("linear_probe", "knn", "zero_shot")]
+        scores = [row[name] for name in columns]
         cells = " | ".join(f"{s['accuracy']:.3f}" if s else "" for s in scores)
         lines.append(f"| {row['method']} | {cells} |")
     return "\n".join([*lines, ""])

@@ -12,9 +12,14 @@ from smile_jax.data.anchors import (
     binghamton_anchors,
     bosphorus_anchors,
 )
+from smile_jax.data.dataset_folder import (
+    DatasetFolder,
+    FolderError,
+    missing_numbers,
+    pattern_regex,
+)
 from smile_jax.data.four_dme_labels import read_labels
 from smile_jax.data.scan_builder import ScanConfig, group_frames
-from smile_jax.data.trees import Tree, TreeError, missing_numbers, pattern_regex
 from smile_jax.faces.dataset_names import FOUR_DME
 from smile_jax.mesh import MeshError
 from tests.data.trees import write_tree
@@ -26,7 +31,7 @@ def tree(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    return Tree(tmp_path)
+    return DatasetFolder(tmp_path)
 
 
 def test_tree_takes_by_the_end_of_the_path_and_lists_the_rest(tree):
@@ -38,8 +43,8 @@ def test_tree_takes_by_the_end_of_the_path_and_lists_the_rest(tree):
     }  # fmt: skip
     assert tree.unmatched() == ["x.txt"]
     assert "A/happy" in tree.describe() and "x.txt" in tree.describe()
-    with pytest.raises(TreeError, match="no such folder"):
-        Tree(tree.root / "nowhere")
+    with pytest.raises(FolderError, match="no such folder"):
+        DatasetFolder(tree.root / "nowhere")
 
 
 def test_trees_as_they_really_are(tree, tmp_path):
@@ -48,11 +53,13 @@ def test_trees_as_they_really_are(tree, tmp_path):
     (tmp_path / "A" / "happy" / "3.OBJ").touch()
     (tmp_path / "~$list.xlsx").touch()
     (tmp_path / os.fsdecode(b"f\xfcr.txt")).touch()
-    found = Tree(tmp_path).take(r"(?P<n>\d)\.obj")
+    found = DatasetFolder(tmp_path).take(r"(?P<n>\d)\.obj")
     assert [path.name for _, path in found] == ["1.obj", "3.OBJ"]
-    rest = Tree(tmp_path).unmatched()
+    rest = DatasetFolder(tmp_path).unmatched()
     assert "f\\xfcr.txt" in rest and len(rest) == 6
-    assert Tree(tmp_path).mentions("A_happy") and not Tree(tmp_path).mentions("Z")
+    assert DatasetFolder(tmp_path).mentions("A_happy") and not DatasetFolder(
+        tmp_path
+    ).mentions("Z")
 
 
 @pytest.mark.parametrize(
@@ -86,8 +93,8 @@ def test_frames_are_grouped_by_number_and_gaps_found(tree, tmp_path):
     assert missing_numbers([3, 4, 7], first=0) == 5
     (tmp_path / "A/happy/01.obj").touch()
     pattern = pattern_regex("{subject}/{expression}/{frame}.*", (".obj", ".ply"))
-    with pytest.raises(TreeError, match=r"01\.obj and .*1\.obj are both frame 1"):
-        group_frames(Tree(tmp_path).take(pattern), "subject", "expression")
+    with pytest.raises(FolderError, match=r"01\.obj and .*1\.obj are both frame 1"):
+        group_frames(DatasetFolder(tmp_path).take(pattern), "subject", "expression")
 
 
 def test_exclude_may_be_a_file(tmp_path):
@@ -121,7 +128,7 @@ def test_spreadsheet_of_4dme(tmp_path):
     assert a.action_units == (4, 7) and a.emotion() == "negative" and a.fold == 1
     assert (a.onset, a.apex, a.offset) == (3, 5, 9) and b.apex == -1
     assert b.emotions == (1, 0, 1, 0, 0) and b.emotion() is None
-    with pytest.raises(TreeError, match=r"row 3: \('S1', 'a'\) again, after .*row 2"):
+    with pytest.raises(FolderError, match=r"row 3: \('S1', 'a'\) again, after .*row 2"):
         read_labels(sheet(tmp_path / "y.xlsx", [rows[0], rows[0]]), "micro")
     swapped = read_labels(tmp_path / "x.xlsx", "micro", swap_rows=[(0, 1)])
     assert swapped[("S1", "a")].action_units == (14,)
@@ -139,10 +146,10 @@ def test_spreadsheet_of_4dme(tmp_path):
 )  # fmt: skip
 def test_faults_of_a_spreadsheet_are_named(tmp_path, row, header, message):
     path = sheet(tmp_path / "labels.xlsx", [row], header)
-    with pytest.raises(TreeError, match=rf"labels\.xlsx: {message}"):
+    with pytest.raises(FolderError, match=rf"labels\.xlsx: {message}"):
         read_labels(path, "micro")
     path.write_bytes(b"no zip")
-    with pytest.raises(TreeError, match="not a readable spreadsheet"):
+    with pytest.raises(FolderError, match="not a readable spreadsheet"):
         read_labels(path, "micro")
 
 

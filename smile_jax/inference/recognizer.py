@@ -9,39 +9,34 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
-from smile_jax.data.augment import plain_clips
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.mesh_files import MeshFiles
-from smile_jax.data.pipeline import spread_views
 from smile_jax.data.prompts import Prompts
 from smile_jax.data.schema import FacesConfig
-from smile_jax.evaluation import exported
-from smile_jax.evaluation.zero_shot import ZeroShot
+from smile_jax.inference import export
+from smile_jax.inference.prompting import ZeroShot
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.readers import MESH_SUFFIXES
 from smile_jax.models import Encoder
 from smile_jax.objectives import SOURCES
-from smile_jax.pytree import flatten, unflatten
-from smile_jax.training.checkpoints import Checkpoints
-from smile_jax.training.start import Start, stored_start
-from smile_jax.training.versions import upgrade
+from smile_jax.training.model_spec import ModelSpec, plain_view, read_model
+from smile_jax.training.run_info import RunInfo
 
 
 @dataclasses.dataclass
 class Recognizer:
-    """What a run has learned.
+    """A trained model that takes meshes.
 
     Attributes:
-      start: its model's config, tokenizer and statistics.
+      spec: its settings, tokenizer and statistics.
       params: averaged parameters, on the host.
       info: what its checkpoint says of the run.
     """
 
-    start: Start
+    spec: ModelSpec
     params: dict[str, Any]
-    info: dict[str, Any]
+    info: RunInfo
 
     @classmethod
     def of_run(cls, workdir: pathlib.Path) -> "Recognizer":
@@ -50,36 +45,30 @@ class Recognizer:
         Raises:
           CheckpointError: there is none that this version can use.
         """
-        checkpoints = Checkpoints.open(workdir)
-        try:
-            state, info = checkpoints.restore_raw()
-        finally:
-            checkpoints.close()
-        params = unflatten(flatten(state["params"]) | flatten(state["ema"]))
-        info = upgrade(info, workdir)
-        return cls(stored_start(info, workdir), params, info)
+        stored = read_model(workdir)
+        return cls(stored.spec, stored.averaged, stored.info)
 
     @classmethod
     def load(cls, folder: pathlib.Path) -> "Recognizer":
         """A run, or what `smile_jax.export` wrote."""
-        if (folder / exported.JSON).is_file():
-            return cls(*exported.load_exported(folder))
+        if (folder / export.JSON).is_file():
+            return cls(*export.load_exported(folder))
         return cls.of_run(folder)
 
     @functools.cached_property
     def model(self) -> Encoder:
-        return Encoder(self.start.model)
+        return Encoder(self.spec.model)
 
     def rendering(self, pose: str) -> FacesConfig:
         """How a mesh becomes what the model has seen."""
-        r = self.info["rendering"]
+        r = self.info.rendering
         return FacesConfig(
             name="predict",
-            yaws_deg=r["yaws_deg"],
-            size=r["size"],
-            channels=r["channels"],
-            frames=0 if r["clip"] == "dynamic" else r["frames"],
-            dynamic=r["clip"] == "dynamic",
+            yaws_deg=r.yaws_deg,
+            size=r.size,
+            channels=r.channels,
+            frames=0 if r.clip == "dynamic" else r.frames,
+            dynamic=r.clip == "dynamic",
             pose=pose,
         )
 
@@ -98,21 +87,12 @@ class Recognizer:
         made = make_example(sequence, self.rendering(pose))
         if made.example is None or made.skipped:
             raise MeshError("; ".join(made.skipped))
-        return made.example[self.info["rendering"]["clip"]]
+        return made.example[self.info.rendering.clip]
 
     @functools.cached_property
     def _embed(self) -> Callable:
-        config = ConfigDict(self.info["config"])
-        r = self.info["rendering"]
-        view = functools.partial(
-            plain_clips,
-            view_ids=spread_views(r["yaws_deg"], config.data.views),
-            channels=r["channels"],
-            inputs=config.data.inputs,
-            relight=config.augment.relight,
-            mean=self.start.mean,
-            std=self.start.std,
-        )
+        r = self.info.rendering
+        view = plain_view(self.info.config, self.spec, r.yaws_deg, r.channels)
 
         @jax.jit
         def embed(params, images):
@@ -128,12 +108,12 @@ class Recognizer:
         Raises:
           ValueError: a prompt does not fit the tower, or the run learned without text.
         """
-        if not SOURCES[self.info["text_source"]].has_text:
+        if not SOURCES[self.info.config.text_source].has_text:
             raise ValueError(
                 "this run learned without text (text_source='none'), so words mean "
                 "nothing to it; its features serve linear probes and neighbours"
             )
-        tokenizer = self.start.tokenizer
+        tokenizer = self.spec.tokenizer
         return ZeroShot(self.model, self.params, tokenizer, prompts).bank[0]
 
     def probabilities(self, clips: np.ndarray, bank: np.ndarray) -> np.ndarray:

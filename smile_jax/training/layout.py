@@ -2,9 +2,7 @@
 block by block, or with a tower's blocks stacked.
 
 Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter
-Models", 2020, stage 1: each device sums the gradient of its piece of every parameter,
-updates it, and all gather the new parameters. A ring sends as many bytes for that as
-for the sum of whole gradients.
+Models", 2020, stage 1; the arithmetic is in `training.update`.
 """
 
 import dataclasses
@@ -12,12 +10,15 @@ from collections.abc import Collection
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 
 from smile_jax import parallel
-from smile_jax.models.transformer import STACKED, stack_blocks, unstack_blocks
+from smile_jax.models.transformer import (
+    STACKED,
+    is_trunk,
+    stack_blocks,
+    unstack_blocks,
+)
 from smile_jax.training.state import TrainState
 
 
@@ -56,7 +57,7 @@ class StateLayout:
         moments = jax.tree.map(
             lambda x: (
                 parallel.cut_over_devices(x)
-                if _is_moment(x)
+                if is_moment(x)
                 else parallel.copy_to_devices(x)
             ),
             state.optimizer,
@@ -71,7 +72,7 @@ class StateLayout:
         moments = jax.tree.map(
             lambda x, like: (
                 parallel.whole_on_host(x, like.shape)
-                if _is_moment(like)
+                if is_moment(like)
                 else jax.device_get(x)[0]
             ),
             state.optimizer,
@@ -84,7 +85,7 @@ class StateLayout:
         """What `put` would give `parallel.pmap_step`, for a compilation ahead."""
 
         def piece(x: Any) -> jax.ShapeDtypeStruct:
-            size = (-(-x.size // devices),) if _is_moment(x) else x.shape
+            size = (-(-x.size // devices),) if is_moment(x) else x.shape
             return jax.ShapeDtypeStruct((devices, *size), x.dtype)
 
         state = stack_towers(state, self._stacked)
@@ -98,11 +99,11 @@ def stack_towers(tree: Any, towers: Collection[str]) -> Any:
     """The same tree with the blocks of these towers stacked wherever they occur."""
 
     def stack(path: Any, part: Any) -> Any:
-        if not _is_trunk(part) or path[-2].key not in towers:
+        if not is_trunk(part) or path[-2].key not in towers:
             return part
         return stack_blocks(part)
 
-    return jax.tree_util.tree_map_with_path(stack, tree, is_leaf=_is_trunk)
+    return jax.tree_util.tree_map_with_path(stack, tree, is_leaf=is_trunk)
 
 
 def stack_factors(factors: Any, params: Any, towers: Collection[str]) -> Any:
@@ -128,52 +129,6 @@ def _unstack_towers(tree: Any) -> Any:
     )
 
 
-def _is_trunk(part: Any) -> bool:
-    """Whether these are the parameters of a `Transformer`, at "TOWER/transformer"."""
-    return isinstance(part, dict) and any(name.startswith("block_") for name in part)
-
-
-def update(
-    optimizer: optax.GradientTransformation,
-    gradient: Any,
-    moments: Any,
-    params: Any,
-    *,
-    clip_norm: float,
-    in_pieces: bool,
-    axis_name: str | None,
-) -> tuple[Any, Any, Any]:
-    """One update by the mean of the devices' gradients.
-
-    Args:
-      optimizer: which looks at one value of a parameter at a time.
-      gradient: of this device.
-      moments: whole, or this device's pieces of them.
-      params: whole.
-      clip_norm: longer gradients are scaled down to this norm.
-      in_pieces: each device updates its pieces.
-      axis_name: device axis, None on one device.
-
-    Returns:
-      The new parameters and moments, and the norm of the gradient before clipping.
-    """
-    if in_pieces and axis_name is not None:
-        gradient = parallel.pieces_of_mean(gradient, axis_name)
-        own = parallel.own_pieces(params, axis_name)
-        squares = parallel.psum(optax.tree.norm(gradient, squared=True), axis_name)
-        norm = jnp.sqrt(squares)
-    else:
-        gradient, own = parallel.pmean(gradient, axis_name), params
-        norm = optax.tree.norm(gradient)
-    factor = jnp.minimum(1, clip_norm / jnp.maximum(norm, 1e-16))
-    gradient = jax.tree.map(lambda g: g * factor, gradient)
-    updates, moments = optimizer.update(gradient, moments, own)
-    own = optax.apply_updates(own, updates)
-    if in_pieces and axis_name is not None:
-        own = parallel.join_pieces(own, params, axis_name)
-    return own, moments, norm
-
-
-def _is_moment(x: Any) -> bool:
+def is_moment(x: Any) -> bool:
     """Adam's other numbers are integers: how many updates there were."""
     return np.issubdtype(x.dtype, np.floating)

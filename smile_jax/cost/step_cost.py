@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from jax.experimental import topologies
-from ml_collections import ConfigDict
 
-from smile_jax import config as config_lib
 from smile_jax import parallel
+from smile_jax.config import Config, changed
+from smile_jax.config.build import needs
+from smile_jax.config.validate import validate, validate_against
 from smile_jax.cost.chips import CHIPS
 from smile_jax.cost.collectives import collective_bytes
 from smile_jax.cost.flops import matmul_flops
@@ -22,7 +23,8 @@ from smile_jax.data.channels import num_channels
 from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.schema import FacesConfig
-from smile_jax.training.plan import Plan, build, class_prompts, make_layout
+from smile_jax.training.build import build, make_layout, scanned_towers
+from smile_jax.training.plan import Plan, class_prompts
 
 
 class AheadError(ValueError):
@@ -89,7 +91,7 @@ def devices_of(topology: str) -> list[Any]:
         ) from error
 
 
-def plan_without_data(config: ConfigDict, *, image_size: int, frames: int = 1) -> Plan:
+def plan_without_data(config: Config, *, image_size: int, frames: int = 1) -> Plan:
     """The plan of a dataset that is not built yet, to compile or count a step.
 
     It has no records, the default cameras and channels of the builders, and its steps
@@ -120,7 +122,7 @@ def plan_without_data(config: ConfigDict, *, image_size: int, frames: int = 1) -
         captions=None,
         stored={},
     )
-    config_lib.validate_against(config, dataset)
+    validate_against(config, dataset)
     prompts = class_prompts(config, dataset)
     channels = num_channels(config.data.inputs)
     return Plan(
@@ -129,22 +131,23 @@ def plan_without_data(config: ConfigDict, *, image_size: int, frames: int = 1) -
         nothing,
         nothing,
         nothing,
+        nothing,
         config.train.steps or 1,
         prompts,
         prompts,
-        example_fields(config_lib.needs(config), dataset, dataset.classes, nothing),
+        example_fields(needs(config), dataset, dataset.classes, nothing),
         (frames, config.data.views, image_size, image_size, channels),
     )
 
 
-def compile_step(config: ConfigDict, plan: Plan, topology: str) -> StepCost:
+def compile_step(config: Config, plan: Plan, topology: str) -> StepCost:
     """Compiles the step that `smile_jax.train` would run, and says what it costs.
 
     Raises:
       AheadError, ConfigError: with what to do; a step that does not fit is one.
     """
     devices = devices_of(topology)
-    config_lib.validate(config, len(devices))
+    validate(config, len(devices))
     if devices[0].platform != jax.default_backend():
         config = _without_choice_by_backend(config)
     _, state, step = build(config, plan)
@@ -162,7 +165,7 @@ def compile_step(config: ConfigDict, plan: Plan, topology: str) -> StepCost:
     kind = devices[0].device_kind
     sent = collective_bytes(compiled.as_text(), len(devices))
     hbm = _memory(compiled, kind)
-    loops = config.train.micro_batches > 1 or config_lib.scanned_towers(config)
+    loops = config.train.micro_batches > 1 or scanned_towers(config)
     traffic = None if loops else _traffic(compiled)
     times = _estimate(kind, flops, traffic, sum(sent.values()))
     share = times["compute"] / times["step"] if times and times["step"] else None
@@ -179,16 +182,20 @@ def compile_step(config: ConfigDict, plan: Plan, topology: str) -> StepCost:
     )
 
 
-def _without_choice_by_backend(config: ConfigDict) -> ConfigDict:
+def _without_choice_by_backend(config: Config) -> Config:
     """ "auto" attention would look at the devices that are here."""
-    config = config.copy_and_resolve_references()
-    for tower in (config.model.vision, config.model.text):
-        if tower.attention == "auto":
-            tower.attention = "xla"
-    return config
+
+    towers = {"vision": config.model.vision, "text": config.model.text}
+    return changed(
+        config,
+        {
+            f"model.{name}.attention": tower.attention.replace("auto", "xla")
+            for name, tower in towers.items()
+        },
+    )
 
 
-def batch_shapes(config: ConfigDict, plan: Plan, devices: int) -> dict[str, Any]:
+def batch_shapes(config: Config, plan: Plan, devices: int) -> dict[str, Any]:
     """The arrays of a batch, as `parallel.put_batch` lays them out."""
     frames, _, height, width, _ = plan.clip_shape
     views, channels = len(plan.dataset.yaws_deg), num_channels(plan.dataset.channels)

@@ -6,8 +6,8 @@ import pathlib
 import jax
 import pytest
 
-from smile_jax.cost.ahead import compile_step, plan_without_data
 from smile_jax.cost.chips import CHIPS, Chip
+from smile_jax.cost.step_cost import compile_step, plan_without_data
 from tests.conftest import run_module
 from tests.training.common import shrunk_config
 
@@ -49,9 +49,9 @@ def test_no_estimate_of_what_xla_counts_once(monkeypatch):
     """It counts one round of a loop, and would find the step several times faster."""
     kind = jax.devices()[0].device_kind
     monkeypatch.setitem(CHIPS, kind, Chip(1e12, 1e12, 1e11, 1e10))
-    config = shrunk_config(pathlib.Path("none"), **{"model.vision.depth": 3})
     for scan in (False, True):
-        config.model.vision.scan = scan
+        keys = {"model.vision.depth": 3, "model.vision.scan": scan}
+        config = shrunk_config(pathlib.Path("none"), **keys)
         plan = plan_without_data(config, image_size=16)
         cost = compile_step(config, plan, "local:1")
         assert cost.estimated_step_seconds["compute"] > 0

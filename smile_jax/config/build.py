@@ -1,0 +1,72 @@
+"""From the config to the dataclasses of the pure code, by the names of their fields."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from smile_jax.config.default import Config
+from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
+from smile_jax.models.text import TextConfig
+from smile_jax.objectives import OBJECTIVES, SOURCES, Objective, TextSource
+
+
+def by_field_name(kind: type, *values: Mapping[str, Any]) -> Any:
+    """A dataclass whose fields are taken from mappings, the last one first."""
+    given: dict[str, Any] = {}
+    for mapping in values:
+        given |= mapping
+    names = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in given.items() if name in names})
+
+
+def encoder_config(config: Config, num_views: int) -> EncoderConfig:
+    """An encoder from scratch for a dataset of so many cameras."""
+    m = config.model
+    vision = by_field_name(VISION_TOWERS[m.vision.kind], vars(m.vision))
+    towers = {"vision": vision, "text": by_field_name(TextConfig, vars(m.text))}
+    private = m.redundancy == "private"
+    return by_field_name(
+        EncoderConfig, vars(m), towers, {"num_views": num_views, "private": private}
+    )
+
+
+def make_objective(config: Config, *, num_prompts: int) -> Objective:
+    """The method that a config names, for a bank of so many prompts."""
+    return by_field_name(
+        OBJECTIVES[config.objective.name],
+        vars(config.loss),
+        {
+            "redundancy_mode": config.model.redundancy,
+            "projector_dim": config.model.projector_dim,
+            "num_classes": len(config.data.classes),
+            "num_prompts": num_prompts,
+        },
+    )
+
+
+def source_class(config: Config) -> type[TextSource]:
+    """The kind of text source that a config names."""
+    return SOURCES[config.text_source]
+
+
+def make_source(config: Config, steps: int) -> TextSource:
+    """The text source that a config names, of a run of so many steps."""
+    warmup = {"warmup_steps": round(config.pseudo.warmup * steps)}
+    return by_field_name(source_class(config), vars(config.pseudo), warmup)
+
+
+def needs(config: Config) -> set[str]:
+    """Fields of a batch that its method and text source ask for."""
+    return {*OBJECTIVES[config.objective.name].needs, *source_class(config).needs()}
+
+
+def uses_labels(config: Config) -> bool:
+    """Whether a run learns from labels of training subjects."""
+    method = OBJECTIVES[config.objective.name]
+    return method.uses_labels or source_class(config).uses_labels
+
+
+def sees_labelled_only(config: Config) -> bool:
+    """Whether a run sees clips of `data.classes` alone: each needs its class."""
+    method = OBJECTIVES[config.objective.name]
+    return "label" in method.needs or source_class(config).uses_labels

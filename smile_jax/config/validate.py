@@ -1,0 +1,301 @@
+"""What is wrong with a config, all of it in one message, before anything slow."""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from etils import epath
+
+from smile_jax.config.build import (
+    encoder_config,
+    make_objective,
+    make_source,
+    needs,
+    sees_labelled_only,
+    source_class,
+)
+from smile_jax.config.default import Config, ConfigError, all_keys
+from smile_jax.data.channels import CHANNELS
+from smile_jax.models.encoder import VISION_TOWERS
+from smile_jax.objectives import OBJECTIVES, SOURCES
+from smile_jax.pytree import flatten
+
+if TYPE_CHECKING:  # it would import Grain and TFDS, which takes seconds
+    from smile_jax.data.pipeline import FaceDataset
+
+# Words that name something in a table: whoever adds to it writes it there alone.
+_TABLES: dict[str, Iterable[str]] = {
+    "objective.name": OBJECTIVES,
+    "text_source": SOURCES,
+    "model.vision.kind": VISION_TOWERS,
+}
+
+
+def validate(config: Config, devices: int, *, dataset: bool = False) -> None:
+    """Checks a whole config before anything slow starts.
+
+    Args:
+      config: to run.
+      devices: over all processes.
+      dataset: it must be there too.
+
+    Raises:
+      ConfigError: every problem, each with the key, the value and what is allowed.
+    """
+    alone = [*_single_problems(config)]
+    together = [
+        *_duration_problems(config),
+        *_batch_problems(config, devices),
+        *_data_problems(config, must_exist=dataset),
+        *_pretrained_problems(config),
+        *_pseudo_problems(config),
+    ]
+    if not alone:  # or there would be nothing to make of them
+        together += [*_tower_problems(config), *_objective_problems(config)]
+    _raise_if_any([*alone, *together])
+
+
+def _raise_if_any(problems: list[str]) -> None:
+    if problems:
+        listed = "\n  ".join(sorted(problems))
+        raise ConfigError(f"the config has problems:\n  {listed}")
+
+
+def _single_problems(config: Config) -> Iterator[str]:
+    """Of each key by itself."""
+    values = flatten(as_dict(config), sep=".")
+    for name, field in all_keys().items():
+        value, about = values[name], field.metadata
+        choices = tuple(about["choices"] or _TABLES.get(name, ()))
+        if choices and value not in choices:
+            nearest = difflib.get_close_matches(str(value), choices, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            yield f"{name}={value!r}: must be one of {choices}{hint}"
+        low, high, above = about["low"], about["high"], about["above"]
+        if above is not None and not value > above:
+            yield f"{name}={value}: must be above {above}"
+        elif low is not None and not low <= value <= (value if high is None else high):
+            end = f"between {low} and {high}" if high is not None else f"{low} or more"
+            yield f"{name}={value}: must be {end}"
+
+
+def as_dict(config: Config) -> dict[str, Any]:
+    """Nested dictionaries of a config."""
+    return {
+        name: as_dict(value) if hasattr(value, "__dataclass_fields__") else value
+        for name, value in vars(config).items()
+    }
+
+
+def _duration_problems(c: Config) -> Iterator[str]:
+    if (c.train.steps > 0) == (c.train.epochs > 0):
+        yield (
+            f"train.steps={c.train.steps} and train.epochs={c.train.epochs}: set "
+            "exactly one of them and the other to 0"
+        )
+    if c.train.profile and profiled_steps(c.train.profile) is None:
+        yield (
+            f"train.profile={c.train.profile!r}: write the first and the last step, as "
+            "in '10:15'"
+        )
+
+
+def profiled_steps(text: str) -> tuple[int, int] | None:
+    """First and last step of "10:15"; None where it says no such thing."""
+    match = re.fullmatch(r"(\d+):(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        return None
+    return int(match[1]), int(match[2])
+
+
+def _batch_problems(c: Config, devices: int) -> Iterator[str]:
+    if c.train.batch_size % devices:
+        lower = c.train.batch_size // devices * devices or devices
+        yield (
+            f"train.batch_size={c.train.batch_size}: not divisible by the {devices} "
+            f"devices; use {lower} or {lower + devices}"
+        )
+    elif c.train.batch_size // devices % max(c.train.micro_batches, 1):
+        yield (
+            f"train.micro_batches={c.train.micro_batches}: does not divide the "
+            f"{c.train.batch_size // devices} examples of a device"
+        )
+
+
+def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
+    if not c.data.dir:
+        yield (
+            "data.dir='': set it to a dataset, <data_dir>/<name>/<config>, built with "
+            "`tfds build tfds_builders/<name>`"
+        )
+    elif must_exist and not epath.Path(c.data.dir).exists():
+        yield (
+            f"data.dir={c.data.dir!r}: no dataset there (there is no such folder). "
+            "Build it with `tfds build tfds_builders/<name> --config=<config> "
+            "--data_dir=<data_dir> --file_format=array_record`"
+        )
+    if c.data.fold >= c.data.folds:
+        yield f"data.fold={c.data.fold}: must be 0 to {c.data.folds - 1}"
+    if c.data.validation_fold >= c.data.folds:
+        yield (
+            f"data.validation_fold={c.data.validation_fold}: must be -1 to "
+            f"{c.data.folds - 1}"
+        )
+    if c.data.validation_fold == c.data.fold:
+        yield (
+            f"data.validation_fold={c.data.validation_fold}: that fold is of the test "
+            "people, who choose nothing; name another"
+        )
+    if c.train.evaluate_every and c.data.validation_fold < 0:
+        yield (
+            f"train.evaluate_every={c.train.evaluate_every}: on whom? Set "
+            "data.validation_fold to a fold of training people to hold out"
+        )
+    unknown = [name for name in c.data.inputs if name not in CHANNELS]
+    if unknown or not c.data.inputs:
+        yield f"data.inputs={c.data.inputs}: must name some of {tuple(CHANNELS)}"
+    if len(set(c.data.classes)) < 2:
+        yield f"data.classes={c.data.classes}: name at least 2"
+
+
+def _pretrained_problems(c: Config) -> Iterator[str]:
+    if c.model.start_from and (c.model.pretrained or c.model.pretrained_text):
+        yield (
+            "model.start_from and model.pretrained(_text) are both set: a run's towers "
+            "come from one of them"
+        )
+
+
+def _pseudo_problems(c: Config) -> Iterator[str]:
+    p = c.pseudo
+    fits = len(p.frequencies) == len(c.data.classes)
+    fits = fits and min(p.frequencies, default=0) > 0
+    if p.frequencies and not (fits and abs(sum(p.frequencies) - 1) < 1e-3):
+        yield (
+            f"pseudo.frequencies={p.frequencies}: must be positive, one for each of "
+            f"the {len(c.data.classes)} data.classes, and sum to 1"
+        )
+    if p.sinkhorn_steps and not p.align:
+        yield (
+            f"pseudo.sinkhorn_steps={p.sinkhorn_steps} and pseudo.align=False: "
+            "balancing needs frequencies to balance to"
+        )
+
+
+def _tower_problems(c: Config) -> Iterator[str]:
+    """Of each tower and of what is to be done with it."""
+    model = encoder_config(c, num_views=1)
+    regimes = {"vision": c.tune.vision, "text": c.tune.text}
+    for name, regime in regimes.items():
+        tower = getattr(model, name)
+        keys = getattr(c.model, name)
+        yield from (f"model.{name}.{problem}" for problem in tower.problems())
+        if regime == "lora" and not tower.has("lora_rank"):
+            yield f"tune.{name}='lora': this tower has no LoRA; use 'last' or 'full'"
+        if keys.scan and not tower.has("scan"):
+            yield f"model.{name}.scan=True: this tower has no blocks alike"
+        if keys.scan and regime == "last":
+            yield (
+                f"model.{name}.scan=True and tune.{name}='last': a loop treats all "
+                f"blocks alike; set model.{name}.scan=False"
+            )
+        if keys.scan and c.tune.layer_decay != 1 and c.train.shard_moments:
+            yield (
+                f"model.{name}.scan=True, train.shard_moments=True and "
+                f"tune.layer_decay={c.tune.layer_decay}: pieces of stacked blocks have "
+                "one learning rate; set one of them to False, False, 1"
+            )
+    if c.augment.patch_dropout and not model.vision.patches(1 << 10, 1 << 10):
+        yield (
+            f"augment.patch_dropout={c.augment.patch_dropout}: a tower of kind "
+            f"{c.model.vision.kind!r} has no patches"
+        )
+
+
+def _objective_problems(c: Config) -> Iterator[str]:
+    """What the method and its text source do not go together with."""
+    source = source_class(c)
+    objective = make_objective(c, num_prompts=len(c.data.classes))
+    yield from objective.problems(make_source(c, steps=1))
+    if c.data.views < objective.min_views:
+        yield (
+            f"data.views={c.data.views}: objective.name={c.objective.name!r} needs 2 "
+            "views, or loss.decorrelation=0"
+        )
+    if source.makes_targets and not (c.model.start_from or c.model.pretrained):
+        yield (
+            f"text_source={source.name!r}: the targets are the model's own zero-shot "
+            "guesses, and this one knows nothing yet; set model.pretrained or "
+            "model.start_from"
+        )
+    if source.makes_targets and c.model.pretrained_text:
+        yield (
+            f"model.pretrained_text={c.model.pretrained_text!r} and "
+            f"text_source={source.name!r}: images do not know that tower's space yet, "
+            "and guesses mean nothing; train with labels or captions, then set "
+            "model.start_from"
+        )
+    if source.makes_targets and c.tune.text != "frozen":
+        yield (
+            f"text_source={source.name!r} and tune.text={c.tune.text!r}: guesses would "
+            "chase prompts that move; use tune.text='frozen'"
+        )
+    if c.prompts.view_aware and (source.own_texts or c.loss.alignment_over == "pairs"):
+        yield "prompts.view_aware=True: captions and pairs have one text for all views"
+
+
+def validate_against(config: Config, dataset: "FaceDataset") -> None:
+    """Checks what depends on the dataset.
+
+    Raises:
+      ConfigError: classes, channels or views that the dataset does not have.
+    """
+    _raise_if_any([*_absent(config, dataset), *_unneeded(config, dataset)])
+
+
+def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
+    """What is asked for and the dataset lacks."""
+    for what, asked, there in (
+        ("data.classes", config.data.classes, dataset.classes),
+        ("data.inputs", config.data.inputs, dataset.channels),
+    ):
+        missing = [name for name in asked if name not in there]
+        unlabelled = what == "data.classes" and not there
+        if missing and not (unlabelled and not sees_labelled_only(config)):
+            yield f"{what}: {missing} are not in the dataset, which has {there}"
+    if config.data.views > len(dataset.yaws_deg):
+        yield f"data.views={config.data.views}: the dataset has {len(dataset.yaws_deg)}"
+    if config.data.clip not in dataset.clips:
+        yield (
+            f"data.clip={config.data.clip!r}: the dataset has {dataset.clips}; build "
+            "it with frames > 0 for 'views', with dynamic=True for 'dynamic'"
+        )
+    for name in needs(config) - dataset.field_names:
+        yield (
+            f"objective.name={config.objective.name!r}: needs {name!r}, which the "
+            f"records of {dataset.path} lack; they have "
+            f"{', '.join(sorted(dataset.stored))}"
+        )
+    if source_class(config).own_texts and dataset.captions is None:
+        yield (
+            f"text_source={config.text_source!r}: the dataset at {dataset.path} has no "
+            "captions; build it with captions=True in its config"
+        )
+
+
+def _unneeded(config: Config, dataset: "FaceDataset") -> Iterator[str]:
+    """Relighting where it has no sense or no normals."""
+    if not config.augment.relight:
+        return
+    if config.data.clip == "dynamic":
+        yield (
+            "augment.relight=True: rank-pooled normals are no surface; set "
+            "augment.relight=False with data.clip='dynamic'"
+        )
+    needed = {"texture", "normals"} - set(dataset.channels)
+    if "texture" in config.data.inputs and needed:
+        yield (
+            f"augment.relight=True: needs the channels {sorted(needed)}, which the "
+            f"dataset at {dataset.path} lacks; set augment.relight=False"
+        )

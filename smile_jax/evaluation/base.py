@@ -1,0 +1,118 @@
+"""An evaluation: what it needs of a fold, and what it makes of that."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from smile_jax.evaluation import metrics
+from smile_jax.evaluation.embed import EmbeddedSet
+from smile_jax.inference.prompting import ZeroShot
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """One method's features of a test fold and of the clips that probes may learn from.
+
+    Attributes:
+      features: (n + m, F), the n training clips first.
+      split: n.
+      fields: name -> (n + m, ...) of what evaluations ask for: "label" (index into the
+        classes), "subject", "sequence", and numbers of the records by their names.
+      classes: names of the labels.
+      test: joint embeddings of the m test clips; None for a method that has none.
+      words: "" -> the run's prompts, file -> those of a file; empty without text.
+      cameras: which of the dataset's views `test.views` are.
+    """
+
+    features: Float[np.ndarray, "n f"]
+    split: int
+    fields: Mapping[str, Shaped[np.ndarray, "n ..."]]
+    classes: tuple[str, ...]
+    test: EmbeddedSet | None = None
+    words: Mapping[str, ZeroShot] = dataclasses.field(default_factory=dict)
+    cameras: tuple[int, ...] = ()
+
+    def train_of(self, name: str) -> np.ndarray:
+        """A field of the training clips."""
+        return self.fields[name][: self.split]
+
+    def test_of(self, name: str) -> np.ndarray:
+        """A field of the test clips."""
+        return self.fields[name][self.split :]
+
+
+class Outcome(NamedTuple):
+    """Of one test fold: (m, ...) truth, and answers by variant; "" is the main one."""
+
+    truth: np.ndarray
+    answers: dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """An evaluation of frozen features.
+
+    Attributes:
+      name: in `results.json`.
+      title: heads its columns in tables; "" for one that is in `results.json` alone.
+      shown: its metrics in tables.
+      fields: of `Fold.fields` that it needs.
+      needs_text: it is left out for methods that know no words.
+      cheap: may run during training.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str] = ""
+    shown: ClassVar[tuple[str, ...]] = ("accuracy", "uar", "uf1")
+    fields: ClassVar[tuple[str, ...]] = ("label",)
+    needs_text: ClassVar[bool] = False
+    cheap: ClassVar[bool] = False
+
+    def run(self, fold: Fold) -> Outcome:
+        """Answers for the test clips of a fold."""
+        raise NotImplementedError
+
+    def score(self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold) -> Any:
+        """Metrics of one variant, by their names.
+
+        Args:
+          parts: (truth, answers) of each fold; here both are class indices.
+          fold: any of them, for the classes.
+
+        Returns:
+          "accuracy", "uar", "uf1" and more (docs/evaluation.md), counts pooled over
+          folds, and "mean" and "std" between them.
+        """
+        matrices = [metrics.confusion(t, a, len(fold.classes)) for t, a in parts]
+        pooled = np.sum(matrices, axis=0)
+        by_fold = [metrics.accuracy(m) for m in matrices]
+        return {
+            "accuracy": metrics.accuracy(pooled),
+            "uar": metrics.uar(pooled),
+            "uf1": metrics.uf1(pooled),
+            "mean": float(np.mean(by_fold)),
+            "std": float(np.std(by_fold, ddof=1)) if len(by_fold) > 1 else None,
+            "per_class_f1": metrics.per_class_f1(pooled).tolist(),
+            "confusion": pooled.tolist(),
+        }
+
+    def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
+        """More entries of a method's row, of the scores by variant (none of them for a
+        method that the evaluation leaves out)."""
+        return {}
+
+
+def summarize(
+    evaluation: Evaluation, outcomes: list[Outcome], fold: Fold
+) -> dict[str, Any]:
+    """An evaluation's entries in a method's row, of its outcomes in all folds."""
+    scores = {
+        variant: evaluation.score(
+            [(o.truth, o.answers[variant]) for o in outcomes], fold
+        )
+        for variant in (outcomes[0].answers if outcomes else ())
+    }
+    return {evaluation.name: scores.get("")} | evaluation.extras(scores)

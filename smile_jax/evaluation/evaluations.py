@@ -1,0 +1,30 @@
+"""The table of evaluations: results, report, model card and training read it."""
+
+from collections.abc import Collection
+
+from smile_jax.data.pipeline import FaceDataset
+from smile_jax.evaluation.action_units import ActionUnitProbe
+from smile_jax.evaluation.base import Evaluation
+from smile_jax.evaluation.linear_probe import LinearProbe
+from smile_jax.evaluation.neighbours import Neighbours
+from smile_jax.evaluation.zero_shot import ZeroShotPrompts
+
+EVALUATIONS: tuple[Evaluation, ...] = (
+    LinearProbe(),
+    Neighbours(10, "knn", "10-NN"),
+    Neighbours(20, "knn_20"),
+    ZeroShotPrompts(),
+    ActionUnitProbe(),
+)
+
+
+def applicable(
+    dataset: FaceDataset, evaluations: Collection[Evaluation] = EVALUATIONS
+) -> list[Evaluation]:
+    """Those whose fields a dataset has."""
+    return [e for e in evaluations if set(e.fields) <= dataset.field_names]
+
+
+def fields_of(evaluations: Collection[Evaluation]) -> set[str]:
+    """Names of all fields that they need."""
+    return {name for e in evaluations for name in e.fields}

@@ -1,0 +1,55 @@
+"""k nearest neighbours in the space of frozen features."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from smile_jax.evaluation.base import Evaluation, Fold, Outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbours(Evaluation):
+    """Votes of the k training clips that are nearest to a test clip."""
+
+    k: int
+    name: str  # type: ignore[misc]
+    title: str = ""  # type: ignore[misc]
+    cheap = True
+
+    def run(self, fold: Fold) -> Outcome:
+        answers = nearest_neighbours(
+            fold.features[: fold.split],
+            fold.train_of("label"),
+            fold.features[fold.split :],
+            k=self.k,
+            num_classes=len(fold.classes),
+        )
+        return Outcome(fold.test_of("label"), {"": answers})
+
+
+def nearest_neighbours(
+    train: Float[np.ndarray, "n f"],
+    labels: Int[np.ndarray, "n"],
+    test: Float[np.ndarray, "m f"],
+    *,
+    k: int,
+    num_classes: int,
+    temperature: float = 0.07,
+) -> Int[np.ndarray, "m"]:
+    """Weighted k nearest neighbours by cosine (Wu et al., 2018; T = 0.07).
+
+    `train` must hold other subjects than `test`.
+    """
+    unit = [
+        x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        for x in (train, test)
+    ]
+    similarity = unit[1] @ unit[0].T
+    k = min(k, len(train))
+    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+    weights = np.exp(np.take_along_axis(similarity, nearest, axis=1) / temperature)
+    votes = np.zeros((len(test), num_classes))
+    rows = np.repeat(np.arange(len(test)), k)
+    np.add.at(votes, (rows, labels[nearest].ravel()), weights.ravel())
+    return votes.argmax(axis=1).astype(np.int64)

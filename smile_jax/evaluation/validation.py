@@ -1,0 +1,55 @@
+"""Scores during training, on people held out of the training folds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from smile_jax.config import Config
+from smile_jax.config.build import source_class
+from smile_jax.data.fields import read_fields
+from smile_jax.evaluation.base import Fold, summarize
+from smile_jax.evaluation.embed import Embedder, Seen
+from smile_jax.evaluation.evaluations import EVALUATIONS, applicable, fields_of
+from smile_jax.inference.prompting import ZeroShot
+from smile_jax.models import Encoder
+from smile_jax.training.model_spec import ModelSpec
+from smile_jax.training.plan import Plan
+
+
+def make_scorer(
+    config: Config, plan: Plan, spec: ModelSpec
+) -> Callable[[Any], dict[str, float]]:
+    """Cheap evaluations of `data.validation_fold`'s people, who are neither trained on
+    nor tested on; neighbours are people that are trained on.
+
+    Returns:
+      Nested parameters on the host to "validation/<evaluation>", accuracies.
+    """
+    records = np.concatenate([plan.train_records, plan.validation_records])
+    chosen = [e for e in applicable(plan.dataset, EVALUATIONS) if e.cheap]
+    if not source_class(config).has_text:
+        chosen = [e for e in chosen if not e.needs_text]
+    fields = read_fields(fields_of(chosen), plan.dataset, config.data.classes, records)
+    model = Encoder(spec.model)
+    embed = Embedder(model, Seen.by_run(config, spec, plan.dataset))
+    split = len(plan.train_records)
+
+    def score(params: Any) -> dict[str, float]:
+        embedded = embed(params, records)
+        words = {}
+        if any(e.needs_text for e in chosen):
+            words = {"": ZeroShot(model, params, spec.tokenizer, plan.prompts)}
+        fold = Fold(
+            embedded.fused,
+            split,
+            fields,
+            config.data.classes,
+            embedded.rows(split),
+            words,
+            plan.dataset.spread_views(config.data.views),
+        )
+        found = {e.name: summarize(e, [e.run(fold)], fold)[e.name] for e in chosen}
+        return {f"validation/{name}": x["accuracy"] for name, x in found.items()}
+
+    return score

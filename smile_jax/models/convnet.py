@@ -1,0 +1,62 @@
+"""A small convolutional vision tower: strided 3 x 3 convolutions and a mean."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from smile_jax.models.tower import TowerConfig
+from smile_jax.models.transformer import ACTIVATIONS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvConfig(TowerConfig):
+    """`depth` layers, each of half the height and width and twice the channels of the
+    one before, the last of `width` channels.
+
+    Attributes:
+      activation: a key of `transformer.ACTIVATIONS`.
+    """
+
+    activation: str = "gelu"
+
+    def make(self) -> nn.Module:
+        return ConvTower(self)
+
+    def layer_of(self, path: Sequence[str]) -> int:
+        name = path[0]
+        if name.startswith(("conv_", "norm_")) and name != "norm_post":
+            return 1 + int(name.split("_")[1])
+        return self.depth + 1
+
+    def problems(self) -> list[str]:
+        if self.width % 2 ** (self.depth - 1):
+            return [
+                f"depth={self.depth}: every layer doubles the channels, so width "
+                f"{self.width} must be divisible by {2 ** (self.depth - 1)}"
+            ]
+        return []
+
+
+class ConvTower(nn.Module):
+    """Images to one feature each."""
+
+    config: ConvConfig
+
+    @nn.compact
+    def __call__(
+        self, images: Float[Array, "B H W C"], kept: Int[Array, "B N"] | None = None
+    ) -> Float[Array, "B F"]:
+        """Embeds images; `kept` must be None, for there are no patches to leave out."""
+        assert kept is None
+        c, dtype = self.config, jnp.dtype(self.config.dtype)
+        x = images.astype(dtype)
+        for i in range(c.depth):
+            channels = c.width // 2 ** (c.depth - 1 - i)
+            x = nn.Conv(channels, (3, 3), (2, 2), dtype=dtype, name=f"conv_{i}")(x)
+            x = ACTIVATIONS[c.activation](
+                nn.LayerNorm(dtype=dtype, name=f"norm_{i}")(x)
+            )
+        return nn.LayerNorm(dtype=dtype, name="norm_post")(x.mean(axis=(1, 2)))

@@ -1,0 +1,58 @@
+"""What a tower says of itself, so that nothing else knows the names of its layers."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TowerConfig:
+    """Settings of a tower. A run fills the fields that its config has keys for.
+
+    Attributes:
+      width: F, of its features.
+      depth: layers, as `tune.last_blocks` and `tune.layer_decay` count them.
+      dtype: of activations, "float32" or "bfloat16"; parameters are float32.
+    """
+
+    width: int
+    depth: int
+    dtype: str = "float32"
+
+    def make(self) -> nn.Module:
+        """The module: of a vision tower, images [B, H, W, C] (and which patches to
+        see, [B, N] or None) to features [B, F]."""
+        raise NotImplementedError
+
+    def layer_of(self, path: Sequence[str]) -> int:
+        """Which layer a parameter belongs to.
+
+        Args:
+          path: its names, from below the tower's own.
+
+        Returns:
+          0 for what comes before the layers, 1 to `depth` for them, then depth + 1.
+        """
+        raise NotImplementedError
+
+    def patches(self, height: int, width: int) -> int:
+        """Patches that an image of so many pixels has; 0: it is seen as a whole, so
+        `augment.patch_dropout` cannot be."""
+        return 0
+
+    def problems(self) -> list[str]:
+        """Settings that do not go together, each as "key=value: what to do"."""
+        return []
+
+    def replace(self, **settings: Any) -> Any:
+        """A copy with those of the settings that this kind of tower has."""
+        names = {field.name for field in dataclasses.fields(self)}
+        return dataclasses.replace(
+            self, **{k: v for k, v in settings.items() if k in names}
+        )
+
+    def has(self, setting: str) -> bool:
+        """Whether this kind of tower knows a setting."""
+        return setting in {field.name for field in dataclasses.fields(self)}
