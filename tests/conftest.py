@@ -1,8 +1,18 @@
-"""Eight CPU devices, strict ranks, and shapes checked by jaxtyping (tests only)."""
+"""Eight CPU devices, strict ranks, and shapes checked by jaxtyping (tests only).
 
+A suite that takes long is run too seldom. What costs time is starting Python, compiling
+and building datasets, so each is done once: `tfds build` runs in this process, programs
+are compiled without costly optimisations and kept in .cache/, and what several modules
+need (`built_once`) is made by the first worker that asks.
+"""
+
+import contextlib
+import fcntl
+import io
 import os
 import pathlib
-import tempfile
+import warnings
+from collections.abc import Callable
 
 # Before jax is imported anywhere.
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -11,14 +21,14 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-# The same step is compiled once: here, in other workers of pytest-xdist (which inherit
-# the first one's environment) and in the commands that tests start.
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    _CACHE = tempfile.TemporaryDirectory(prefix="smile_jax_compiled_")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
-    os.environ["SMILE_JAX_CACHE"] = _CACHE.name  # embedded prompts
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# The same step is compiled once: here, in other workers of pytest-xdist, in the commands
+# that tests start, and in the next run of the tests.
+_CACHE = os.environ.setdefault("SMILE_JAX_CACHE", str(ROOT / ".cache" / "tests"))
+os.environ["JAX_COMPILATION_CACHE_DIR"] = f"{_CACHE}/compiled"
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 import jaxtyping
 
@@ -35,6 +45,8 @@ _CHECKED = [
         "losses",
         "models",
         "objectives",
+        "training",
+        "inference",
         "evaluation",
     )
     for path in (_PACKAGE / part).glob("[a-z]*.py")
@@ -50,8 +62,6 @@ import numpy as np
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def pytest_sessionstart() -> None:
@@ -98,28 +108,58 @@ def minilm() -> pathlib.Path:
     return pathlib.Path(package.__file__).parent / "model"
 
 
+def built_once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[pathlib.Path], None]
+) -> pathlib.Path:
+    """A folder that `make` has filled, one for all workers of a run. To read only."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "built_once" / name
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            part = folder.with_suffix(".part")
+            part.mkdir()
+            make(part)
+            part.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory) -> pathlib.Path:
-    """The procedural `tiny` config, built once by the real `tfds build`."""
-    data_dir = tmp_path_factory.mktemp("data")
-    tfds_build("synthetic_faces", "--config=tiny", data_dir=data_dir)
-    return data_dir / "synthetic_faces" / "tiny"
+    """The procedural `tiny` config."""
+
+    def make(folder: pathlib.Path) -> None:
+        tfds_build("synthetic_faces", "--config=tiny", data_dir=folder)
+
+    return built_once(tmp_path_factory, "data", make) / "synthetic_faces" / "tiny"
 
 
 def tfds_build(name: str | pathlib.Path, *flags: str, data_dir: pathlib.Path) -> str:
-    """Runs `tfds build` on a builder of ours or a folder; returns what it printed."""
+    """`tfds build` of a builder of ours or a folder; returns what it printed.
+
+    In this process: starting Python with TensorFlow takes longer than most builds.
+    """
+    from tensorflow_datasets.scripts.cli import main as cli
+
     command = [
-        str(pathlib.Path(sys.executable).parent / "tfds"),
+        "tfds",
         "build",
         str(ROOT / "tfds_builders" / name),  # an absolute path stays as it is
         f"--data_dir={data_dir}",
         "--file_format=array_record",
         *flags,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stdout + done.stderr)
-    return done.stdout
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            cli._parse_flags(command).execute()
+        except (Exception, SystemExit) as error:
+            raise RuntimeError(f"{printed.getvalue()}{error}") from error
+    return printed.getvalue()
 
 
 def run_module(

@@ -185,7 +185,7 @@ def compile_step(config: Config, plan: Plan, topology: str) -> StepCost:
 def _without_choice_by_backend(config: Config) -> Config:
     """ "auto" attention would look at the devices that are here."""
 
-    towers = {"vision": config.model.vision, "text": config.model.text}
+    towers: dict[str, Any] = {"vision": config.model.vision, "text": config.model.text}
     return changed(
         config,
         {

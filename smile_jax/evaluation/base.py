@@ -51,7 +51,6 @@ class Outcome(NamedTuple):
     answers: dict[str, np.ndarray]
 
 
-@dataclasses.dataclass(frozen=True)
 class Evaluation:
     """An evaluation of frozen features.
 

@@ -6,13 +6,13 @@ from smile_jax.data.pipeline import FaceDataset
 from smile_jax.evaluation.action_units import ActionUnitProbe
 from smile_jax.evaluation.base import Evaluation
 from smile_jax.evaluation.linear_probe import LinearProbe
-from smile_jax.evaluation.neighbours import Neighbours
+from smile_jax.evaluation.neighbours import Neighbours, TwentyNeighbours
 from smile_jax.evaluation.zero_shot import ZeroShotPrompts
 
 EVALUATIONS: tuple[Evaluation, ...] = (
     LinearProbe(),
-    Neighbours(10, "knn", "10-NN"),
-    Neighbours(20, "knn_20"),
+    Neighbours(),
+    TwentyNeighbours(),
     ZeroShotPrompts(),
     ActionUnitProbe(),
 )

@@ -1,6 +1,6 @@
 """k nearest neighbours in the space of frozen features."""
 
-import dataclasses
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -8,14 +8,13 @@ from jaxtyping import Float, Int
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 
 
-@dataclasses.dataclass(frozen=True)
 class Neighbours(Evaluation):
     """Votes of the k training clips that are nearest to a test clip."""
 
-    k: int
-    name: str  # type: ignore[misc]
-    title: str = ""  # type: ignore[misc]
+    name = "knn"
+    title = "10-NN"
     cheap = True
+    k: ClassVar[int] = 10
 
     def run(self, fold: Fold) -> Outcome:
         answers = nearest_neighbours(
@@ -26,6 +25,15 @@ class Neighbours(Evaluation):
             num_classes=len(fold.classes),
         )
         return Outcome(fold.test_of("label"), {"": answers})
+
+
+class TwentyNeighbours(Neighbours):
+    """The same with more of them, to see whether their number matters."""
+
+    name = "knn_20"
+    title = ""
+    cheap = False
+    k = 20
 
 
 def nearest_neighbours(

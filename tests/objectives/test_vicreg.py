@@ -3,6 +3,7 @@
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from smile_jax.objectives.vicreg import VicReg
@@ -14,7 +15,9 @@ OBJECTIVE = by_default(VicReg, "loss", projector_dim=5)
 
 def projected(objective, params, batch):
     head = objective.heads()["projector"].make(None)
-    return np.asarray(head.apply({"params": params["projector"]}, batch["x"]))
+    return np.asarray(
+        head.apply({"params": params["projector"]}, jnp.asarray(batch["x"]))
+    )
 
 
 def test_terms_are_those_of_the_loop(rng, x64):

@@ -19,6 +19,7 @@ from smile_jax.training.update import update
 from tests.defaults import by_default
 
 DEVICES = 8
+ADAMW = by_default(OptimizerConfig, "optimizer", warmup=0.0)
 SHAPES = {"head": {"kernel": (5, 7), "bias": (7,)}, "norm": {"scale": (16,)}, "s": ()}
 
 
@@ -29,9 +30,7 @@ def tree(draw, shapes=SHAPES):
 def make_state(rng, dtype=np.float32, shapes=SHAPES):
     params = tree(lambda shape: rng.normal(size=shape).astype(dtype), shapes)
     factors = jax.tree.map(lambda _: 0.5, params)
-    optimizer = make_optimizer(
-        by_default(OptimizerConfig, "optimizer", warmup=0.0), 10, factors
-    )
+    optimizer = make_optimizer(ADAMW, 10, factors)
     nothing = np.zeros(0, np.float32)
     state = TrainState(
         np.int32(0), params, {}, optimizer.init(params), nothing, nothing, nothing
@@ -114,16 +113,14 @@ def test_stacked_blocks_are_the_same_updates(rng, in_pieces):
     state, _ = make_state(rng, shapes=shapes)
     tune = by_default(TuneConfig, "tune", layer_decay=1.0 if in_pieces else 0.8)
     rates = learning_rates(
-        state.params, tune, {"vision": TOWER_OF_12, "text": TOWER_OF_12}
+        state.params, tune, dict.fromkeys(("vision", "text"), TOWER_OF_12)
     )
     gradients = tree(lambda s: rng.normal(size=s).astype(np.float32), shapes)
 
     def run(towers):
         layout = StateLayout(state, in_pieces=in_pieces, stacked=towers)
         factors = stack_factors(rates, state.params, towers)
-        optimizer = make_optimizer(
-            by_default(OptimizerConfig, "optimizer", warmup=0.0), 10, factors
-        )
+        optimizer = make_optimizer(ADAMW, 10, factors)
 
         def step(state, batch):
             del batch

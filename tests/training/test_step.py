@@ -13,7 +13,18 @@ from tests.training.common import shrunk_config
 
 
 def run_steps(config, steps, devices):
-    """State after some steps on some devices, with the metrics of the last."""
+    """State on the host after some steps on some devices, and the last's metrics."""
+    state, metrics, layout = on_devices(config, steps, devices)
+    return layout.fetch(state), jax.device_get(metrics)
+
+
+def one_step(config, devices):
+    """State on the devices after a step, and its metrics."""
+    state, metrics, _ = on_devices(config, 1, devices)
+    return state, jax.device_get(metrics)
+
+
+def on_devices(config, steps, devices):
     plan = make_plan(config)
     _, state, step = build(config, plan)
     layout = make_layout(config, state)
@@ -32,7 +43,7 @@ def run_steps(config, steps, devices):
         batch = next(batches)
         split = jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
         state, metrics = compiled(state, split)
-    return layout.fetch(state), jax.device_get(metrics)
+    return state, metrics, layout
 
 
 @pytest.fixture(scope="module")
