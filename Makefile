@@ -1,10 +1,11 @@
-# make demo | make test | make check need Python 3.11 to 3.13, make and git.
+# make demo | make test | make test-all | make check need Python 3.11 to 3.13, make and git.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=10
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test check format clean
+.PHONY: demo test test-all check format clean
 
 $(INSTALLED): setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,8 +26,12 @@ demo: $(INSTALLED)
 	$(BIN)/python -m smile_jax.evaluate --workdir=runs/demo
 	@$(BIN)/python -m experiments.summary --name=demo --workdir=runs/demo --started=$$(cat $(VENV)/.demo_started)
 
+# What is run before every commit; test-all also runs what is marked slow.
 test: $(INSTALLED)_test
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: $(INSTALLED)_test
+	$(PYTEST)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ os.environ["XLA_FLAGS"] = (
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# The same step is compiled once: here, in other workers of pytest-xdist, in the commands
+# The same step is compiled once: here, in other workers of pytest-xdist, in commands
 # that tests start, and in the next run of the tests.
 _CACHE = os.environ.setdefault("SMILE_JAX_CACHE", str(ROOT / ".cache" / "tests"))
 os.environ["JAX_COMPILATION_CACHE_DIR"] = f"{_CACHE}/compiled"
@@ -135,6 +135,20 @@ def tiny_dataset(tmp_path_factory) -> pathlib.Path:
         tfds_build("synthetic_faces", "--config=tiny", data_dir=folder)
 
     return built_once(tmp_path_factory, "data", make) / "synthetic_faces" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def plain_run(tiny_dataset, tmp_path_factory) -> pathlib.Path:
+    """The shrunk demo, trained by the command to its end on one device; `stdout` in
+    there is what it printed. Nobody may change it, but for `eval`."""
+    from tests.training.common import shrunk_flags
+
+    def make(folder: pathlib.Path) -> None:
+        done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, folder))
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout").write_text(done.stdout)
+
+    return built_once(tmp_path_factory, "run", make)
 
 
 def tfds_build(name: str | pathlib.Path, *flags: str, data_dir: pathlib.Path) -> str:

@@ -32,6 +32,7 @@ def test_make_has_the_targets():
     assert {"demo", "test", "check"} <= set(targets)
 
 
+@pytest.mark.slow
 def test_your_dataset_builds(tmp_path):
     """The README's own builder, on two scans."""
     start = README.index("    import pathlib")

@@ -14,6 +14,7 @@ from tests.training.common import shrunk_config
 DEMO = ("--config=experiments/demo.py", "--image_size=64")
 
 
+@pytest.mark.slow
 def test_demo_for_a_slice_that_is_not_here():
     pytest.importorskip("libtpu", reason='pip install "jax[tpu]"')
     done = run_module("smile_jax.aot", *DEMO, "--topology=v5e:4x4")
@@ -28,6 +29,7 @@ def test_demo_for_a_slice_that_is_not_here():
     assert 0 < cost["estimated_utilisation"] < 1
 
 
+@pytest.mark.slow
 def test_local_devices_share_the_work():
     small = ("--config.model.vision.depth=1", "--config.model.text.depth=1")
     costs = []

@@ -1,29 +1,28 @@
 """`python -m smile_jax.evaluate` on trained runs, and what it refuses."""
 
+import csv
 import json
 
+import numpy as np
 import pytest
 
+from smile_jax.config import ConfigError
+from smile_jax.evaluation.run import ProtocolError, evaluate, load_run, write_results
 from tests.conftest import run_module
-from tests.training.common import shrunk_flags
+from tests.training.common import train_here
 
 
-@pytest.fixture(scope="module")
-def weak_run(tiny_dataset, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("weak")
-    done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, workdir))
+def evaluated(workdir, protocol="holdout"):
+    """Results, as written, of a run that is evaluated in this process."""
+    write_results(evaluate(workdir, protocol), workdir / "eval")
+    return json.loads((workdir / "eval" / "results.json").read_text())
+
+
+def test_holdout_results_and_report(plain_run):
+    flags = (f"--workdir={plain_run}", "--set=pca_components=4")
+    done = run_module("smile_jax.evaluate", *flags, devices=2)
     assert done.returncode == 0, done.stderr
-    return workdir
-
-
-def evaluate(workdir, *flags):
-    return run_module("smile_jax.evaluate", f"--workdir={workdir}", *flags, devices=2)
-
-
-def test_holdout_results_and_report(weak_run):
-    done = evaluate(weak_run)
-    assert done.returncode == 0, done.stderr
-    results = json.loads((weak_run / "eval" / "results.json").read_text())
+    results = json.loads((plain_run / "eval" / "results.json").read_text())
     assert {"dataset", "protocol", "folds", "classes", "seconds", "rows"} <= set(
         results
     )
@@ -39,32 +38,48 @@ def test_holdout_results_and_report(weak_run):
     assert len(rows["smile"]["zero_shot_views"]) == 2
     total = sum(map(sum, rows["smile"]["linear_probe"]["confusion"]))
     assert total == 12 * len(results["test_subjects"])
-    report = (weak_run / "eval" / "report.html").read_text()
+    report = (plain_run / "eval" / "report.html").read_text()
     assert report.count("data:image/png;base64,") == 4
     assert "http://" not in report and "https://" not in report
     assert "training subjects' expression labels" in report
     assert "linear_probe" in done.stdout
 
 
-def test_kfold_on_seen_labels_is_refused(weak_run):
-    done = evaluate(weak_run, "--protocol=kfold")
-    assert done.returncode == 1
-    assert "saw the labels of 6 subjects" in done.stderr
-    assert "--protocol=holdout" in done.stderr
+def test_single_predictions_are_written(plain_run):
+    with (plain_run / "eval" / "predictions.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    results = json.loads((plain_run / "eval" / "results.json").read_text())
+    assert {line["subject"] for line in lines} == set(results["test_subjects"])
+    for method in ("smile", "random_init", "pixels_pca"):
+        (row,) = (row for row in results["rows"] if row["method"] == method)
+        hits = [line[f"{method}/knn"] == line["label"] for line in lines]
+        assert np.mean(hits) == pytest.approx(row["knn"]["accuracy"])
+
+
+def test_kfold_on_seen_labels_is_refused(plain_run):
+    with pytest.raises(ProtocolError, match="saw the labels of 6 subjects") as error:
+        evaluate(plain_run, "kfold")
+    assert "--protocol=holdout" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "setting, said",
+    [
+        ({"pca": "4"}, "must be one of batch_size, parameters, pca_components"),
+        ({"parameters": "emma"}, r"must be one of \('ema', 'params'\)"),
+        ({"pca_components": "many"}, "must be a number from 1 on"),
+    ],
+)
+def test_settings_that_there_are_not(plain_run, setting, said):
+    with pytest.raises(ConfigError, match=said):
+        load_run(plain_run, setting)
 
 
 @pytest.mark.slow
 def test_kfold_without_labels_is_transductive(tiny_dataset, tmp_path):
-    flags = shrunk_flags(
-        tiny_dataset,
-        tmp_path,
-        text_source="none",
-        **{"data.folds": 4, "train.steps": 2},
-    )
-    assert run_module("smile_jax.train", *flags).returncode == 0
-    done = evaluate(tmp_path, "--protocol=kfold")
-    assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "eval" / "results.json").read_text())
+    keys = {"data.folds": 4, "train.steps": 2}
+    train_here(tiny_dataset, tmp_path, text_source="none", **keys)
+    results = evaluated(tmp_path, "kfold")
     row = results["rows"][0]
     assert row["transductive"] and row["zero_shot"] is None
     assert len(row["per_fold"]) == 4
@@ -75,15 +90,9 @@ def test_kfold_without_labels_is_transductive(tiny_dataset, tmp_path):
 @pytest.mark.slow
 def test_one_run_a_fold_is_pooled(tiny_dataset, tmp_path):
     for fold in (0, 1):
-        flags = shrunk_flags(
-            tiny_dataset,
-            tmp_path / f"fold_{fold}",
-            **{"data.folds": 2, "data.fold": fold, "train.steps": 2},
-        )
-        assert run_module("smile_jax.train", *flags).returncode == 0
-    done = evaluate(tmp_path, "--protocol=kfold")
-    assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "eval" / "results.json").read_text())
+        keys = {"data.folds": 2, "data.fold": fold, "train.steps": 2}
+        train_here(tiny_dataset, tmp_path / f"fold_{fold}", **keys)
+    results = evaluated(tmp_path, "kfold")
     assert results["tested_folds"] == 2
     assert len(results["test_subjects"]) == 8
     assert not results["rows"][0]["transductive"]
@@ -91,6 +100,6 @@ def test_one_run_a_fold_is_pooled(tiny_dataset, tmp_path):
 
 
 def test_no_checkpoint_is_explained(tmp_path):
-    done = evaluate(tmp_path)
+    done = run_module("smile_jax.evaluate", f"--workdir={tmp_path}")
     assert done.returncode == 1
     assert "train first" in done.stderr

@@ -124,6 +124,7 @@ def test_bfloat16_files(copy_of):
     )
 
 
+@pytest.mark.slow
 def test_bfloat16_activations_are_close(folders):
     assert parity.compare(folders("clip_laion"), dtype="bfloat16").within(0.1)
 
@@ -291,6 +292,7 @@ def test_sizes_that_are_no_whole_patches_are_refused(folders):
         load_pretrained(folders("clip_small"), image_size=30)
 
 
+@pytest.mark.slow
 def test_verify_tells_and_exits(copy_of):
     folder = copy_of("clip_small")
     done = run_module("smile_jax.verify", str(folder))

@@ -1,10 +1,13 @@
 """The demo's config, shrunk: what the end-to-end tests train."""
 
+import contextlib
+import io
 import pathlib
 from typing import Any
 
 from experiments import demo
 from smile_jax.config import Config, typed
+from smile_jax.training.loop import train
 
 SHRUNK = {
     "data.views": 2,
@@ -38,6 +41,15 @@ def experiment_with(experiment: Any, **overrides: Any) -> Config:
 def shrunk_config(dataset: pathlib.Path, **overrides: Any) -> Config:
     keys = SHRUNK | {"train.epochs": 0.0, "data.dir": str(dataset)} | overrides
     return experiment_with(demo, **keys)
+
+
+def train_here(dataset: pathlib.Path, workdir: pathlib.Path, **overrides: Any) -> str:
+    """Trains the shrunk demo in this process, on its 8 devices; returns what a terminal
+    would have shown."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        train(shrunk_config(dataset, **overrides), workdir)
+    return printed.getvalue()
 
 
 def shrunk_flags(

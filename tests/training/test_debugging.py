@@ -15,7 +15,7 @@ from tests.training.test_step import one_step
 
 
 def without_a_mean(gradient, axis_name, *, in_pieces):
-    """Every module's mean but the fusion's: device 0 would train on its own examples."""
+    """All means but the fusion's: device 0 would train on its own examples."""
     del in_pieces
     mean = parallel.pmean(gradient, axis_name)
     return mean | {"fusion": gradient["fusion"]}
@@ -49,6 +49,7 @@ def test_the_page_shows_the_function_that_there_is():
         assert hasattr(gradient, name)
 
 
+@pytest.mark.slow
 def test_terms_add_up_to_the_gradient(tiny_dataset):
     """With one term left its gradient is the whole gradient."""
     keys = {"train.term_gradients": True, "loss.alignment": 0.0, "loss.redundancy": 0.0}
@@ -62,6 +63,7 @@ def test_terms_add_up_to_the_gradient(tiny_dataset):
     assert metrics["gradient_norm"] <= sum(metrics[k] for k in found) * (1 + 1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_traced_and_checked_on_its_way(tiny_dataset, tmp_path):
     keys = {
         "data.validation_fold": 1,

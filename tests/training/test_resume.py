@@ -19,7 +19,7 @@ from smile_jax.training.checkpoints import CheckpointError, Checkpoints
 from smile_jax.training.plan import make_plan
 from smile_jax.training.versions import upgrade
 from tests.conftest import ROOT, run_module
-from tests.training.common import shrunk_config, shrunk_flags
+from tests.training.common import shrunk_config, shrunk_flags, train_here
 
 STEPS = 8
 
@@ -52,14 +52,6 @@ def assert_same_moments(
         np.testing.assert_allclose(ours, theirs, atol=tolerance * scale)
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tiny_dataset, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("uninterrupted")
-    done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, workdir))
-    assert done.returncode == 0, done.stderr
-    return workdir, done
-
-
 def start(dataset, workdir, **overrides) -> subprocess.Popen:
     return subprocess.Popen(
         [
@@ -76,8 +68,8 @@ def start(dataset, workdir, **overrides) -> subprocess.Popen:
     )
 
 
-def test_the_plan_progress_and_files_of_a_run(uninterrupted):
-    workdir, done = uninterrupted
+def test_the_plan_progress_and_files_of_a_run(plain_run):
+    printed = (plain_run / "stdout").read_text()
     for words in (
         "clips of",
         "M parameters",
@@ -86,18 +78,20 @@ def test_the_plan_progress_and_files_of_a_run(uninterrupted):
         "images/s",
         "left",
     ):
-        assert words in done.stdout
+        assert words in printed
     assert {
         "config.json",
         "run.json",
         "metrics.jsonl",
         "checkpoints",
         "tensorboard",
-    } <= {path.name for path in workdir.iterdir()}
+    } <= {path.name for path in plain_run.iterdir()}
 
 
-@pytest.mark.parametrize("marker", ["compiled in", "step 4/8"])
-def test_killed_run_ends_bit_identical(tiny_dataset, tmp_path, uninterrupted, marker):
+@pytest.mark.parametrize(
+    "marker", [pytest.param("compiled in", marks=pytest.mark.slow), "step 4/8"]
+)
+def test_killed_run_ends_bit_identical(tiny_dataset, tmp_path, plain_run, marker):
     process = start(tiny_dataset, tmp_path)
     for line in process.stdout:
         if marker in line:
@@ -107,12 +101,13 @@ def test_killed_run_ends_bit_identical(tiny_dataset, tmp_path, uninterrupted, ma
     assert process.returncode == -signal.SIGKILL
     done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, tmp_path))
     assert done.returncode == 0, done.stderr
-    assert_identical(final_state(tmp_path), final_state(uninterrupted[0]))
+    assert_identical(final_state(tmp_path), final_state(plain_run))
     rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [2, 4, 6, 8]
 
 
-def test_sigterm_saves_and_exits_cleanly(tiny_dataset, tmp_path, uninterrupted):
+@pytest.mark.slow
+def test_sigterm_saves_and_exits_cleanly(tiny_dataset, tmp_path, plain_run):
     process = start(tiny_dataset, tmp_path, **{"train.checkpoint_every": 1000})
     for line in process.stdout:
         if "step 2/8" in line:
@@ -125,17 +120,18 @@ def test_sigterm_saves_and_exits_cleanly(tiny_dataset, tmp_path, uninterrupted):
     assert "start again to continue" in output
     done = run_module("smile_jax.train", *shrunk_flags(tiny_dataset, tmp_path))
     assert done.returncode == 0, done.stderr
-    assert_identical(final_state(tmp_path), final_state(uninterrupted[0]))
+    assert_identical(final_state(tmp_path), final_state(plain_run))
 
 
-def test_continues_on_another_number_of_devices(tiny_dataset, tmp_path, uninterrupted):
+@pytest.mark.slow
+def test_continues_on_another_number_of_devices(tiny_dataset, tmp_path, plain_run):
     flags = shrunk_flags(tiny_dataset, tmp_path, **{"train.stop_after_steps": 4})
     assert run_module("smile_jax.train", *flags, devices=4).returncode == 0
     flags = shrunk_flags(tiny_dataset, tmp_path)
     done = run_module("smile_jax.train", *flags, devices=2)
     assert done.returncode == 0, done.stderr
     assert "steps      4 of 8 done" in done.stdout
-    assert_same_moments(tmp_path, uninterrupted[0], tolerance=1e-3)
+    assert_same_moments(tmp_path, plain_run, tolerance=1e-3)
 
 
 def test_a_run_keeps_its_words(tiny_dataset, tmp_path):
@@ -143,13 +139,11 @@ def test_a_run_keeps_its_words(tiny_dataset, tmp_path):
     words = tmp_path / "words.yaml"
     names = ("anger", "disgust", "fear", "happy", "sad", "surprise")
     words.write_text("classes:\n" + "".join(f"  {n}: [a {n} face]\n" for n in names))
-    flags = shrunk_flags(
-        tiny_dataset, tmp_path / "run", **{"prompts.file": words, "train.steps": 2}
-    )
-    assert run_module("smile_jax.train", *flags).returncode == 0
+    keys = {"prompts.file": str(words), "train.steps": 2}
+    train_here(tiny_dataset, tmp_path / "run", **keys)
     words.write_text(words.read_text().replace("a happy face", "a grin"))
-    done = run_module("smile_jax.train", *flags)
-    assert done.returncode == 1 and f"the words of {words} changed" in done.stderr
+    with pytest.raises(CheckpointError, match=f"the words of {words} changed"):
+        train_here(tiny_dataset, tmp_path / "run", **keys)
     words.unlink()
     assert "a happy face" in load_run(tmp_path / "run").plan.prompts.texts
 
@@ -159,16 +153,13 @@ def test_runs_of_other_versions_are_named(tmp_path):
         upgrade({"model": {}}, tmp_path)
 
 
-def test_another_run_is_not_continued(tiny_dataset, uninterrupted):
+def test_another_run_is_not_continued(tiny_dataset, plain_run):
     """A changed fold would test on subjects whose labels were seen."""
-    flags = shrunk_flags(
-        tiny_dataset, uninterrupted[0], text_source="none", **{"data.fold": 1}
-    )
-    done = run_module("smile_jax.train", *flags)
-    assert done.returncode == 1
-    assert "config.data.fold: 0 became 1" in done.stderr
-    assert "config.text_source: 'weak' became 'none'" in done.stderr
-    assert "Use another --workdir" in done.stderr
+    with pytest.raises(CheckpointError) as error:
+        train_here(tiny_dataset, plain_run, text_source="none", **{"data.fold": 1})
+    assert "config.data.fold: 0 became 1" in str(error.value)
+    assert "config.text_source: 'weak' became 'none'" in str(error.value)
+    assert "Use another --workdir" in str(error.value)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from smile_jax.data.prompts import plain_prompts
+from smile_jax.evaluation.run import ProtocolError, evaluate
 from smile_jax.faces import load_face_model
 from smile_jax.inference.export import load_exported
 from smile_jax.inference.recognizer import Recognizer, mesh_paths
@@ -23,7 +24,7 @@ from smile_jax.training.model_spec import merge_lora
 from smile_jax.training.plan import make_plan
 from tests.conftest import run_module, tfds_build
 from tests.models.reference_models import save_reference
-from tests.training.common import shrunk_config, shrunk_flags
+from tests.training.common import shrunk_config, train_here
 from tests.training.test_step import run_steps
 
 pytest.importorskip("torch", reason="it writes the towers to start from: extra `test`")
@@ -76,7 +77,13 @@ def test_a_run_starts_as_the_published_model(tiny_dataset, family, request):
     assert state.params["logit_scale"] == params["logit_scale"]
 
 
-@pytest.mark.parametrize("regime", ["frozen", "last", "lora", "full"])
+@pytest.mark.parametrize(
+    "regime",
+    [
+        "lora",
+        *(pytest.param(r, marks=pytest.mark.slow) for r in ("frozen", "last", "full")),
+    ],
+)
 def test_regimes_move_what_they_say_and_nothing_else(tiny_dataset, clip, regime):
     overrides = {"tune.vision": regime, "tune.last_blocks": 1, "tune.lora_rank": 2}
     config = config_of(tiny_dataset, clip, **overrides)
@@ -115,6 +122,7 @@ def test_lora_starts_as_the_model_without_it(tiny_dataset, clip):
     assert sizes[1] < sizes[0]
 
 
+@pytest.mark.slow
 def test_layer_decay_slows_what_is_near_the_input(tiny_dataset, clip):
     config = config_of(tiny_dataset, clip, **{"tune.layer_decay": 0.1})
     _, fresh, _ = build(config, make_plan(config))
@@ -127,6 +135,7 @@ def test_layer_decay_slows_what_is_near_the_input(tiny_dataset, clip):
     assert moved[0] < 0.3 * moved[1]
 
 
+@pytest.mark.slow
 def test_prompts_that_name_views_have_banks_of_their_own(tiny_dataset, clip):
     config = config_of(tiny_dataset, clip, **{"prompts.view_aware": True})
     state, metrics = run_steps(config, steps=1, devices=2)
@@ -135,6 +144,7 @@ def test_prompts_that_name_views_have_banks_of_their_own(tiny_dataset, clip):
     assert np.isfinite(metrics["alignment/i2t_views"])
 
 
+@pytest.mark.slow
 def test_pairs_train_and_log_their_floor(tiny_dataset, clip):
     config = config_of(tiny_dataset, clip, **{"loss.alignment_over": "pairs"})
     _, metrics = run_steps(config, steps=2, devices=2)
@@ -154,21 +164,14 @@ def runs(tiny_dataset, clip, tmp_path_factory):
     """Towers of CLIP, LoRA and labels; then another run from it, without labels."""
     folder = tmp_path_factory.mktemp("runs")
     shared = {"train.steps": 4, "tune.text": "frozen"}
-    weak = shrunk_flags(
-        tiny_dataset,
-        folder / "weak",
-        **shared,
-        **{"model.pretrained": clip, "tune.vision": "lora"},
-    )
+    keys = {"model.pretrained": str(clip), "tune.vision": "lora"}
+    train_here(tiny_dataset, folder / "weak", **shared, **keys)
     pseudo = {
-        "model.start_from": folder / "weak",
+        "model.start_from": str(folder / "weak"),
         "text_source": "pseudo",
         "pseudo.warmup": 0.25,
     }
-    for flags in (weak, shrunk_flags(tiny_dataset, folder / "b", **shared, **pseudo)):
-        done = run_module("smile_jax.train", *flags)
-        assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    return folder, train_here(tiny_dataset, folder / "b", **shared, **pseudo)
 
 
 def test_the_plan_says_what_starts_and_what_trains(runs):
@@ -183,15 +186,13 @@ def test_a_run_without_labels_resumes_bit_for_bit(tiny_dataset, runs, tmp_path):
     overrides = {
         "train.steps": 4,
         "tune.text": "frozen",
-        "model.start_from": folder / "weak",
+        "model.start_from": str(folder / "weak"),
         "text_source": "pseudo",
         "pseudo.warmup": 0.25,
     }
     for stop in (2, 0):
-        flags = shrunk_flags(
-            tiny_dataset, tmp_path, **overrides, **{"train.stop_after_steps": stop}
-        )
-        assert run_module("smile_jax.train", *flags).returncode == 0
+        stopping = {"train.stop_after_steps": stop}
+        train_here(tiny_dataset, tmp_path, **overrides, **stopping)
     from smile_jax.training.checkpoints import Checkpoints
 
     states = []
@@ -207,6 +208,7 @@ def test_a_run_without_labels_resumes_bit_for_bit(tiny_dataset, runs, tmp_path):
     assert weights[0] > 0  # logged at step 2; the warm-up was step 1
 
 
+@pytest.mark.slow
 def test_evaluation_has_a_row_before_training_and_other_words(runs, tmp_path):
     folder, _ = runs
     words = tmp_path / "words.yaml"
@@ -241,32 +243,21 @@ def test_labels_seen_by_the_run_before_are_remembered(runs, tiny_dataset, tmp_pa
     folder, _ = runs
     moved = tmp_path / "elsewhere" / "synthetic_faces" / "other"
     shutil.copytree(tiny_dataset, moved)
-    done = run_module(
-        "smile_jax.evaluate", f"--workdir={folder / 'b'}", "--protocol=kfold"
-    )
-    assert done.returncode == 1 and "would test on them" in done.stderr
-    flags = shrunk_flags(
-        moved,
-        tmp_path,
-        text_source="pseudo",
-        **{
-            "model.start_from": folder / "weak",
-            "data.fold": 1,
-            "train.steps": 2,
-            "tune.text": "frozen",
-        },
-    )
-    assert run_module("smile_jax.train", *flags).returncode == 0
-    done = run_module("smile_jax.evaluate", f"--workdir={tmp_path}")
-    assert done.returncode == 1
-    assert "saw the labels of 2 of its test subjects" in done.stderr
+    with pytest.raises(ProtocolError, match="would test on them"):
+        evaluate(folder / "b", "kfold")
+    keys = {
+        "model.start_from": str(folder / "weak"),
+        "data.fold": 1,
+        "train.steps": 2,
+        "tune.text": "frozen",
+    }
+    train_here(moved, tmp_path / "run", text_source="pseudo", **keys)
+    with pytest.raises(ProtocolError, match="saw the labels of 2 of its test subjects"):
+        evaluate(tmp_path / "run", "holdout")
 
 
 def test_guesses_of_a_run_without_text_are_refused(tiny_dataset, tmp_path):
-    flags = shrunk_flags(
-        tiny_dataset, tmp_path, text_source="none", **{"train.steps": 1}
-    )
-    assert run_module("smile_jax.train", *flags).returncode == 0
+    train_here(tiny_dataset, tmp_path, text_source="none", **{"train.steps": 1})
     config = shrunk_config(
         tiny_dataset,
         text_source="pseudo",
@@ -278,6 +269,7 @@ def test_guesses_of_a_run_without_text_are_refused(tiny_dataset, tmp_path):
         Recognizer.of_run(tmp_path).bank(plain_prompts(["a face"]))
 
 
+@pytest.mark.slow
 def test_captions_of_a_dataset_train(ict_archive, tmp_path):
     captions = {
         "name": "told", "captions": True, "sequence_frames": 6, "frames": 3, "size": 32,
@@ -422,6 +414,7 @@ def test_frames_come_in_order_of_their_numbers(tmp_path):
     assert names == ["1.obj", "2.obj", "10.obj"]
 
 
+@pytest.mark.slow
 def test_predict_names_what_it_cannot_read_and_goes_on(runs, meshes, tmp_path):
     broken = tmp_path / "broken.obj"
     broken.write_text("v 1 2\n")

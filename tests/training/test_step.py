@@ -51,7 +51,7 @@ def one_device(tiny_dataset):
     return run_steps(shrunk_config(tiny_dataset), steps=3, devices=1)
 
 
-@pytest.mark.parametrize("devices", [2, 8])
+@pytest.mark.parametrize("devices", [pytest.param(2, marks=pytest.mark.slow), 8])
 def test_same_training_on_any_number_of_devices(tiny_dataset, one_device, devices):
     state, metrics = run_steps(shrunk_config(tiny_dataset), steps=3, devices=devices)
     np.testing.assert_allclose(metrics["loss"], one_device[1]["loss"], rtol=2e-4)
@@ -79,7 +79,9 @@ def assert_same_run(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("source", ["weak", "pseudo"])
+@pytest.mark.parametrize(
+    "source", ["weak", pytest.param("pseudo", marks=pytest.mark.slow)]
+)
 def test_micro_batches_change_nothing(tiny_dataset, source):
     """Not even terms that are made of the whole batch; their sum would."""
     keys = {"text_source": source, "pseudo.warmup": 0.0}
@@ -97,7 +99,14 @@ def plain_layout(tiny_dataset):
     return run_steps(shrunk_config(tiny_dataset, **DEEP), steps=3, devices=8)
 
 
-@pytest.mark.parametrize("scan, in_pieces", [({}, True), (SCAN, False), (SCAN, True)])
+@pytest.mark.parametrize(
+    "scan, in_pieces",
+    [
+        pytest.param({}, True, marks=pytest.mark.slow),
+        pytest.param(SCAN, False, marks=pytest.mark.slow),
+        (SCAN, True),
+    ],
+)
 def test_how_the_state_lies_changes_nothing(
     tiny_dataset, plain_layout, scan, in_pieces
 ):
@@ -106,7 +115,7 @@ def test_how_the_state_lies_changes_nothing(
     assert_same_run(run_steps(config, steps=3, devices=8), plain_layout)
 
 
-@pytest.mark.parametrize("devices", [1, 8])
+@pytest.mark.parametrize("devices", [pytest.param(1, marks=pytest.mark.slow), 8])
 def test_patch_dropout_trains_alike_on_any_number_of_devices(tiny_dataset, devices):
     config = shrunk_config(tiny_dataset, **{"augment.patch_dropout": 0.5})
     _, metrics = run_steps(config, steps=2, devices=devices)
@@ -155,6 +164,7 @@ def test_logit_scale_is_clamped(tiny_dataset):
     assert 0 <= state.params["logit_scale"] <= MAX_LOGIT_SCALE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["private", "literal"])
 def test_other_readings_of_term_three_train(tiny_dataset, mode):
     config = shrunk_config(tiny_dataset, **{"model.redundancy": mode})
