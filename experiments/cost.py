@@ -1,4 +1,4 @@
-"""What it takes to reproduce each row of the paper's kind of table: prints cost.md's.
+"""Estimates what each row of the paper's kind of table takes: prints cost.md's.
 
     python -m experiments.cost
 

@@ -30,6 +30,7 @@ def pmean(x: Any, axis_name: str | None) -> Any:
 
 def pmax(x: Any, axis_name: str | None) -> Any:
     """Maximum over devices, which carries no gradient."""
+    # pmax has no derivative; it is used to shift exponents, where none is needed.
     x = jax.lax.stop_gradient(x)
     return x if axis_name is None else jax.lax.pmax(x, axis_name)
 
@@ -43,6 +44,7 @@ def all_gather(x: jax.Array, axis_name: str | None) -> jax.Array:
     """Rows of all devices, concatenated along axis 0."""
     if axis_name is None:
         return x
+    # Its transpose sums what all devices send back to a row: gradients cross devices.
     return jax.lax.all_gather(x, axis_name, tiled=True)
 
 
@@ -71,6 +73,7 @@ def pieces_of_mean(tree: Any, axis_name: str) -> Any:
     equal size as there are devices. One collective serves all leaves.
     """
     devices = axis_size(axis_name)
+    # Hundreds of small collectives would wait for each other; one long one does not.
     leaves, structure = jax.tree.flatten(tree)
     cut = [_cut(x, devices) for x in leaves]
     joined = jnp.concatenate(cut, axis=1)
@@ -114,6 +117,8 @@ def pmap_step(
     device axis, as the batch has. Both results must be the same on every device
     (reduced by psum or pmean), which pmap does not check.
     """
+    # The state's buffers are given to the new state: without that two of them would be
+    # in memory at once.
     return jax.pmap(
         step,
         axis_name=AXIS,
@@ -140,6 +145,7 @@ def put_batch(batch: Any) -> Any:
       ValueError: the devices do not divide the batch.
     """
     devices = jax.local_devices()
+    # The layout that pmap gives its arguments: with another it would copy every batch.
     mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
 
@@ -185,6 +191,7 @@ def put_state(state: Any, devices: Sequence[jax.Device] | None = None) -> Any:
 
 def prefetch(batches: Iterator[Any], depth: int = 2) -> Iterator[Any]:
     """Keeps `depth` batches on their way to the devices ahead of the step."""
+    # Transfers are asynchronous: they overlap with the steps that come before.
     queue: collections.deque[Any] = collections.deque()
     for batch in batches:
         queue.append(put_batch(batch))

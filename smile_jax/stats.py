@@ -36,6 +36,7 @@ def example_weights(
 
 def global_count(weights: Float[Array, "B"], axis_name: str | None) -> Float[Array, ""]:
     """Number of real examples over all devices, at least 1."""
+    # Never 0: a batch of padding alone has a loss of 0 and not of NaN.
     return jnp.maximum(parallel.psum(weights.sum(), axis_name), 1)
 
 
@@ -45,6 +46,8 @@ def global_mean(
     axis_name: str | None,
 ) -> Float[Array, "*rest"]:
     """Mean over the real examples of all devices."""
+    # Sum and count travel, not local means: those would weigh devices with padding as
+    # much as full ones.
     total = parallel.psum(jnp.tensordot(weights, x, axes=1), axis_name)
     return total / global_count(weights, axis_name)
 
@@ -57,13 +60,14 @@ def standardize(
 ) -> Float[Array, "B *rest"]:
     """(x - mean) / sqrt(var + 1e-5) over the global batch; padding becomes 0.
 
-    Two passes, biased variance. The epsilon is inside the root, so a dead dimension
-    has a finite gradient.
+    Biased variance, as in BatchNorm.
     """
     x = at_least_float32(x)
     weights = example_weights(x, weights)
+    # Two passes: E[x^2] - E[x]^2 would cancel where the mean is large, in float32.
     centered = x - global_mean(x, weights, axis_name)[None]
     variance = global_mean(centered * centered, weights, axis_name)
+    # Epsilon inside the root: a dead dimension has a finite gradient.
     scores = centered * jax.lax.rsqrt(variance + EPSILON)[None]
     return scores * weights.reshape(-1, *[1] * (x.ndim - 1))
 
@@ -83,5 +87,6 @@ def effective_rank(
     trace: Float[Array, ""], squared_norm: Float[Array, ""]
 ) -> Float[Array, ""]:
     """Participation ratio trace(C)^2 / |C|_F^2: 1 to D; 0 if nothing varies at all."""
+    # Both `where`s, for a gradient would go through the branch that is not taken.
     collapsed = squared_norm < EPSILON
     return jnp.where(collapsed, 0, trace**2 / jnp.where(collapsed, 1, squared_norm))

@@ -1,4 +1,4 @@
-"""What experiments/cost.md says is what its command prints."""
+"""experiments/cost.md says what its command prints."""
 
 import pytest
 

@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 LAYERS = (
     "workers",
     "hostmemory",
+    "cache",
     "parallel",
     "stats",
     "pytree",
@@ -20,10 +21,12 @@ LAYERS = (
     "models",
     "objectives",
     "data",
-    "training",
     "config",
+    "training",
+    "inference",
     "evaluation",
     "cost",
+    "commands",
     "train",
     "evaluate",
     "predict",
@@ -62,9 +65,31 @@ def test_imports_run_downward():
         for path in paths:
             for name in imported_modules(path):
                 wrong = [u for u in above if name == u or name.startswith(f"{u}.")]
-                # `config` and `training` still know of each other.
-                known = layer == "training" and wrong == ["smile_jax.config"]
-                assert not wrong or known, f"{path} imports {name}"
+                assert not wrong, f"{path} imports {name}"
+
+
+def test_every_module_has_its_layer():
+    package = ROOT / "smile_jax"
+    found = {p.stem for p in package.glob("[a-z]*.py")}
+    found |= {p.parent.name for p in package.glob("*/__init__.py")}
+    assert found - set(LAYERS) == {"render", "verify"}  # commands, of mesh and models
+
+
+def test_only_the_config_package_knows_configdict():
+    """Commands hand typed configs on."""
+    for path in (ROOT / "smile_jax").rglob("*.py"):
+        if path.parent.name != "config":
+            assert "ConfigDict" not in path.read_text(), path
+
+
+def test_a_typo_needs_no_heavy_imports():
+    code = (
+        "import sys; import smile_jax.train, smile_jax.config.validate;"
+        "heavy = {'grain', 'orbax', 'tensorflow', 'tensorflow_datasets', 'sklearn',"
+        "'transformers', 'matplotlib', 'tensorboardX'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_only_parallel_spells_pmap_and_collectives():

@@ -1,4 +1,4 @@
-"""What several benchmarks share: experiments of the usual tower sizes."""
+"""Shared by several benchmarks: experiments of the usual tower sizes."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a device does and sends as devices are added: counted, not timed.
+"""Work and traffic of a device as devices are added: counted, not timed.
 
     python -m experiments.benchmarks.scaling [--size=vit_s16] [--batch=256]
 

@@ -73,7 +73,7 @@ class DataKeys:
 
 @dataclasses.dataclass(frozen=True)
 class AugmentKeys:
-    """What training does to pixels (`smile_jax.data.augment`); 0 switches one off."""
+    """Changes of pixels in training (`smile_jax.data.augment`); 0 switches one off."""
 
     scale: float = key(
         0.1, "zoom in or out, natural logarithm of the largest factor", low=0, high=2
@@ -145,7 +145,7 @@ class TextKeys:
 
 @dataclasses.dataclass(frozen=True)
 class ModelKeys:
-    """What the model is made of and starts from."""
+    """The model: its parts and where their parameters start from."""
 
     temporal: str = key(
         "attention", "pooling over frames", choices=("attention", "mean")
@@ -173,7 +173,7 @@ class ModelKeys:
 
 @dataclasses.dataclass(frozen=True)
 class TuneKeys:
-    """What trains of each tower."""
+    """Which parameters of each tower train, and how fast."""
 
     vision: str = key("full", "which of its parameters", choices=_REGIMES)
     text: str = key("frozen", "one that starts random stays so", choices=_REGIMES)

@@ -1,4 +1,4 @@
-"""What is wrong with a config, all of it in one message, before anything slow."""
+"""Checks a config: all problems in one message, before anything slow."""
 
 import difflib
 import re
@@ -214,7 +214,7 @@ def _tower_problems(c: Config) -> Iterator[str]:
 
 
 def _objective_problems(c: Config) -> Iterator[str]:
-    """What the method and its text source do not go together with."""
+    """Of the method with its text source and the rest."""
     source = source_class(c)
     objective = make_objective(c, num_prompts=len(c.data.classes))
     yield from objective.problems(make_source(c, steps=1))
@@ -255,7 +255,7 @@ def validate_against(config: Config, dataset: "FaceDataset") -> None:
 
 
 def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
-    """What is asked for and the dataset lacks."""
+    """Of what is asked for and the dataset lacks."""
     for what, asked, there in (
         ("data.classes", config.data.classes, dataset.classes),
         ("data.inputs", config.data.inputs, dataset.channels),

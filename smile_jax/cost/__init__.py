@@ -1,1 +1,1 @@
-"""What a train step costs, counted and compiled without running it."""
+"""The cost of a train step, counted and compiled without running it."""

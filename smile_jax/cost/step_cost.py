@@ -33,7 +33,7 @@ class AheadError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class StepCost:
-    """What one train step costs one device. Sizes in bytes, times in seconds.
+    """The cost of one train step to one device. Sizes in bytes, times in seconds.
 
     Attributes:
       topology: as asked for.

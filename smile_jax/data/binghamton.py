@@ -1,4 +1,4 @@
-"""What the builders of Binghamton University's sets share."""
+"""Shared by the builders of Binghamton University's sets."""
 
 import dataclasses
 import functools

@@ -137,7 +137,7 @@ class FaceDatasetBuilder(
         raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:
-        """What `dataset_info` says: description, homepage, citation."""
+        """Description, homepage and citation, for `dataset_info`."""
         raise NotImplementedError
 
     def people(self) -> str:

@@ -49,7 +49,7 @@ class Sequence4D:
 
 @dataclasses.dataclass
 class Made:
-    """What became of a sequence.
+    """The example made of a sequence, and what could not be used.
 
     Attributes:
       key: of the sequence.

@@ -24,7 +24,7 @@ from smile_jax.mesh import Mesh
 
 @dataclasses.dataclass(kw_only=True)
 class FaceModelConfig(FacesConfig):
-    """What to generate.
+    """Settings of generated faces.
 
     Attributes:
       subjects: how many people.

@@ -15,7 +15,7 @@ _UNIT = re.compile(r"(?:AU)?[LRB]?(?P<unit>\d+)[A-E]?(?P<kept>\(k\))?", re.IGNOR
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """What a spreadsheet says of one clip.
+    """One clip's row of a spreadsheet.
 
     Attributes:
       where: file and row, for messages.

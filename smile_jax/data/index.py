@@ -1,4 +1,4 @@
-"""What runs must know of every record, in one small file beside the shards.
+"""The index: facts of every record, in one small file beside the shards.
 
 Records hold their pixels too: to learn labels from them is to read the whole dataset.
 """

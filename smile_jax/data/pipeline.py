@@ -73,7 +73,7 @@ class FaceDataset:
 
     @property
     def field_names(self) -> set[str]:
-        """What a batch can hold beside the pixels."""
+        """Names of all that a batch can hold beside the pixels."""
         return {*DERIVED, *self.stored}
 
     def spread_views(self, count: int) -> tuple[int, ...]:

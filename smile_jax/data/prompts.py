@@ -38,7 +38,7 @@ class Prompts:
     groups: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
+        """The same for JSON; `from_json` reads it."""
         return {
             "classes": list(self.classes),
             "texts": list(self.texts),

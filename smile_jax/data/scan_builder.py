@@ -29,7 +29,7 @@ VIEWS = (-40.0, -20.0, 0.0, 20.0, 40.0)
 
 @dataclasses.dataclass(kw_only=True)
 class ScanConfig(FacesConfig):
-    """What to take from a folder of scans.
+    """Selects scans of a folder.
 
     Attributes:
       unit_mm: millimetres of the files' unit.

@@ -32,7 +32,7 @@ from smile_jax.mesh.render import MAX_VIEWS
 
 @dataclasses.dataclass(kw_only=True)
 class FacesConfig(tfds.core.BuilderConfig):
-    """What a builder renders and keeps.
+    """Settings of a builder: what it renders and keeps.
 
     Attributes:
       yaws_deg: camera yaws V in degrees.
@@ -77,7 +77,7 @@ class FacesConfig(tfds.core.BuilderConfig):
 
 
 def rendering_of(config: FacesConfig) -> FacesConfig:
-    """What `make_example` needs of a config, without the subclass and its module."""
+    """The part of a config that `make_example` needs, without subclass and module."""
     names = [field.name for field in dataclasses.fields(FacesConfig)]
     return FacesConfig(**{name: getattr(config, name) for name in names})
 

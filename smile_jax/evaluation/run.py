@@ -281,7 +281,7 @@ def evaluate(
 
 @dataclasses.dataclass(frozen=True)
 class TestedFold:
-    """What came out of one fold.
+    """The answers of one fold.
 
     Attributes:
       records: of the test clips.

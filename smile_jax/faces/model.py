@@ -1,4 +1,4 @@
-"""What every face model provides: a linear model of identity and FACS actions."""
+"""The protocol of face models: linear in identity and FACS actions."""
 
 import dataclasses
 from collections.abc import Mapping

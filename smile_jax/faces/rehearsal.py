@@ -25,7 +25,7 @@ _POSES = Difficulty(pose_deg=8.0, shift_mm=0.0, holes=0.5)
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to write.
+    """Settings of a rehearsal tree.
 
     Attributes:
       out: folder; made if it is not there.
@@ -71,7 +71,7 @@ class Recording:
 
 
 def recordings(layout: str, options: Options) -> list[Recording]:
-    """What a tree of this format consists of."""
+    """The parts of a tree of this format."""
     people = range(options.subjects)
     return [r for person in people for r in _PLANS[layout](person, options)]
 

@@ -70,6 +70,8 @@ def vision_language_alignment(
     t2i = _text_to_image(logits, targets, weights, axis_name)
     loss = i2t + i2t_views + t2i_weight * t2i
 
+    # Metrics: a model that answers one prompt for everything has a low usage entropy
+    # long before its accuracy tells.
     p = jnp.exp(log_p)
     chosen = jax.nn.one_hot(p.argmax(-1), p.shape[-1], dtype=p.dtype)
     hit = (p.argmax(-1) == targets.argmax(-1)).astype(p.dtype)
@@ -100,12 +102,14 @@ def _text_to_image(
     # A device with padding only has no maximum; the global one is always finite.
     highest = parallel.pmax(masked.max(axis=0), axis_name)
     highest = jnp.where(jnp.isfinite(highest), highest, 0)
+    # The second `where` keeps exp's gradient out of padding: inf times 0 is no number.
     exponentials = jnp.where(real, jnp.exp(masked - highest[None]), 0)
     total = parallel.psum(exponentials.sum(axis=0), axis_name)
     log_total = jnp.log(jnp.maximum(total, jnp.finfo(total.dtype).tiny)) + highest
     mass = targets * weights[:, None]
     found = parallel.psum((mass * (logits - log_total[None])).sum(axis=0), axis_name)
     share = parallel.psum(mass.sum(axis=0), axis_name)
+    # A prompt that no image has says nothing, and the mean is over those that do.
     present = share > 0
     per_prompt = jnp.where(present, -found / jnp.where(present, share, 1), 0)
     return per_prompt.sum() / jnp.maximum(present.sum(), 1)

@@ -59,6 +59,7 @@ def multiview_decorrelation(
     batch, views, dims = z.shape
     if views < 2:
         raise ValueError(f"decorrelation needs at least 2 views, got {views}")
+    # Correlations are differences of large sums: bfloat16 has three digits for them.
     z = at_least_float32(z)
     weights = example_weights(z, weights)
     count = global_count(weights, axis_name)
@@ -66,6 +67,8 @@ def multiview_decorrelation(
     if form == "auto":
         form = cheaper_form(batch * parallel.axis_size(axis_name), views, dims)
 
+    # Both forms give sums of squares over whole matrices; the diagonals are cheap by
+    # themselves (B V D products), and the off-diagonal part is what is left.
     pairs = _pairs(views)
     diagonal = _diagonals(scores, pairs, axis_name) / count
     squares_of = _squares_by_gram if form == "gram" else _squares_in_full
@@ -74,6 +77,7 @@ def multiview_decorrelation(
     off_diagonal = squares.sum() - (diagonal**2).sum()
     loss = (on_diagonal + off_diagonal_weight * off_diagonal) / (len(pairs) * dims)
 
+    # Correlation of view 0 with itself, for the metrics alone: no gradient is kept.
     own = squares_of(jax.lax.stop_gradient(scores), ((0, 0),), count, axis_name)
     trace = _diagonals(scores, ((0, 0),), axis_name).sum() / count
     spread = (z - global_mean(z, weights, axis_name)[None]) ** 2
@@ -112,6 +116,8 @@ def _diagonals(
     return parallel.psum(jnp.stack(products), axis_name)
 
 
+# A jit inside the pmapped step is inlined there; on its own, in notebooks and tests, it
+# compiles the matrices once for each shape.
 @functools.partial(jax.jit, static_argnames=("pairs", "axis_name"))
 def _squares_in_full(
     scores: Float[Array, "B V D"],
@@ -130,6 +136,8 @@ def _squares_in_full(
     squares = []
     for a, b in pairs:
         partial = scores[:, a].T @ filled[:, b]
+        # Squares come after the sum over devices: the square of a sum is not the sum
+        # of squares, and a loss of local matrices would have another optimum.
         squares.append((parallel.psum_scatter(partial, axis_name) ** 2).sum())
     return parallel.psum(jnp.stack(squares), axis_name) / count**2
 

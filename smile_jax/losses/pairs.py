@@ -53,6 +53,8 @@ def paired_alignment(
     targets = jax.lax.stop_gradient(targets.astype(fused.dtype))
     scale = jnp.exp(logit_scale.astype(fused.dtype))
     texts = normalize(targets @ bank)
+    # Negatives are those of the whole batch, so here embeddings do travel: each device
+    # has its own rows of the logits and everybody's columns.
     everyone = [
         parallel.all_gather(x, axis_name) for x in (fused, texts, targets, weights)
     ]
@@ -63,6 +65,7 @@ def paired_alignment(
 
     def cross_entropy(logits: Float[Array, "B A"]) -> Float[Array, "B"]:
         log_p = jax.nn.log_softmax(logits + padding)
+        # log_p is -inf at padding, where positive is 0: their product is no number.
         terms = jnp.where(positive > 0, positive * log_p, 0)
         return -terms.sum(axis=-1)
 

@@ -68,6 +68,8 @@ def cross_modal_redundancy(
     """
     fused, bank = at_least_float32(fused), at_least_float32(bank)
     weights = example_weights(fused, weights)
+    # Vision adapts to text and not the reverse: prompts that moved towards whatever
+    # images correlate with would satisfy the term without meaning anything.
     bank, targets = jax.lax.stop_gradient((bank, targets.astype(fused.dtype)))
     count = global_count(weights, axis_name)
 
@@ -78,34 +80,55 @@ def cross_modal_redundancy(
 
     if mode == "literal":
         _check_width(fused, bank.shape[1], "the joint embedding")
-        c = correlate(fused, targets @ bank)
-        off = (c * (1 - jnp.eye(len(c)))) ** 2
-        loss = off_diagonal_weight * off.sum() / len(c)
-        diagonal = jnp.diagonal(c).mean()
-        return loss, _metrics(diagonal, off.sum() / (len(c) * (len(c) - 1)))
-
+        return _literal(correlate(fused, targets @ bank), off_diagonal_weight)
     whitened, kept = whiten_bank(bank)
     if mode == "whitened":
         _check_width(fused, len(bank) - 1, "K - 1")
         c = correlate(fused, targets @ whitened)
-        valid = kept[:, None] & kept[None, :]
-        rank = jnp.maximum(kept.sum(), 1)
-        on = jnp.where(kept, (1 - jnp.diagonal(c)) ** 2, 0)
-        off = jnp.where(valid & ~jnp.eye(len(c), dtype=bool), c, 0) ** 2
-        loss = (on.sum() + off_diagonal_weight * off.sum()) / rank
-        diagonal = jnp.where(kept, jnp.diagonal(c), 0).sum() / rank
-        return loss, _metrics(diagonal, off.sum() / jnp.maximum(rank * (rank - 1), 1))
+        return _whitened(c, kept, off_diagonal_weight)
     if mode == "private":
         if shared is None:
             raise ValueError("mode='private' needs `shared`, the aligned part")
         with_text = correlate(fused, targets @ whitened) ** 2
+        # The private part gives way: the aligned one has term 2 to serve.
         with_shared = correlate(fused, jax.lax.stop_gradient(shared)) ** 2
-        text = jnp.where(kept[None], with_text, 0).sum() / jnp.maximum(
-            kept.sum() * fused.shape[1], 1
-        )
-        loss = text + with_shared.mean()
-        return loss, _metrics(jnp.zeros((), loss.dtype), loss / 2)
+        return _private(with_text, with_shared, kept)
     raise ValueError(f"unknown mode {mode!r}; known: whitened, private, literal")
+
+
+def _literal(
+    c: Float[Array, "E E"], off_diagonal_weight: float
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    off = (c * (1 - jnp.eye(len(c)))) ** 2
+    loss = off_diagonal_weight * off.sum() / len(c)
+    diagonal = jnp.diagonal(c).mean()
+    return loss, _metrics(diagonal, off.sum() / (len(c) * (len(c) - 1)))
+
+
+def _whitened(
+    c: Float[Array, "R R"], kept: Bool[Array, "R"], off_diagonal_weight: float
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    # Dropped columns are zeros on the text side; no visual coordinate can explain them,
+    # so neither their diagonal nor their rows count.
+    valid = kept[:, None] & kept[None, :]
+    rank = jnp.maximum(kept.sum(), 1)
+    on = jnp.where(kept, (1 - jnp.diagonal(c)) ** 2, 0)
+    off = jnp.where(valid & ~jnp.eye(len(c), dtype=bool), c, 0) ** 2
+    loss = (on.sum() + off_diagonal_weight * off.sum()) / rank
+    diagonal = jnp.where(kept, jnp.diagonal(c), 0).sum() / rank
+    return loss, _metrics(diagonal, off.sum() / jnp.maximum(rank * (rank - 1), 1))
+
+
+def _private(
+    with_text: Float[Array, "P R"],
+    with_shared: Float[Array, "P S"],
+    kept: Bool[Array, "R"],
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    text = jnp.where(kept[None], with_text, 0).sum() / jnp.maximum(
+        kept.sum() * len(with_text), 1
+    )
+    loss = text + with_shared.mean()
+    return loss, _metrics(jnp.zeros((), loss.dtype), loss / 2)
 
 
 def whiten_bank(
@@ -119,12 +142,15 @@ def whiten_bank(
       so that a bank that changes slowly keeps its signs.
     """
     k = len(bank)
+    # K prompts less their mean span K - 1 directions at most: the last singular value
+    # is rounding, and dividing by it would make text coordinates of noise.
     u, s, _ = jnp.linalg.svd(bank - bank.mean(axis=0)[None], full_matrices=False)
     u, s = u[:, : k - 1], s[: k - 1]
     if u.shape[1] < k - 1:  # fewer embedding dimensions than prompts
         missing = k - 1 - u.shape[1]
         u, s = jnp.pad(u, ((0, 0), (0, missing))), jnp.pad(s, (0, missing))
     kept = s > _SMALLEST * s[0]
+    # An SVD may turn a column round from one step to the next, and C with it.
     largest = jnp.take_along_axis(u, jnp.abs(u).argmax(axis=0)[None], axis=0)[0]
     sign = jnp.where(largest < 0, -1, 1)
     return jnp.where(kept[None], u * sign[None], 0) * k**0.5, kept

@@ -31,7 +31,7 @@ PERSPECTIVE_DISTANCE = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class Framing:
-    """What a square image shows: `extent` world units across, centred on `center`."""
+    """A square image of `extent` world units across, centred on `center`."""
 
     center: tuple[float, float, float]
     extent: float

@@ -23,7 +23,7 @@ VISION_TOWERS: dict[str, type[TowerConfig]] = {"vit": VisionConfig, "conv": Conv
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """What the encoder is made of.
+    """Settings of the encoder.
 
     Attributes:
       vision, text: the towers.
@@ -62,7 +62,7 @@ PARTS = (
 
 
 class Embeddings(flax.struct.PyTreeNode):
-    """What one clip becomes; float32."""
+    """The embeddings of B clips; float32."""
 
     features: Array  # [B, V, F] of each view, after temporal pooling
     fused: Array  # [B, F]

@@ -1,4 +1,4 @@
-"""What stands between the towers and the losses: pooling, fusion, heads."""
+"""Pooling, fusion and heads: between the towers and the losses."""
 
 import dataclasses
 from collections.abc import Callable

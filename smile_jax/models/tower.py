@@ -1,4 +1,4 @@
-"""What a tower says of itself, so that nothing else knows the names of its layers."""
+"""The protocol of towers: nothing else knows the names of their layers."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ Family = Literal["clip", "siglip", "bert"]
 
 @dataclasses.dataclass(frozen=True)
 class TowersConfig:
-    """What a pretrained model is made of.
+    """Settings of a pretrained model.
 
     Attributes:
       family: whose layout its weights have.

@@ -1,4 +1,4 @@
-"""What a training method is: the heads it adds and the terms it sums."""
+"""Objectives: a training method is the heads it adds and the terms it sums."""
 
 import dataclasses
 from typing import Any, ClassVar, NamedTuple
@@ -14,7 +14,7 @@ Metrics = dict[str, Float[Array, ""]]
 
 
 class Inputs(flax.struct.PyTreeNode):
-    """What a method sees of a global batch on one device, in float32."""
+    """One device's share of a global batch as a method sees it, in float32."""
 
     embeddings: Embeddings  # of augmented views, with the heads' outputs
     batch: dict[str, Array]  # [B, ...], the fields that the method `needs`, by name
@@ -65,8 +65,8 @@ class Objective:
         return {}
 
     def start(self) -> Any:
-        """What it carries from step to step beside parameters: a tree of arrays on the
-        host, empty by default. Checkpoints hold it."""
+        """A tree of arrays on the host that it carries from step to step beside
+        parameters, empty by default. Checkpoints hold it."""
         return {}
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
@@ -78,7 +78,7 @@ class Objective:
         return x.extra
 
     def problems(self, source: TextSource) -> list[str]:
-        """What is wrong with its settings, each a line that names the key."""
+        """Lists what is wrong with its settings, each a line that names the key."""
         if source.has_text and not self.uses_text:
             return [
                 f"text_source={source.name!r}: this objective looks at no text; use "

@@ -26,10 +26,12 @@ def in_micro_batches(encode: Callable, count: int) -> Callable:
     if count == 1:
         return encode
 
+    # The loss is not of parts: correlations of a part are other correlations.
     def encode_in_parts(params: Any, batch: Any) -> Any:
         parts = jax.tree.map(
             lambda x: x.reshape(count, len(x) // count, *x.shape[1:]), batch
         )
+        # `map` runs in turn already; preventing CSE would only cost memory.
         one = jax.checkpoint(functools.partial(encode, params), prevent_cse=False)
         return jax.tree.map(
             lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(one, parts)

@@ -1,4 +1,4 @@
-"""What a run says of itself at its start: on the terminal, in its folder, to resume."""
+"""Tells what a run is: on the terminal, in its folder, in its checkpoints."""
 
 import dataclasses
 import json
@@ -81,7 +81,7 @@ def _method(config: Config) -> str:
 
 
 def run_info(config: Config, plan: Plan, spec: ModelSpec) -> RunInfo:
-    """What checkpoints keep of a run beside its state."""
+    """Gathers what checkpoints keep of a run beside its state."""
     return RunInfo(
         config=config,
         folds=plan.folds,

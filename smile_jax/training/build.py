@@ -87,7 +87,7 @@ def scanned_towers(config: Config) -> tuple[str, ...]:
 
 
 def tune_config(config: Config) -> TuneConfig:
-    """What trains. Without text the text tower has no gradient, so it is frozen."""
+    """Regimes of the towers. Without text that tower has no gradient: it is frozen."""
     frozen = {} if source_class(config).has_text else {"text": "frozen"}
     return by_field_name(TuneConfig, vars(config.tune), frozen)
 

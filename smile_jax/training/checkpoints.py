@@ -82,7 +82,7 @@ class Checkpoints:
             self._manager.check_for_errors()
 
     def read_run(self) -> dict[str, Any] | None:
-        """What the newest readable checkpoint says of its run; None without one."""
+        """Reads the run out of the newest readable checkpoint; None without one."""
         run = ocp.args.Composite(run=ocp.args.JsonRestore())
         for step in sorted(self._manager.all_steps(), reverse=True):
             with contextlib.suppress(Exception):  # `restore` names what is damaged

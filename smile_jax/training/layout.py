@@ -82,7 +82,7 @@ class StateLayout:
         return _unstack_towers(rest.replace(optimizer=moments))
 
     def shapes(self, state: TrainState, devices: int) -> TrainState:
-        """What `put` would give `parallel.pmap_step`, for a compilation ahead."""
+        """Shapes of what `put` gives, to compile ahead."""
 
         def piece(x: Any) -> jax.ShapeDtypeStruct:
             size = (-(-x.size // devices),) if is_moment(x) else x.shape

@@ -44,7 +44,7 @@ class Log:
 
     @contextlib.contextmanager
     def clock_stopped(self, metrics: Any) -> Iterator[None]:
-        """What is done in here after a step does not count as training."""
+        """Leaves the time spent in here, after a step, out of speeds."""
         jax.block_until_ready(metrics)
         started = time.perf_counter()
         yield

@@ -1,4 +1,4 @@
-"""What a config and a dataset come to: who is seen, for how long, in whose words."""
+"""Applies a config to a dataset: who is seen, for how long, in whose words."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ from smile_jax.data.splits import split_records, subject_folds
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a config and a dataset come to."""
+    """A config applied to a dataset."""
 
     dataset: FaceDataset
     folds: dict[str, int]  # subject -> test fold

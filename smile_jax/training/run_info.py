@@ -1,4 +1,4 @@
-"""What checkpoints and exports say of the run that wrote them."""
+"""The description of a run inside its checkpoints and exports."""
 
 import dataclasses
 import pathlib
@@ -70,7 +70,7 @@ class RunInfo:
     data_position: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
+        """The same for JSON; `from_json` reads it."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return fields | {
             "format": FORMAT,

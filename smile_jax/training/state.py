@@ -1,4 +1,4 @@
-"""What a training run is at one step, and how its random keys are derived."""
+"""The state of a run at one step, and how its random keys are derived."""
 
 import zlib
 from typing import Any
@@ -31,6 +31,7 @@ class TrainState(flax.struct.PyTreeNode):
 
 def stream_key(root: jax.Array, stream: str, step: Any) -> jax.Array:
     """The key of a named stream at a step: fold_in(fold_in(root, name), step)."""
+    # A hash of the name and not a counter: a new stream leaves the others as they are.
     return jax.random.fold_in(
         jax.random.fold_in(root, zlib.crc32(stream.encode())), step
     )

@@ -67,10 +67,12 @@ def make_train_step(
             {"params": params}, features, view_ids, train=True, method="fuse"
         )
         bank = state.bank
+        # A frozen text tower's bank never changes; one that trains needs its gradient.
         if config.train_text:
             bank = encode_bank(model, params, text)
         inputs = Inputs(
             embeddings=embeddings,
+            # Only what the method asked for: it cannot come to depend on more.
             batch={name: batch[name] for name in objective.needs},
             bank=bank[0] if source.has_text else None,
             view_bank=bank[1 + view_ids] if len(bank) > 1 else None,
@@ -89,7 +91,9 @@ def make_train_step(
         value, metrics = total(terms)
         return value, (metrics, bank, extra)
 
+    # Traced once: which branches there are is settled by method, source and config.
     def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
+        # Before the gradient, for a teacher's guesses are constants.
         targets, prior, text_weight = make_targets(model, source, config, state, batch)
         trained, given = (
             select(state.params, state.ema),
@@ -111,6 +115,7 @@ def make_train_step(
                 in_pieces=config.shard_moments,
                 axis_name=axis,
             )
+        # CLIP's clamp: without it cosines become one-hot and gradients die.
         trained["logit_scale"] = jnp.clip(trained["logit_scale"], 0, MAX_LOGIT_SCALE)
         return state.replace(
             step=state.step + 1,
@@ -148,6 +153,8 @@ def encode_batch(
     model: Encoder, config: StepConfig, params: Any, state: TrainState, batch: dict
 ) -> tuple[Any, Any]:
     """Features of augmented views, and which views they are, by micro-batches."""
+    # Keys of the step, folded with rows further down: the same draws on 1 or 256
+    # devices, and after a resumption.
     key = stream_key(state.key, "augment", state.step)
     chooser = stream_key(state.key, "patches", state.step)
 
@@ -175,6 +182,7 @@ def encode_batch(
             )
         return model.apply({"params": params}, clips, kept, method="encode"), view_ids
 
+    # Augmentation is inside the micro-batch, so only one part is ever float32.
     pixels = {name: batch[name] for name in ("views", "row")}
     return in_micro_batches(encode, config.micro_batches)(params, pixels)
 

@@ -45,8 +45,10 @@ def update(
     # Clipping needs the norm of the whole, so it comes after the sum over devices:
     # clipped shares would not add up to the clipped gradient of the batch.
     norm, by_module = norms(gradient, axis_name, in_pieces=in_pieces)
+    # Far below any real norm: a gradient of zeros stays zeros.
     factor = jnp.minimum(1, clip_norm / jnp.maximum(norm, 1e-16))
     gradient = jax.tree.map(lambda g: g * factor, gradient)
+    # AdamW looks at one value at a time, so a piece needs nothing but itself.
     own = params
     if in_pieces and axis_name is not None:
         own = parallel.own_pieces(params, axis_name)

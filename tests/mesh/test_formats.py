@@ -56,7 +56,7 @@ def meshes(draw) -> Mesh:
 
 
 def corners(mesh: Mesh) -> tuple[np.ndarray, np.ndarray | None]:
-    """What does not depend on how points are numbered."""
+    """A summary that does not depend on how points are numbered."""
     uv = None if mesh.uv is None else mesh.uv[mesh.uv_faces]
     return mesh.vertices[mesh.faces], uv
 

@@ -1,4 +1,4 @@
-"""What a config.json of the Hugging Face layout says, as our towers' config."""
+"""Reads a config.json of the Hugging Face layout as our towers' config."""
 
 import json
 import pathlib

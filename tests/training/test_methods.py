@@ -1,0 +1,142 @@
+"""Methods other than SMILE train by nothing but their names."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from smile_jax import objectives, parallel
+from smile_jax.config import ConfigError
+from smile_jax.config.validate import validate
+from smile_jax.models.heads import linear
+from smile_jax.objectives.base import Inputs, Objective, Term
+from smile_jax.pytree import flatten
+from smile_jax.training.build import build
+from smile_jax.training.plan import make_plan
+from tests.conftest import tfds_build
+from tests.data.trees import write_tree
+from tests.training.common import shrunk_config, train_here
+from tests.training.test_resume import assert_identical, final_state
+from tests.training.test_step import run_steps
+
+TERMS = {
+    "supervised": {"cross_entropy"},
+    "vicreg": {"invariance", "variance", "covariance"},
+    "infonce": {"infonce"},
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "supervised",
+        pytest.param("vicreg", marks=pytest.mark.slow),
+        pytest.param("infonce", marks=pytest.mark.slow),
+    ],
+)
+def test_named_methods_train(tiny_dataset, name):
+    keys = {"objective.name": name, "text_source": "none"}
+    _, metrics = run_steps(shrunk_config(tiny_dataset, **keys), steps=2, devices=2)
+    found = {k.split("/")[0] for k in metrics if k.endswith("/loss")}
+    assert found == TERMS[name] and np.isfinite(metrics["loss"])
+
+
+def test_a_method_without_text_says_so(tiny_dataset):
+    config = shrunk_config(tiny_dataset, **{"objective.name": "vicreg"})
+    with pytest.raises(
+        ConfigError, match="text_source='weak': this objective looks at"
+    ):
+        validate(config, devices=1)
+
+
+def test_fields_that_records_lack_are_named(tiny_dataset):
+    keys = {"objective.name": "action_units", "text_source": "none"}
+    with pytest.raises(ConfigError, match="needs 'action_units', which the records"):
+        make_plan(shrunk_config(tiny_dataset, **keys))
+
+
+def test_action_units_of_4dme_reach_their_method(tmp_path):
+    """From the spreadsheet through the shards to the loss, by their name alone."""
+    write_tree("four_dme", tmp_path / "tree", subjects=3)
+    form = {"name": "small", "size": 16, "yaws_deg": [-20, 20], "frames": 1}
+    flags = (f"--config={json.dumps(form)}", f"--manual_dir={tmp_path / 'tree'}")
+    tfds_build("four_dme", *flags, data_dir=tmp_path)
+    keys = {
+        "objective.name": "action_units",
+        "text_source": "none",
+        "data.classes": ("negative", "surprise"),
+        "data.inputs": ("depth", "normals"),
+        "data.folds": 3,
+        "model.vision.patch_size": 16,
+        "augment.relight": False,
+    }
+    config = shrunk_config(tmp_path / "four_dme" / "small", **keys)
+    _, metrics = run_steps(config, steps=2, devices=2)
+    assert np.isfinite(metrics["action_units/loss"])
+    assert 0 <= metrics["action_units/accuracy"] <= 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Centring(Objective):
+    """Carries a mean of features, as a teacher's centre is carried."""
+
+    def heads(self):
+        return {"tiny": linear(3, "fused")}
+
+    def start(self):
+        return {"centre": np.zeros(3, np.float32)}
+
+    def terms(self, x: Inputs, axis_name):
+        z = x.embeddings.heads["tiny"] - x.extra["centre"]
+        loss = parallel.pmean((z**2).mean(), axis_name)
+        return {"spread": Term(1.0, loss, {})}
+
+    def carry(self, x: Inputs, axis_name):
+        mean = parallel.pmean(x.embeddings.heads["tiny"].mean(axis=0), axis_name)
+        return {"centre": 0.9 * x.extra["centre"] + 0.1 * mean}
+
+
+def test_what_a_method_carries_is_resumed_bit_for_bit(
+    tiny_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(objectives.OBJECTIVES, "centring", Centring)
+    keys = {"objective.name": "centring", "text_source": "none", "train.steps": 4}
+    train_here(tiny_dataset, tmp_path / "whole", **keys)
+    for stop in (2, 0):
+        part = keys | {"train.stop_after_steps": stop}
+        train_here(tiny_dataset, tmp_path / "parts", **part)
+    ours, whole = (final_state(tmp_path / name, step=4) for name in ("parts", "whole"))
+    assert np.abs(whole["extra"]["centre"]).min() > 0
+    assert_identical(ours, whole)
+
+
+def test_a_convolutional_tower_trains_its_last_layers(tiny_dataset):
+    keys = {
+        "model.vision.kind": "conv",
+        "model.vision.depth": 3,
+        "tune.vision": "last",
+        "tune.last_blocks": 1,
+    }
+    config = shrunk_config(tiny_dataset, **keys)
+    validate(config, devices=2)
+    _, fresh, _ = build(config, make_plan(config))
+    state, _ = run_steps(config, steps=2, devices=2)
+    before, after = (flatten(s.params["vision"]) for s in (fresh, state))
+    moved = {k.split("/")[0] for k in before if (before[k] != after[k]).any()}
+    assert moved == {"conv_2", "norm_2", "norm_post"}
+
+
+@pytest.mark.parametrize(
+    "keys, said",
+    [
+        ({"model.vision.depth": 6}, r"model\.vision\.depth=6: every layer doubles"),
+        ({"tune.vision": "lora"}, r"tune\.vision='lora': this tower has no LoRA"),
+        ({"model.vision.scan": True}, r"scan=True: this tower has no blocks alike"),
+        ({"augment.patch_dropout": 0.5}, r"a tower of kind 'conv' has no patches"),
+    ],
+)
+def test_what_a_convolutional_tower_cannot(tiny_dataset, keys, said):
+    keys = {"model.vision.kind": "conv", "model.vision.depth": 3} | keys
+    with pytest.raises(ConfigError, match=said):
+        validate(shrunk_config(tiny_dataset, **keys), devices=1)
