@@ -25,6 +25,9 @@ class ActionUnitProbe(Evaluation):
         answers = [_answers(train, unit, test) for unit in moves.T]
         return Outcome(fold.test_of("action_units"), {"": np.stack(answers, axis=1)})
 
+    def in_words(self, answer: np.ndarray, fold: Fold) -> str:
+        return " ".join(str(i) for i in np.flatnonzero(answer))  # columns that move
+
     def score(self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold) -> Any:
         truth, answers = (np.concatenate(x) for x in zip(*parts, strict=True))
         each = f1_score(truth, answers, average=None, zero_division=0)

@@ -98,6 +98,10 @@ class Evaluation:
             "confusion": pooled.tolist(),
         }
 
+    def in_words(self, answer: Any, fold: Fold) -> str:
+        """One answer, for the table of predictions."""
+        return fold.classes[answer]
+
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         """More entries of a method's row, of the scores by variant (none of them for a
         method that the evaluation leaves out)."""

@@ -275,7 +275,9 @@ def evaluate(
         },
         "rows": rows,
         "embedding": tested[0].embedding(),
-        "predictions": [row for t in tested for row in t.predictions(first.plan)],
+        "predictions": [
+            row for t in tested for row in t.predictions(first.plan, evaluations)
+        ],
     }
 
 
@@ -318,9 +320,12 @@ class TestedFold:
             "records": self.records,
         }
 
-    def predictions(self, plan: Plan) -> list[dict[str, Any]]:
-        """A line for each test clip: who, what it is, and each single-label answer."""
+    def predictions(
+        self, plan: Plan, evaluations: Sequence[Evaluation]
+    ) -> list[dict[str, Any]]:
+        """A line for each test clip: who, what it is, and each answer."""
         classes = self.folds["smile"].classes
+        by_name = {e.name: e for e in evaluations}
         lines = []
         for i, record in enumerate(self.records):
             line = {
@@ -329,8 +334,9 @@ class TestedFold:
                 "label": classes[self.folds["smile"].test_of("label")[i]],
             }
             for (method, name), outcome in self.outcomes.items():
-                if outcome.truth.ndim == 1:
-                    line[f"{method}/{name}"] = classes[outcome.answers[""][i]]
+                answer = outcome.answers[""][i]
+                said = by_name[name].in_words(answer, self.folds[method])
+                line[f"{method}/{name}"] = said
             lines.append(line)
         return lines
 

@@ -18,7 +18,10 @@ from smile_jax.models.vit import VisionConfig
 from smile_jax.stats import normalize
 
 # `config.model.vision.kind` -> settings of the tower.
-VISION_TOWERS: dict[str, type[TowerConfig]] = {"vit": VisionConfig, "conv": ConvConfig}
+VISION_TOWERS: dict[str, type[TowerConfig]] = {
+    "vit": VisionConfig,
+    "conv": ConvConfig,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
