@@ -1,5 +1,7 @@
 """A wrong config is refused before anything slow, with all its problems."""
 
+import dataclasses
+
 import pytest
 
 from experiments import (
@@ -14,9 +16,14 @@ from experiments import (
     ict_vit_b16,
     ict_vit_s16,
 )
-from smile_jax.config import ConfigError, get_config, typed
+from smile_jax.config import Config, ConfigError, get_config, typed
+from smile_jax.config.default import all_keys
 from smile_jax.config.validate import validate, validate_against
 from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.prompts import STYLES
+from smile_jax.models import TextConfig, VisionConfig
+from smile_jax.models.transformer import ACTIVATIONS, ATTENTION, REMAT
+from smile_jax.pytree import flatten
 from tests.conftest import run_module
 from tests.training.common import experiment_with, shrunk_config, shrunk_flags
 
@@ -63,6 +70,16 @@ def test_experiments_are_valid(experiment):
         ("tune.vision", "LoRA", r"tune\.vision='LoRA': must be one of"),
         ("model.vision.attention", "cudnn", r"it knows bfloat16 .* set .auto."),
         ("pseudo.frequencies", (0.5, 0.5), r"one for each of the 6 data\.classes"),
+        ("loss.alignment", -1.0, r"loss\.alignment=-1\.0: must be 0 or more"),
+        ("model.vision.heads", 0, r"heads=0: must be between 1 and 1024"),
+        ("model.vision.patch_size", 0, r"patch_size=0: must be between 1 and 1024"),
+        ("model.vision.patch_size", 12, r"stem 'conv' needs 8, 16, 32"),
+        ("optimizer.clip_norm", 0.0, r"clip_norm=0\.0: must be above 0"),
+        ("train.profile", "soon", r"the first and the last step"),
+        ("train.evaluate_every", 10, r"Set data\.validation_fold"),
+        ("data.validation_fold", 1, r"that fold is of the test people"),
+        ("objective.name", "vicregs", r"did you mean 'vicreg'"),
+        ("model.vision.kind", "vitt", r"must be one of \('vit', 'conv'\)"),
     ],
 )
 def test_each_problem_names_key_value_and_remedy(key, value, message):
@@ -83,6 +100,34 @@ def test_guesses_need_words_that_the_model_knows_and_that_stay():
         validate(config, devices=1)
     assert "images do not know that tower's space" in str(error.value)
     assert "use tune.text='frozen'" in str(error.value)
+
+
+def test_every_number_has_a_range_and_every_key_a_meaning():
+    for name, field in all_keys().items():
+        about = field.metadata
+        if field.type in (int, float):
+            assert about["low"] is not None or about["above"] is not None, name
+        assert about["meaning"], name
+
+
+def test_choices_are_those_of_the_code():
+    """Said in `default.py` too, so that a typo is told without loading the models."""
+    choices = {name: field.metadata["choices"] for name, field in all_keys().items()}
+    for tower in ("vision", "text"):
+        assert choices[f"model.{tower}.activation"] == tuple(ACTIVATIONS)
+        assert choices[f"model.{tower}.remat"] == tuple(REMAT)
+    assert choices["model.vision.attention"] == ATTENTION
+    assert set(choices["prompts.style"]) == {*STYLES, "all"}
+
+
+def test_no_component_states_another_default():
+    """Values that components have for themselves are the config's, or switched off."""
+    config = flatten(dataclasses.asdict(Config()), sep=".")
+    for kind, section in ((VisionConfig, "model.vision"), (TextConfig, "model.text")):
+        for field in dataclasses.fields(kind):
+            if field.default is not dataclasses.MISSING:
+                name = f"{section}.{field.name}"
+                assert config.get(name, field.default) == field.default, name
 
 
 def test_all_problems_are_listed_at_once():
@@ -119,8 +164,11 @@ def test_typo_in_an_experiment_names_the_nearest_key():
 def test_typo_on_the_command_line(tmp_path):
     flags = shrunk_flags(tmp_path, tmp_path, **{"train.batchsize": 4})
     done = run_module("smile_jax.train", *flags)
-    assert done.returncode != 0
-    assert "batch_size" in done.stderr
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: --config.train.batchsize: there is no such key; did you mean "
+        "'batch_size'?"
+    ]
 
 
 def test_problems_reach_the_user_without_a_traceback(tmp_path):

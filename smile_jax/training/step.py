@@ -19,7 +19,7 @@ from smile_jax.models import Encoder
 from smile_jax.objectives import Inputs, Objective, Pseudo, TextSource, total
 from smile_jax.pytree import merge, select
 from smile_jax.training.accumulate import in_micro_batches
-from smile_jax.training.bank import TextInputs, encode_bank
+from smile_jax.training.bank import TextInputs, bank_of_views, encode_bank
 from smile_jax.training.gradient import term_norms
 from smile_jax.training.state import TrainState, stream_key, update_average
 from smile_jax.training.update import update
@@ -75,7 +75,7 @@ def make_train_step(
             # Only what the method asked for: it cannot come to depend on more.
             batch={name: batch[name] for name in objective.needs},
             bank=bank[0] if source.has_text else None,
-            view_bank=bank[1 + view_ids] if len(bank) > 1 else None,
+            view_bank=bank_of_views(bank, view_ids),
             targets=targets,
             text_weight=text_weight,
             logit_scale=params["logit_scale"],

@@ -76,3 +76,10 @@ def test_a_folder_that_cannot_be_written_only_costs_time(
     (tmp_path / "file").touch()
     monkeypatch.setenv("SMILE_JAX_CACHE", str(tmp_path / "file"))
     assert bank.embed_prompts(model, params, TOKENS).shape == (2, 8)
+
+
+def test_each_view_has_the_bank_of_its_camera():
+    groups = jnp.arange(4.0)[:, None, None] * jnp.ones((4, 3, 2))
+    found = bank.bank_of_views(groups, jnp.array([[0, 2], [1, 0]]))
+    np.testing.assert_array_equal(found[..., 0, 0], [[1, 3], [2, 1]])
+    assert bank.bank_of_views(groups[:1], jnp.array([[0, 2]])) is None

@@ -1,0 +1,409 @@
+"""Breaks the code on purpose: `python -m tests.breaks [NAME ...]` says what catches it.
+
+Each break is one plausible mistake. It is made in a copy of the tree, and the tests
+named beside it must fail, of those that `make test` runs.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class Break(NamedTuple):
+    """In `path` below smile_jax/, `old` (once there) becomes `new`."""
+
+    path: str
+    old: str
+    new: str
+    tests: str  # below tests/, and what `pytest -k` takes
+
+
+BREAKS = {
+    # Losses and statistics.
+    "term 1 drives correlations to -1": Break(
+        "losses/decorrelation.py",
+        "((1 - diagonal) ** 2)",
+        "((1 + diagonal) ** 2)",
+        "losses/test_terms.py",
+    ),
+    "term 1 standardises by local statistics": Break(
+        "losses/decorrelation.py",
+        "scores = standardize(z, weights=weights, axis_name=axis_name)",
+        "scores = standardize(z, weights=weights, axis_name=None)",
+        "losses/test_devices.py -k full_batch",
+    ),
+    "term 1 squares before the sum over devices": Break(
+        "losses/decorrelation.py",
+        "(parallel.psum_scatter(partial, axis_name) ** 2)",
+        "parallel.psum_scatter(partial**2, axis_name)",
+        "losses/test_devices.py -k full_batch",
+    ),
+    "term 1 compares a view with itself": Break(
+        "losses/decorrelation.py",
+        "itertools.combinations(range(views), 2)",
+        "itertools.combinations_with_replacement(range(views), 2)",
+        "losses/test_terms.py",
+    ),
+    "term 2 subtracts text to image": Break(
+        "losses/alignment.py",
+        "i2t + i2t_views + t2i_weight * t2i",
+        "i2t + i2t_views - t2i_weight * t2i",
+        "losses/test_terms.py",
+    ),
+    "term 2 shifts by a local maximum": Break(
+        "losses/alignment.py",
+        "parallel.pmax(masked.max(axis=0), axis_name)",
+        "masked.max(axis=0)",
+        "losses/test_devices.py -k full_batch",
+    ),
+    "pairs count padding as positive": Break(
+        "losses/pairs.py",
+        "> 0.5) * all_weights[None]",
+        "> 0.5) * 1.0",
+        "losses",
+    ),
+    "term 3 keeps the diagonal among what is off it": Break(
+        "losses/redundancy.py",
+        "valid & ~jnp.eye(len(c), dtype=bool)",
+        "valid",
+        "losses/test_terms.py",
+    ),
+    "term 3 lets text coordinates flip": Break(
+        "losses/redundancy.py",
+        "u * sign[None], 0)",
+        "u, 0)",
+        "losses/test_terms.py",
+    ),
+    "guesses forget the prior": Break(
+        "losses/pseudo.py",
+        "momentum * prior.average + (1 - momentum) * mean",
+        "(1 - momentum) * prior.average + momentum * mean",
+        "losses/test_pseudo.py",
+    ),
+    "guesses are not debiased": Break(
+        "losses/pseudo.py",
+        "average / (1 - momentum**updates)",
+        "average",
+        "losses/test_pseudo.py",
+    ),
+    "standard scores without epsilon": Break(
+        "stats.py",
+        "jax.lax.rsqrt(variance + EPSILON)",
+        "jax.lax.rsqrt(variance)",
+        "losses/test_terms.py",
+    ),
+    "means weigh devices alike": Break(
+        "stats.py",
+        "return total / global_count(weights, axis_name)",
+        "return parallel.pmean(jnp.tensordot(weights, x, axes=1) "
+        "/ global_count(weights, None), axis_name)",
+        "losses/test_devices.py -k full_batch",
+    ),
+    # Methods.
+    "VICReg counts covariances once": Break(
+        "objectives/vicreg.py", "2 * covariance", "covariance", "objectives"
+    ),
+    "InfoNCE leaves a clip's views among negatives": Break(
+        "objectives/infonce.py",
+        "positive = same_clip & ~same_view",
+        "positive = same_clip & same_view",
+        "objectives",
+    ),
+    "supervised labels are off by one": Break(
+        "objectives/supervised.py",
+        'x.embeddings.heads["classifier"], x.batch["label"]',
+        'x.embeddings.heads["classifier"], x.batch["label"] - 1',
+        "objectives",
+    ),
+    # Parallel training.
+    "a mean over devices is a sum": Break(
+        "parallel.py",
+        "return x if axis_name is None else jax.lax.pmean(x, axis_name)",
+        "return x if axis_name is None else jax.lax.psum(x, axis_name)",
+        "losses/test_devices.py -k full_batch",
+    ),
+    "the gradient is device 0's": Break(
+        "training/gradient.py",
+        "    return parallel.pmean(gradient, axis_name)\n",
+        "    return gradient\n",
+        "training/test_step.py -k any_number_of_devices",
+    ),
+    "clipping is dropped": Break(
+        "training/update.py",
+        "jax.tree.map(lambda g: g * factor, gradient)",
+        "gradient",
+        "training/test_update.py",
+    ),
+    "clipping in pieces uses a piece's norm": Break(
+        "training/gradient.py",
+        "parallel.psum(optax.tree.norm(gradient, squared=True), axis_name)",
+        "optax.tree.norm(gradient, squared=True)",
+        "training/test_layout.py",
+    ),
+    "biases decay": Break(
+        "training/optimizer.py",
+        'names = ("kernel",',
+        'names = ("kernel", "bias",',
+        "training/test_update.py",
+    ),
+    "the schedule ends at the peak": Break(
+        "training/optimizer.py",
+        "end_value=config.learning_rate * config.final_rate",
+        "end_value=config.learning_rate",
+        "training/test_update.py",
+    ),
+    "the average starts at full decay": Break(
+        "training/state.py",
+        "(1.0 + step) / (10.0 + step)",
+        "decay",
+        "training/test_update.py",
+    ),
+    "augmentation repeats in every step": Break(
+        "training/step.py",
+        'stream_key(state.key, "augment", state.step)',
+        'stream_key(state.key, "augment", 0)',
+        "training/test_update.py",
+    ),
+    "single views get their neighbour's prompts": Break(
+        "training/bank.py",
+        "bank[1 + view_ids]",
+        "bank[view_ids]",
+        "training/test_bank.py",
+    ),
+    "the last blocks are one more": Break(
+        "training/tuning.py",
+        "> towers[tower].depth - config.last_blocks",
+        ">= towers[tower].depth - config.last_blocks",
+        "training/test_tuning.py",
+    ),
+    "layer decay starts one block too high": Break(
+        "training/tuning.py",
+        "towers[tower].depth + 1 - towers",
+        "towers[tower].depth - towers",
+        "training/test_tuning.py",
+    ),
+    # Data.
+    "a resumed run skips a batch": Break(
+        "data/pipeline.py",
+        "first_step * batch_size + process",
+        "(first_step + 1) * batch_size + process",
+        "data/test_pipeline.py",
+    ),
+    "processes draw the same rows": Break(
+        "data/pipeline.py",
+        "rows = np.arange(process, batch_size, num_processes, dtype=np.int32)",
+        "rows = np.arange(local, dtype=np.int32)",
+        "data/test_pipeline.py",
+    ),
+    "a test subject leaks into training": Break(
+        "data/splits.py",
+        "return records[~in_test], records[in_test]",
+        "return records, records[in_test]",
+        "data/test_pipeline.py",
+    ),
+    "labels are in the dataset's order": Break(
+        "data/fields.py",
+        "return dataset.labels_over(classes)",
+        "return dataset.labels",
+        "data/test_pipeline.py",
+    ),
+    "an example's augmentation depends on its batch": Break(
+        "data/augment.py",
+        "jax.random.split(jax.random.fold_in(key, row))",
+        "jax.random.split(key)",
+        "data/test_augment.py",
+    ),
+    "rank pooling runs backwards": Break(
+        "mesh/dynamic.py",
+        "(2 * t - num_frames - 1) / t",
+        "(num_frames + 1 - 2 * t) / t",
+        "mesh/test_dynamic.py",
+    ),
+    "a camera looks from the other side": Break(
+        "mesh/cameras.py",
+        "yaw, pitch = np.deg2rad([yaw_deg, pitch_deg])",
+        "yaw, pitch = np.deg2rad([-yaw_deg, pitch_deg])",
+        "mesh/test_render.py",
+    ),
+    "normals point inwards": Break(
+        "mesh/raster.py",
+        "normals[corner, 2] += nz",
+        "normals[corner, 2] -= nz",
+        "mesh/test_render.py",
+    ),
+    # Models.
+    "attention is not scaled": Break(
+        "models/transformer.py",
+        "scores = scores * query.shape[-1] ** -0.5",
+        "scores = scores * 1.0",
+        "models/test_models.py models/test_pretrained.py",
+    ),
+    "text looks at padding": Break(
+        "models/text.py",
+        "mask = mask & real[:, None, None, :]",
+        "mask = mask | real[:, None, None, :]",
+        "models/test_models.py -k padding",
+    ),
+    "fusion weighs features and not views": Break(
+        "models/heads.py",
+        "weights = nn.softmax(score(nn.tanh(hidden)), axis=1)",
+        "weights = nn.softmax(score(nn.tanh(hidden)), axis=2)",
+        "models/test_models.py",
+    ),
+    "frames are summed": Break(
+        "models/heads.py",
+        "(nn.softmax(scores, axis=1) * features)",
+        "(nn.softmax(scores, axis=3) * features)",
+        "models/test_models.py",
+    ),
+    "kept patches keep the first positions": Break(
+        "models/vit.py",
+        "x = x + position[None, extra:]\n"
+        "        if kept is not None:\n"
+        "            x = jnp.take_along_axis(x, kept[:, :, None], axis=1)",
+        "if kept is not None:\n"
+        "            x = jnp.take_along_axis(x, kept[:, :, None], axis=1)\n"
+        "        x = x + position[None, extra : extra + x.shape[1]]",
+        "models/test_models.py -k kept",
+    ),
+    "prototypes are not normalised": Break(
+        "models/encoder.py",
+        "return normalize(means).reshape(*shape, -1)",
+        "return means.reshape(*shape, -1)",
+        "models/test_models.py -k assembled",
+    ),
+    # Evaluation and runs.
+    "neighbours are the farthest": Break(
+        "evaluation/neighbours.py",
+        "np.argpartition(-similarity,",
+        "np.argpartition(similarity,",
+        "evaluation/test_probes.py",
+    ),
+    "components are fitted on test people": Break(
+        "evaluation/pixels.py",
+        "pca.fit(pixels[fit])",
+        "pca.fit(pixels)",
+        "evaluation/test_probes.py",
+    ),
+    "recall of classes that there are": Break(
+        "evaluation/metrics.py",
+        "return float(recall.mean())",
+        "return float(recall[matrix.sum(axis=1) > 0].mean())",
+        "evaluation/test_metrics.py",
+    ),
+    "a run is judged on people whose labels it saw": Break(
+        "evaluation/run.py",
+        "    if labelled:\n",
+        "    if False:\n",
+        "evaluation/test_evaluate.py",
+    ),
+    "another fold may continue a run": Break(
+        "training/run_info.py",
+        'free = {"data.dir",',
+        'free = {"data.fold", "text_source", "data.dir",',
+        "training/test_resume.py -k another_run",
+    ),
+    "the oldest checkpoint is the newest": Break(
+        "training/checkpoints.py",
+        "        damaged = []\n"
+        "        for step in sorted(self._manager.all_steps(), reverse=True):",
+        "        damaged = []\n        for step in sorted(self._manager.all_steps()):",
+        "training/test_resume.py -k checkpoint",
+    ),
+    "old runs miss a key": Break(
+        "training/versions.py",
+        '    "objective.name": "smile",  # there was no other method\n',
+        "",
+        "training/test_old_runs.py",
+    ),
+    "ranges are not checked": Break(
+        "config/validate.py",
+        "elif low is not None and not low <= value",
+        "elif low is None and not low <= value",
+        "test_config.py",
+    ),
+    "validation people are trained on": Break(
+        "training/plan.py",
+        "    pretrain, _ = split_records(subjects, pretrain, folds, held_out)\n",
+        "",
+        "training/test_plan.py",
+    ),
+    "a heads' file is exported": Break(
+        "inference/export.py",
+        'if k.split("/")[0] in PARTS}',
+        "}",
+        "training/test_starts.py -k exact",
+    ),
+}
+
+
+def try_break(name: str) -> tuple[str, bool, float, str]:
+    """Makes a break in a copy; returns its name, whether it is caught, seconds, how."""
+    b = BREAKS[name]
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        tree = pathlib.Path(folder)
+        for part in ("smile_jax", "experiments", "tfds_builders", "tests", "docs"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / part, tree / part, ignore=ignored)
+        for file in ("setup.cfg", "pyproject.toml", "README.md", "Makefile"):
+            shutil.copy(ROOT / file, tree / file)
+        path = tree / "smile_jax" / b.path
+        path.write_text(broken(path.read_text(), b))
+        words = b.tests.split()
+        tests = [
+            f"tests/{word}" if "/" in word or "." in word else word for word in words
+        ]
+        if "-k" not in words:
+            tests = [f"tests/{word}" for word in words]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *tests],
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    failed = [x for x in done.stdout.splitlines() if x.startswith(("FAILED", "ERROR"))]
+    how = failed[0].split(" - ")[0] if failed else ""
+    return (
+        name,
+        done.returncode == 1 and bool(failed),
+        time.perf_counter() - started,
+        how,
+    )
+
+
+def broken(text: str, b: Break) -> str:
+    """The file with the mistake in it."""
+    assert text.count(b.old) == 1, f"{b.path}: {b.old!r} is there {text.count(b.old)} x"
+    return text.replace(b.old, b.new)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="of breaks; all by default")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    missed = 0
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for name, caught, seconds, how in pool.map(
+            try_break, options.names or list(BREAKS)
+        ):
+            missed += not caught
+            word = "caught" if caught else "MISSED"
+            print(f"| {name} | {word} | {seconds:.0f} s | {how} |", flush=True)
+    sys.exit(f"{missed} missed" if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
