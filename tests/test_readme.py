@@ -5,6 +5,7 @@ import re
 import textwrap
 
 import numpy as np
+import pytest
 
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource

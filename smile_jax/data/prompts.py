@@ -172,13 +172,23 @@ def plain_prompts(texts: Sequence[str]) -> Prompts:
     )
 
 
-@functools.cache
 def read_prompt_file(path: pathlib.Path) -> PromptBook:
     """Reads and checks a prompt file (`smile_jax/data/prompts.yaml` shows the shape).
 
     Raises:
       PromptError: naming the file, the key and what was expected.
     """
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
+    return _read_prompt_file(path, changed)
+
+
+@functools.cache
+def _read_prompt_file(path: pathlib.Path, changed: int) -> PromptBook:
+    """A file that has not changed is read once."""
+    del changed
     try:
         content = yaml.load(path.read_text(), _NoDuplicates)
     except OSError as error:

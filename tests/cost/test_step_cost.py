@@ -52,7 +52,7 @@ def test_no_estimate_of_what_xla_counts_once(monkeypatch):
     kind = jax.devices()[0].device_kind
     monkeypatch.setitem(CHIPS, kind, Chip(1e12, 1e12, 1e11, 1e10))
     for scan in (False, True):
-        keys = {"model.vision.depth": 3, "model.vision.scan": scan}
+        keys = {"model.vision.depth": 2, "model.vision.scan": scan}
         config = shrunk_config(pathlib.Path("none"), **keys)
         plan = plan_without_data(config, image_size=16)
         cost = compile_step(config, plan, "local:1")

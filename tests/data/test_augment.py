@@ -1,6 +1,7 @@
 """Augmentation: what it changes, what it must not, and who draws what."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -33,10 +34,11 @@ def images(rng):
 
 def augment(images, config, rows=None, key=0, views=2, inputs=CHANNELS):
     rows = jnp.arange(len(images)) if rows is None else rows
-    return augment_clips(
-        images, rows, jax.random.PRNGKey(key), config,
+    run = functools.partial(
+        augment_clips,
         channels=CHANNELS, inputs=inputs, num_views=views, mean=MEAN, std=STD,
     )  # fmt: skip
+    return jax.jit(run, static_argnums=3)(images, rows, jax.random.PRNGKey(key), config)
 
 
 def test_switched_off_it_only_chooses_views(images):

@@ -40,7 +40,9 @@ SMALL = {"patch_size": 8, "width": 16, "depth": 2, "heads": 2, "mlp_width": 32}
 
 
 def run(module, *inputs, **options):
-    return module.init_with_output(jax.random.PRNGKey(0), *inputs, **options)
+    """Output and variables, as one program: step by step each operation compiles."""
+    init = functools.partial(module.init_with_output, **options)
+    return jax.jit(init)(jax.random.PRNGKey(0), *inputs)
 
 
 @pytest.mark.parametrize("stem", ["patch", "conv"])
@@ -52,7 +54,7 @@ def test_vision_tower(rng, stem, pool, dtype):
     out, variables = run(tower, images)
     assert out.shape == (3, 16) and out.dtype == dtype
     assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))
-    swapped = tower.apply(variables, images[::-1])
+    swapped = jax.jit(tower.apply)(variables, images[::-1])
     tolerance = 1e-5 if dtype == "float32" else 0.1
     np.testing.assert_allclose(
         swapped.astype(jnp.float32)[::-1], out.astype(jnp.float32), atol=tolerance
@@ -65,8 +67,16 @@ def with_trunk(change, params):
     return {"params": params["params"] | {"transformer": trunk}}
 
 
-@pytest.mark.parametrize("scan", [False, True])
-@pytest.mark.parametrize("remat", ["none", "cheap", "full"])
+@pytest.mark.parametrize(
+    "remat, scan",
+    [
+        ("cheap", False),
+        ("full", True),
+        pytest.param("none", True, marks=pytest.mark.slow),
+        pytest.param("full", False, marks=pytest.mark.slow),
+        pytest.param("cheap", True, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(
     "dtype, tolerance",
     [("float32", 1e-4), pytest.param("bfloat16", 0.05, marks=pytest.mark.slow)],
@@ -77,7 +87,9 @@ def test_how_it_is_computed_changes_nothing(rng, remat, scan, dtype, tolerance):
     sizes = SMALL | {"depth": 3, "lora_rank": 2, "dtype": dtype}
     plain = VisionTower(VisionConfig(**sizes))
     other = VisionTower(VisionConfig(**sizes, remat=remat))
-    params, theirs = (m.init(jax.random.PRNGKey(0), images) for m in (plain, other))
+    params, theirs = (
+        jax.jit(m.init)(jax.random.PRNGKey(0), images) for m in (plain, other)
+    )
     jax.tree.map(np.testing.assert_array_equal, params, theirs)
     theirs = with_trunk(stack_blocks, params) if scan else params
     ours, others = (
@@ -126,7 +138,15 @@ def test_attention_is_jax_own(rng, dtype, tolerance, masked):
     )
 
 
-@pytest.mark.parametrize("depth, scan", [(1, False), (3, False), (1, True), (3, True)])
+@pytest.mark.parametrize(
+    "depth, scan",
+    [
+        (3, True),
+        pytest.param(1, False, marks=pytest.mark.slow),
+        pytest.param(3, False, marks=pytest.mark.slow),
+        pytest.param(1, True, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_what_only_the_first_token_needs(rng, depth, scan, norm_first):
     """The last block leaves out the rest: same parameters, result and gradient."""
@@ -135,14 +155,14 @@ def test_what_only_the_first_token_needs(rng, depth, scan, norm_first):
     whole, first = Transformer(config), Transformer(config, first_only=True)
     x = jnp.array(rng.normal(size=(2, 5, 8)), jnp.float32)
     mask = jnp.ones((2, 1, 5, 5), bool).at[1, :, :, 3:].set(False)
-    params = whole.init(jax.random.PRNGKey(0), x)
+    params = jax.jit(whole.init)(jax.random.PRNGKey(0), x)
     if scan:
         params = {"params": stack_blocks(params["params"])}
-    assert first.apply(params, x, mask).shape == (2, 1, 8)
+    assert jax.jit(first.apply)(params, x, mask).shape == (2, 1, 8)
     ours, theirs = (
-        jax.value_and_grad(lambda p, m=m: (m.apply(p, x, mask)[:, 0] ** 3).sum())(
-            params
-        )
+        jax.jit(
+            jax.value_and_grad(lambda p, m=m: (m.apply(p, x, mask)[:, 0] ** 3).sum())
+        )(params)
         for m in (first, whole)
     )
     jax.tree.map(
@@ -158,7 +178,7 @@ def test_a_scanned_tower_is_one_block_to_the_compiler(rng):
     def operations(depth, scan):
         sizes = SMALL | {"depth": depth}
         tower = VisionTower(VisionConfig(**sizes))
-        params = tower.init(jax.random.PRNGKey(0), images)
+        params = jax.jit(tower.init)(jax.random.PRNGKey(0), images)
         params = with_trunk(stack_blocks, params) if scan else params
         return jax.jit(tower.apply).lower(params, images).as_text().count("dot_general")
 
@@ -166,15 +186,20 @@ def test_a_scanned_tower_is_one_block_to_the_compiler(rng):
     assert operations(8, scan=False) > 3 * operations(2, scan=False)
 
 
-@pytest.mark.parametrize("pool", ["class", "mean", "attention"])
+@pytest.mark.parametrize(
+    "pool", ["class", "mean", pytest.param("attention", marks=pytest.mark.slow)]
+)
 def test_only_kept_patches_count(rng, pool):
     images = jnp.array(rng.normal(size=(2, 16, 16, 3)), jnp.float32)
     tower = VisionTower(VisionConfig(**SMALL, pool=pool))
-    params = tower.init(jax.random.PRNGKey(0), images)
-    everything = tower.apply(params, images, jnp.tile(jnp.arange(4), (2, 1)))
-    np.testing.assert_allclose(everything, tower.apply(params, images), atol=1e-5)
+    params = jax.jit(tower.init)(jax.random.PRNGKey(0), images)
+    everything = jax.jit(tower.apply)(params, images, jnp.tile(jnp.arange(4), (2, 1)))
+    np.testing.assert_allclose(
+        everything, jax.jit(tower.apply)(params, images), atol=1e-5
+    )
     kept = jnp.array([[0, 3], [1, 2]])
-    gradient = jax.grad(lambda x: (tower.apply(params, x, kept) ** 3).sum())(images)
+    power = jax.jit(lambda x: (tower.apply(params, x, kept) ** 3).sum())
+    gradient = jax.grad(power)(images)
     seen = np.abs(gradient).max(axis=-1).reshape(2, 2, 8, 2, 8).max(axis=(2, 4)) > 0
     np.testing.assert_array_equal(
         seen, [[[True, False], [False, True]], [[False, True], [True, False]]]
@@ -185,8 +210,9 @@ def test_every_patch_and_pixel_counts(rng):
     images = jnp.array(rng.normal(size=(1, 16, 16, 2)), jnp.float32)
     for stem in ("patch", "conv"):
         tower = VisionTower(VisionConfig(**SMALL, stem=stem))
-        params = tower.init(jax.random.PRNGKey(0), images)
-        g = jax.grad(lambda x, t=tower, p=params: (t.apply(p, x) ** 3).sum())(images)
+        params = jax.jit(tower.init)(jax.random.PRNGKey(0), images)
+        power = jax.jit(lambda x, t=tower, p=params: (t.apply(p, x) ** 3).sum())
+        g = jax.grad(power)(images)
         assert (np.abs(g).max(axis=-1) > 0).all()
 
 
@@ -205,9 +231,11 @@ def test_text_tower_ignores_padding():
     text = ["a happy face", "a sad face, eyes down"]
     out, variables = run(tower, jnp.asarray(long(text)))
     np.testing.assert_allclose(
-        tower.apply(variables, jnp.asarray(short(text))), out, atol=1e-5
+        jax.jit(tower.apply)(variables, jnp.asarray(short(text))), out, atol=1e-5
     )
-    other = tower.apply(variables, jnp.asarray(long(["a happy nose", "a sad face"])))
+    other = jax.jit(tower.apply)(
+        variables, jnp.asarray(long(["a happy nose", "a sad face"]))
+    )
     assert np.abs(other - out).max() > 0.01
 
 
@@ -232,9 +260,11 @@ def test_fusion_starts_as_the_mean_and_learns_views(rng):
     np.testing.assert_allclose(out, features.mean(axis=1), atol=1e-6)
     score = variables["params"]["score"]
     score["kernel"] = score["kernel"] + 1.0
-    moved = fusion.apply(variables, features, ids)
+    moved = jax.jit(fusion.apply)(variables, features, ids)
     assert np.abs(moved - out).max() > 1e-3
-    assert np.abs(moved - fusion.apply(variables, features, ids + 2)).max() > 1e-3
+    assert (
+        np.abs(moved - jax.jit(fusion.apply)(variables, features, ids + 2)).max() > 1e-3
+    )
 
 
 @pytest.mark.parametrize("kind", ["mean", "attention"])
@@ -246,10 +276,17 @@ def test_temporal_pooling_starts_as_the_mean_of_frames(rng, kind):
     if kind == "attention":
         query = variables["params"]["query"]
         query["kernel"] = query["kernel"] + 1.0
-        assert np.abs(pool.apply(variables, features) - out).max() > 1e-3
+        assert np.abs(jax.jit(pool.apply)(variables, features) - out).max() > 1e-3
 
 
-@pytest.mark.parametrize("redundancy", ["whitened", "private", "literal"])
+@pytest.mark.parametrize(
+    "redundancy",
+    [
+        "whitened",
+        pytest.param("private", marks=pytest.mark.slow),
+        pytest.param("literal", marks=pytest.mark.slow),
+    ],
+)
 def test_the_assembled_model(rng, redundancy):
     config = EncoderConfig(
         vision=VisionConfig(**SMALL),
@@ -283,6 +320,8 @@ def test_the_assembled_model(rng, redundancy):
     assert np.exp(variables["params"]["logit_scale"]) == pytest.approx(
         1 / 0.07, rel=1e-5
     )
-    plain = model.apply(variables, clips, ids, train=False)
+    plain = jax.jit(model.apply, static_argnames="train")(
+        variables, clips, ids, train=False
+    )
     assert not plain.heads
     np.testing.assert_allclose(plain.fused, out.fused, atol=1e-6)

@@ -11,7 +11,7 @@ import pytest
 from smile_jax.data.prompts import plain_prompts
 from smile_jax.evaluation.run import ProtocolError, evaluate
 from smile_jax.faces import load_face_model
-from smile_jax.inference.export import load_exported
+from smile_jax.inference.export import export, load_exported
 from smile_jax.inference.recognizer import Recognizer, mesh_paths
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj
@@ -256,6 +256,7 @@ def test_labels_seen_by_the_run_before_are_remembered(runs, tiny_dataset, tmp_pa
         evaluate(tmp_path / "run", "holdout")
 
 
+@pytest.mark.slow
 def test_guesses_of_a_run_without_text_are_refused(tiny_dataset, tmp_path):
     train_here(tiny_dataset, tmp_path, text_source="none", **{"train.steps": 1})
     config = shrunk_config(
@@ -364,10 +365,9 @@ def test_the_model_card_tells_the_facts(exported):
 
 def test_export_spares_other_folders(runs, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    done = run_module(
-        "smile_jax.export", f"--workdir={runs[0] / 'b'}", f"--out={tmp_path}"
-    )
-    assert done.returncode == 1 and "not empty; name a new folder" in done.stderr
+    workdir = runs[0] / "b"
+    with pytest.raises(ValueError, match="not empty; name a new folder"):
+        export(Recognizer.of_run(workdir), workdir, tmp_path)
 
 
 @pytest.fixture(scope="module")
