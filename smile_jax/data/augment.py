@@ -77,6 +77,8 @@ def augment_clips(
     available = images.shape[2]
 
     def one(clip: Array, row: Array) -> tuple[Array, Array]:
+        # The row in the global batch, not the place on the device: the same example is
+        # drawn alike however many devices there are.
         chooser, painter = jax.random.split(jax.random.fold_in(key, row))
         ids = jax.random.permutation(chooser, available)[:num_views]
         views = jnp.moveaxis(clip[:, ids], 1, 0)  # V T H W C
@@ -106,6 +108,7 @@ def draw_patches(
       patches: of an image, of which `kept` stay.
     """
 
+    # All frames of a view keep the same patches: motion is between frames, not masks.
     def one(row: Array) -> Array:
         keys = jax.random.split(jax.random.fold_in(key, row), views)
         order = jax.vmap(lambda k: jax.random.permutation(k, patches))(keys)
@@ -143,6 +146,8 @@ def _augment_view(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> Float[Array, "T H W D"]:
+    # Light before geometry, for it needs the normals where they are; noise after it,
+    # for resampling would smooth it; erasing last, on what the tower sees.
     keys = jax.random.split(key, 5)
     groups = _decode(images, channels)
     if "texture" in groups:
@@ -167,6 +172,7 @@ def _decode(images: Array, channels: Sequence[str]) -> dict[str, Array]:
     scaled = images.astype(jnp.float32) / 255
     groups = {name: scaled[..., s] for name, s in channel_slices(channels).items()}
     if "normals" in groups:
+        # Background is (0, 0, 0), which would decode to a normal of length 1.7.
         covered = groups["normals"].max(axis=-1, keepdims=True) > 0
         groups["n"] = jnp.where(
             covered, groups["normals"] * (255 / 127) - 127.5 / 127, 0
@@ -199,6 +205,7 @@ def _light(direction: Array, ambient: Array | float, specular: Array | float):
 def _random_light(key: Array, config: AugmentConfig):
     """A light drawn evenly over a cone around the camera axis."""
     turn, tilt, dim, gloss = jax.random.uniform(key, (4,))
+    # Even over the sphere's cap: z is uniform (Archimedes), an angle would not be.
     lowest = jnp.cos(jnp.deg2rad(config.light_angle_deg))
     z = 1 - tilt * (1 - lowest)
     side = jnp.sqrt(1 - z * z)
@@ -209,6 +216,7 @@ def _random_light(key: Array, config: AugmentConfig):
 
 def _intensity(x: Array, key: Array, config: AugmentConfig) -> Array:
     gain, bias = jax.random.uniform(key, (2,), minval=-1, maxval=1)
+    # A bias on the background would tell the tower where the face ends.
     covered = x.max(axis=-1, keepdims=True) > 0
     return jnp.where(covered, x * (1 + config.gain * gain) + config.bias * bias, 0)
 
@@ -219,6 +227,7 @@ def _zoom_and_shift(x: Array, key: Array, config: AugmentConfig) -> Array:
     factor = jnp.exp(config.scale * zoom)
 
     def resample(size: int, shift: Array) -> Array:
+        # About the image's centre, between the two middle pixels.
         target = jnp.arange(size) - (size - 1) / 2
         source = target / factor + (size - 1) / 2 + config.shift * size * shift
         return jnp.maximum(1 - jnp.abs(source[:, None] - jnp.arange(size)[None]), 0)

@@ -59,6 +59,7 @@ def pseudo_targets(
     weights = example_weights(logits, weights)
     log_p = jax.nn.log_softmax(logits)
     mean = global_mean(jnp.exp(log_p), weights, axis_name)
+    # The prior is of all devices' examples: it stays equal on all of them.
     updates = prior.updates + 1
     average = momentum * prior.average + (1 - momentum) * mean
     # In logarithms: sharp targets of unsure teachers would underflow to rows of zeros.
@@ -68,6 +69,8 @@ def pseudo_targets(
             share = global_mean(jax.nn.softmax(log_q), weights, axis_name)
             log_q += jnp.log(wanted / jnp.maximum(share, 1e-12))[None]
     elif wanted is not None:
+        # The average starts at 0; dividing by the weight so far undoes that (Adam does
+        # the same).
         debiased = average / (1 - momentum**updates)
         log_q += jnp.log(wanted / jnp.maximum(debiased, 1e-12))[None] / temperature
     q = jax.nn.softmax(log_q)

@@ -27,32 +27,14 @@ def clean(mesh: Mesh, name: str) -> Mesh:
       MeshError: no points or faces, face indices out of range, or more than
         5 % of the faces unusable.
     """
+    _check(mesh, name)
     vertices, faces = mesh.vertices, mesh.faces
-    if not len(vertices) or not len(faces):
-        raise MeshError(
-            f"{name}: empty mesh ({len(vertices)} points, {len(faces)} faces); "
-            "the file may be truncated, export it again"
-        )
-    if faces.min() < 0 or faces.max() >= len(vertices):
-        raise MeshError(
-            f"{name}: face index {faces.min() if faces.min() < 0 else faces.max()} is "
-            f"outside 0..{len(vertices) - 1}; the file is truncated or damaged"
-        )
-    corners = mesh.uv_faces
-    if (
-        corners is not None
-        and mesh.uv is not None
-        and not (corners.min() >= 0 and corners.max() < len(mesh.uv))
-    ):
-        raise MeshError(
-            f"{name}: texture index {corners.max()} is outside 0..{len(mesh.uv) - 1}; "
-            "the file is truncated or damaged"
-        )
     repairs = dict(mesh.repairs)
     finite = np.isfinite(vertices).all(axis=1)
     usable = finite[faces].all(axis=1)
     repairs["non-finite points removed"] = int((~finite).sum())
 
+    # Infinities compare equal, so all broken points become one, which is dropped.
     solid = vertices if finite.all() else np.where(finite[:, None], vertices, np.inf)
     first, merged = merge_points(np.ascontiguousarray(solid, np.float32))
     repairs["duplicate points merged"] = int(finite.sum() - finite[first].sum())
@@ -89,3 +71,29 @@ def clean(mesh: Mesh, name: str) -> Mesh:
         colors=None if mesh.colors is None else mesh.colors[kept],
         repairs={k: v for k, v in repairs.items() if v},
     )
+
+
+def _check(mesh: Mesh, name: str) -> None:
+    """Raises MeshError for what no repair can mend: nothing there, or indices that
+    lead nowhere."""
+    vertices, faces = mesh.vertices, mesh.faces
+    if not len(vertices) or not len(faces):
+        raise MeshError(
+            f"{name}: empty mesh ({len(vertices)} points, {len(faces)} faces); "
+            "the file may be truncated, export it again"
+        )
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise MeshError(
+            f"{name}: face index {faces.min() if faces.min() < 0 else faces.max()} is "
+            f"outside 0..{len(vertices) - 1}; the file is truncated or damaged"
+        )
+    corners = mesh.uv_faces
+    if (
+        corners is not None
+        and mesh.uv is not None
+        and not (corners.min() >= 0 and corners.max() < len(mesh.uv))
+    ):
+        raise MeshError(
+            f"{name}: texture index {corners.max()} is outside 0..{len(mesh.uv) - 1}; "
+            "the file is truncated or damaged"
+        )

@@ -156,6 +156,7 @@ def shade(
                 continue
             i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
             w1, w2 = w[r, c, 0], w[r, c, 1]
+            # Weights are linear on the screen; attributes are on the surface.
             if perspective:
                 w1 = w1 * nearness[i1] / best[r, c]
                 w2 = w2 * nearness[i2] / best[r, c]

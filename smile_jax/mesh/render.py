@@ -63,26 +63,15 @@ def render_views(
       >>> buffers["normals"].shape
       (3, 224, 224, 3)
     """
+    _check(yaws_deg, size, projection)
     views = len(yaws_deg)
-    if not 1 <= views <= MAX_VIEWS:
-        raise ValueError(f"yaws_deg must name 1 to {MAX_VIEWS} views, got {views}")
-    if size < 1:
-        raise ValueError(f"size must be a positive number of pixels, got {size}")
-    if projection not in ("orthographic", "perspective"):
-        raise ValueError(
-            f"projection must be 'orthographic' or 'perspective', got {projection!r}"
-        )
     framing = framing or frame_mesh(mesh)
     if texture is None and mesh.texture is not None and mesh.uv is not None:
         texture = read_image(mesh.texture)
     vertices = np.ascontiguousarray(mesh.vertices, np.float32)
     normals = raster.vertex_normals(vertices, mesh.faces.view(np.uint32))
     perspective = projection == "perspective"
-    image = np.empty((0, 0, 3), np.uint8)
-    uv, uv_faces = np.empty((0, 2), np.float32), np.empty((0, 3), np.int32)
-    if texture is not None and mesh.uv is not None and mesh.uv_faces is not None:
-        image, uv, uv_faces = texture, mesh.uv, mesh.uv_faces
-    colors = mesh.colors if mesh.colors is not None else np.empty((0, 3), np.float32)
+    image, uv, uv_faces, colors = _appearance(mesh, texture)
     # Unsigned indices spare the compiled loops numba's test for negative ones.
     faces, uv_faces = mesh.faces.view(np.uint32), uv_faces.view(np.uint32)
 
@@ -161,3 +150,28 @@ def read_image(path: str | pathlib.Path) -> np.ndarray:
         Image.DecompressionBombError,
     ) as error:
         raise MeshError(f"{path}: not a readable texture image ({error})") from error
+
+
+def _check(yaws_deg: Sequence[float], size: int, projection: str) -> None:
+    views = len(yaws_deg)
+    if not 1 <= views <= MAX_VIEWS:
+        raise ValueError(f"yaws_deg must name 1 to {MAX_VIEWS} views, got {views}")
+    if size < 1:
+        raise ValueError(f"size must be a positive number of pixels, got {size}")
+    if projection not in ("orthographic", "perspective"):
+        raise ValueError(
+            f"projection must be 'orthographic' or 'perspective', got {projection!r}"
+        )
+
+
+def _appearance(
+    mesh: Mesh, texture: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Texture image, its coordinates, faces over them, vertex colours; empty arrays in
+    place of what there is not, for compiled code takes arrays only."""
+    image = np.empty((0, 0, 3), np.uint8)
+    uv, uv_faces = np.empty((0, 2), np.float32), np.empty((0, 3), np.int32)
+    if texture is not None and mesh.uv is not None and mesh.uv_faces is not None:
+        image, uv, uv_faces = texture, mesh.uv, mesh.uv_faces
+    colors = mesh.colors if mesh.colors is not None else np.empty((0, 3), np.float32)
+    return image, uv, uv_faces, colors

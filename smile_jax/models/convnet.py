@@ -54,6 +54,7 @@ class ConvTower(nn.Module):
         c, dtype = self.config, jnp.dtype(self.config.dtype)
         x = images.astype(dtype)
         for i in range(c.depth):
+            # Half the side and twice the channels: each layer costs the same.
             channels = c.width // 2 ** (c.depth - 1 - i)
             x = nn.Conv(channels, (3, 3), (2, 2), dtype=dtype, name=f"conv_{i}")(x)
             x = ACTIVATIONS[c.activation](

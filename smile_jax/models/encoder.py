@@ -133,6 +133,7 @@ class Encoder(nn.Module):
         if kept is not None:
             kept = jnp.repeat(kept[:, None], frames, axis=1)
             kept = kept.reshape(-1, kept.shape[-1])
+        # Frames and views are one long batch to the tower: it knows single images.
         x = self.vision(clips.reshape(-1, *clips.shape[3:]), kept)
         x = x.astype(jnp.float32).reshape(batch, frames, views, -1)
         return self.temporal(x)
@@ -151,6 +152,7 @@ class Encoder(nn.Module):
           view_ids: which of the dataset's views each one is.
           train: also apply the heads, which may look at the whole batch.
         """
+        # Fusion before projection: the fused feature is what probes see.
         fused = self.fusion(features, view_ids)
         aligned = features.shape[-1] // (2 if self.config.private else 1)
         embeddings = Embeddings(
@@ -193,6 +195,7 @@ def prototypes(
 ) -> Float[Array, "G K E"]:
     """Normalised means of each class's prompts, as in zero-shot CLIP (Radford et al.,
     2021). `owners` are group times K plus class; shape is (G, K)."""
+    # A matrix of shares, known when the step is traced: means become one product.
     members = np.zeros((shape[0] * shape[1], len(owners)), np.float32)
     members[owners, np.arange(len(owners))] = 1
     means = jnp.asarray(members / members.sum(axis=1, keepdims=True)) @ embedded

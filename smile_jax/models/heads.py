@@ -48,6 +48,7 @@ class TemporalPool(nn.Module):
         self,
         features: Float[Array, "B T V F"],
     ) -> Float[Array, "B V F"]:
+        # Equal scores are the mean: one code path for both kinds.
         scores = jnp.zeros((*features.shape[:3], 1), features.dtype)
         if self.kind == "attention":
             hidden = nn.tanh(nn.Dense(features.shape[-1], name="hidden")(features))
@@ -74,6 +75,8 @@ class ViewFusion(nn.Module):
         embed = nn.Embed(self.num_views, width, name="view_embedding")
         hidden = nn.Dense(width, name="hidden")(features + embed(view_ids))
         score = nn.Dense(1, kernel_init=nn.initializers.zeros, name="score")
+        # Over views: some show more of a face than others, and which view it is says
+        # what to expect of it.
         weights = nn.softmax(score(nn.tanh(hidden)), axis=1)
         return (weights * features).sum(axis=1)
 
@@ -96,6 +99,8 @@ class Projector(nn.Module):
         x = features
         for i in range(2):
             x = nn.Dense(self.width, use_bias=False, name=f"linear_{i}")(x)
+            # Per view, for views differ in what they show; over all devices, or the
+            # loss would depend on how many there are.
             x = standardize(x, axis_name=self.axis_name)
             scale = self.param(f"scale_{i}", nn.initializers.ones, (self.width,))
             bias = self.param(f"bias_{i}", nn.initializers.zeros, (self.width,))

@@ -80,6 +80,7 @@ class TextTower(nn.Module):
             x = x + types[None, :1]
         if c.token_norm:
             x = layer_norm(c, "norm_tokens")(x)
+        # True where a token may look. Prompts are short, so the mask is cheap.
         mask = jnp.ones((1, 1, length, length), bool)
         if c.causal:
             mask = jnp.tril(mask)
@@ -105,6 +106,7 @@ class TextTower(nn.Module):
             weights = real[..., None] / real.sum(axis=1)[:, None, None]
             return (x * weights).sum(axis=1)
         if c.pool == "eos":
+            # OpenAI's first configs name a wrong id; the end token has the highest.
             ends = tokens if c.eos_id < 0 else tokens == c.eos_id
             return jnp.take_along_axis(x, ends.argmax(axis=1)[:, None, None], axis=1)[
                 :, 0

@@ -152,6 +152,8 @@ def attend(
     two thirds of the time so (docs/performance.md). Softmax is in float32."""
     q, k, v = (x.swapaxes(1, 2) for x in (query, key, value))
     scores = jnp.einsum("bnqh,bnlh->bnql", q, k, preferred_element_type=jnp.float32)
+    # Softmax in float32 whatever the tower's dtype: bfloat16 has three digits, and long
+    # rows of small shares would not sum to 1.
     scores = scores * query.shape[-1] ** -0.5
     if mask is not None:
         scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
@@ -185,6 +187,7 @@ class Block(nn.Module):
         norm_1, norm_2 = layer_norm(c, "norm_1"), layer_norm(c, "norm_2")
         y = norm_1(x) if c.norm_first else x
         asking = y
+        # Only the class token asks, but it asks all: keys and values stay whole.
         if self.first_only:
             x, asking = (a.reshape(batch, length, width)[:, 0] for a in (x, y))
             mask = None if mask is None else mask[:, :, :1]
@@ -227,6 +230,8 @@ class Transformer(nn.Module):
         c = self.config
         keep, last = REMAT[c.remat], c.depth - 1
         block = nn.remat(Block, policy=keep) if keep else Block
+        # The parameters decide, not the config: a stacked state and a plain one are
+        # both good, so that checkpoints and evaluation need no stacking.
         if STACKED in self.variables.get("params", ()):
             x = self._loop(x, mask)
         else:

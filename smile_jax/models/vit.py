@@ -91,6 +91,7 @@ class VisionTower(nn.Module):
             token = self.param("class_token", normal, (c.width,)).astype(dtype)
         position = self.param("position", normal, (x.shape[1] + extra, c.width))
         position = position.astype(dtype)
+        # Positions before patches are dropped: those that stay know where they were.
         x = x + position[None, extra:]
         if kept is not None:
             x = jnp.take_along_axis(x, kept[:, :, None], axis=1)
@@ -102,6 +103,7 @@ class VisionTower(nn.Module):
         if c.pre_norm:
             x = layer_norm(c, "norm_pre")(x)
         x = Transformer(c, c.pool == "class", name="transformer")(x)
+        # CLIP norms the class token that it took, SigLIP all tokens before pooling.
         norm_post = layer_norm(c, "norm_post")
         if c.pool == "attention":
             return _AttentionPool(c, name="pool")(norm_post(x))
@@ -120,6 +122,7 @@ class _AttentionPool(nn.Module):
         probe = self.param("probe", nn.initializers.lecun_normal(), (1, width))
         q = dense(c, width, "query")(jnp.asarray(probe, x.dtype))
         q = jnp.broadcast_to(q[None], (batch, 1, width))
+        # Tokens as rows of one matrix, as in `transformer.Block`.
         rows = x.reshape(-1, width)
         k, v = (dense(c, width, name)(rows) for name in ("key", "value"))
         pooled = attend(
@@ -160,6 +163,8 @@ class _ConvStem(nn.Module):
             raise ValueError(
                 f"the conv stem needs a patch_size of 8, 16, ..., got {c.patch_size}"
             )
+        # 4 x 4 patches as a product: a convolution of so few channels would leave most
+        # of a matrix unit idle.
         patches, grid = _patches(images, 4)
         features = c.width // 2**layers
         x = nn.Dense(features, dtype=dtype, name="patch")(patches)

@@ -39,10 +39,12 @@ class InfoNce(Objective):
         logits = jnp.einsum("bvd,cwd->bvcw", z, everyone) / self.temperature
         same_clip = (own[:, None] == clip[None])[:, None, :, None]
         same_view = jnp.eye(views, dtype=bool)[None, :, None, :]
+        # A view is neither its own positive nor its own negative.
         logits = jnp.where(same_clip & same_view, -jnp.inf, logits)
         log_p = jax.nn.log_softmax(logits.reshape(batch, views, -1))
         log_p = log_p.reshape(logits.shape)
         positive = same_clip & ~same_view
+        # `where` and not a product: log p of the view itself is -inf.
         each = -jnp.where(positive, log_p, 0).sum(axis=(1, 2, 3))
         each = each / (views * (views - 1))
         loss = global_mean(each, example_weights(z, None), axis_name)

@@ -47,6 +47,7 @@ class Smile(Objective):
         return found
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
+        # `if` on settings and not on values: the branches are gone once this is traced.
         terms = {}
         if self.decorrelation:
             terms["decorrelation"] = Term(
@@ -58,6 +59,7 @@ class Smile(Objective):
                     axis_name=axis_name,
                 ),
             )
+        # Without text there is nothing to align with and nothing to be redundant to.
         if x.bank is None:
             return terms
         if self.alignment:

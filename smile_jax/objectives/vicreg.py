@@ -61,9 +61,11 @@ def _spread(
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Mean hinge of deviations, and squared off-diagonal covariances over D."""
     every = example_weights(z, None)
+    # Unbiased, as in the paper: one degree of freedom went into the mean.
     free = global_count(every, axis_name) - 1
     centred = z - global_mean(z, every, axis_name)[None]
     c = cross_correlation(centred, centred, free, axis_name)
     variances = jnp.diagonal(c)
+    # Epsilon inside the root: a collapsed dimension must still be pushed apart.
     hinge = jax.nn.relu(1 - jnp.sqrt(variances + 1e-4)).mean()
     return hinge, ((c**2).sum() - (variances**2).sum()) / len(c)

@@ -47,6 +47,7 @@ def norms(
     Args:
       gradient: from `mean_over_devices`, as are the others.
     """
+    # By module, for one number says that something is wrong and not where.
     squares = {
         name: optax.tree.norm(part, squared=True) for name, part in gradient.items()
     }
@@ -70,6 +71,7 @@ def term_norms(
     It costs a backward pass a term: the towers' activations are shared, but what is
     summed on the way down is not.
     """
+    # One forward pass for all terms; each seed of 1 pulls one of them back.
     values, pull_back = jax.vjp(weighted_terms, trained)
     found = {}
     for name in values:
@@ -95,6 +97,7 @@ def check_replicas(state: Any, *, in_pieces: bool) -> None:
         state = state.replace(optimizer=None)
     leaves = jax.tree_util.tree_leaves_with_path(state)
     for path, leaf in leaves:
+        # Bytes, not values: NaN differs from itself, and rounding is a difference too.
         copies = [np.asarray(shard.data) for shard in leaf.addressable_shards]
         for device, copy in enumerate(copies):
             if copy.tobytes() != copies[0].tobytes():
@@ -105,6 +108,7 @@ def check_replicas(state: Any, *, in_pieces: bool) -> None:
                     "(docs/debugging.md)"
                 )
     if jax.process_count() > 1:
+        # Locally all copies are equal by now, so one checksum a process is enough.
         ours = np.array([_checksum(leaf) for _, leaf in leaves], np.uint32)
         everyone = multihost_utils.process_allgather(ours)
         wrong = np.flatnonzero((everyone != everyone[:1]).any(axis=0))

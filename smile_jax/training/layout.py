@@ -51,6 +51,7 @@ class StateLayout:
 
     def put(self, state: TrainState) -> TrainState:
         """The state on all devices, as the step takes it."""
+        # Stacked first, then cut: pieces are of what the step holds.
         state = stack_towers(state, self._stacked)
         if self.axes is None:
             return parallel.put_state(state)
@@ -67,6 +68,7 @@ class StateLayout:
 
     def fetch(self, state: TrainState) -> TrainState:
         """The state on the host. All processes must call it."""
+        # A collective where moments are in pieces, so no process may leave it out.
         if self.axes is None:
             return _unstack_towers(jax.device_get(state))
         moments = jax.tree.map(
@@ -114,6 +116,8 @@ def stack_factors(factors: Any, params: Any, towers: Collection[str]) -> Any:
         first = stacked.flat[0]
         return float(first) if (stacked == first).all() else np.float32(stacked)
 
+    # One number a parameter becomes an array of ones' shape, so that it stacks as they
+    # do; where all blocks agree it is one number again, which pieces can use too.
     full = jax.tree.map(lambda f, p: np.full((1,) * np.ndim(p), f), factors, params)
     return jax.tree.map(simplest, stack_towers(full, towers))
 

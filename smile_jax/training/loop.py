@@ -92,6 +92,7 @@ def _loop(
     stop.begin(first)
     layout = make_layout(config, state)
     compiled = parallel.pmap_step(step_function, state_axes=layout.axes)
+    # The copy on the host is what a run without steps left returns.
     on_host, state = state, layout.put(state)
     batches = parallel.prefetch(
         train_batches(
@@ -113,8 +114,11 @@ def _loop(
     profile = Profile(config.train.profile, workdir)
     for step in range(first + 1, last + 1):
         profile.before(step)
+        # Everything up to here is asynchronous: this waits for input, not for devices.
         batch = next(batches)
         log.got_batch()
+        # The first step may transfer constants; later ones must not, or something is
+        # copied from the host in every step without anybody noticing.
         if step == first + 1:
             state, metrics = _first_step(compiled, state, batch, lead)
             log.restart_clock(step)

@@ -21,6 +21,7 @@ class OptimizerConfig:
 
 def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
     """Linear warm-up, then cosine decay to `final_rate` of the peak."""
+    # The schedule is of the whole run: one that stops early and goes on follows it.
     return optax.warmup_cosine_decay_schedule(
         init_value=0.0,
         peak_value=config.learning_rate,
@@ -43,6 +44,8 @@ def make_optimizer(
       steps: of the schedule.
       factors: tree of the trained parameters' factors on the learning rate.
     """
+    # Factors come last: AdamW's step is of unit length whatever the gradient's, so a
+    # factor before it would change nothing.
     return optax.chain(
         optax.adamw(
             make_schedule(config, steps),

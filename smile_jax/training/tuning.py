@@ -51,6 +51,7 @@ def _trains(name: str, config: TuneConfig, towers: Mapping[str, TowerConfig]) ->
     tower, *path = name.split("/")
     if tower == "logit_bias":  # a softmax does not see it
         return False
+    # Whatever is no tower is new here: fusion, pooling, heads have nothing to keep.
     if tower not in towers:
         return True
     regime = config.vision if tower == "vision" else config.text
