@@ -217,22 +217,27 @@ def _curves(workdir: pathlib.Path) -> Figure | None:
     if not path.is_file() or not path.read_text():  # a folder of folds
         return None
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    panels = {
-        "loss terms": [k for k in rows[0] if k.endswith("/loss")],
-        "accuracy, confidence": ["alignment/accuracy", "alignment/confidence"],
-        "off-diagonal ratio": ["decorrelation/offdiag_ratio"],
-        "effective rank": ["decorrelation/effective_rank"],
-        "images/s": ["images_per_second"],
+    # By the metrics' names, whatever terms the method has.
+    kinds = {
+        "loss terms": ("/loss",),
+        "accuracy, confidence": ("/accuracy", "/confidence"),
+        "off-diagonal ratio": ("/offdiag_ratio",),
+        "effective rank": ("/effective_rank",),
+        "images/s": ("images_per_second",),
     }
+    panels = {
+        title: [name for name in rows[-1] if name.endswith(ends)]
+        for title, ends in kinds.items()
+    }
+    panels["people held out"] = [n for n in rows[-1] if n.startswith("validation/")]
+    panels = {title: names for title, names in panels.items() if names}
     figure = Figure(figsize=(11, 2.5))
     for i, (title, names) in enumerate(panels.items()):
         axis = figure.add_subplot(1, len(panels), i + 1)
         for name in names:
-            if name in rows[0]:
-                label = name.split("/")[0 if name.endswith("/loss") else -1]
-                axis.plot(
-                    [r["step"] for r in rows], [r[name] for r in rows], label=label
-                )
+            label = name.split("/")[0 if name.endswith("/loss") else -1]
+            found = [(row["step"], row[name]) for row in rows if name in row]
+            axis.plot(*zip(*found, strict=True), label=label)
         if len(names) > 1:
             axis.legend(frameon=False, fontsize=7)
         axis.set_title(title)

@@ -77,6 +77,15 @@ class Objective:
         """`x.extra` after this batch, equal on all devices; it gets no gradient."""
         return x.extra
 
+    def summary(self, batch: int, views: int) -> str:
+        """Words for the first lines of a run: how it computes what it computes.
+
+        Args:
+          batch: global B.
+          views: V.
+        """
+        return ""
+
     def problems(self, source: TextSource) -> list[str]:
         """Lists what is wrong with its settings, each a line that names the key."""
         if source.has_text and not self.uses_text:

@@ -8,7 +8,11 @@ import functools
 from typing import ClassVar, Literal
 
 from smile_jax.losses.alignment import vision_language_alignment
-from smile_jax.losses.decorrelation import Form, multiview_decorrelation
+from smile_jax.losses.decorrelation import (
+    Form,
+    cheaper_form,
+    multiview_decorrelation,
+)
 from smile_jax.losses.pairs import paired_alignment
 from smile_jax.losses.redundancy import Mode, cross_modal_redundancy
 from smile_jax.models.heads import Head, linear, projector
@@ -102,6 +106,20 @@ class Smile(Objective):
                 axis_name=axis_name,
             ),
         )
+
+    def summary(self, batch: int, views: int) -> str:
+        if not self.decorrelation:
+            return ""
+        dims, pairs = self.projector_dim, views * (views - 1) // 2
+        words = {
+            "gram": f"{views} Gram matrices of {batch} x {batch}",
+            "full": f"{pairs} correlation matrices of {dims} x {dims}",
+        }
+        if self.form != "auto":
+            return f"term 1 by {words[self.form]}, as loss.form says"
+        cheaper = cheaper_form(batch, views, dims)
+        (other,) = words.keys() - {cheaper}
+        return f"term 1 by {words[cheaper]}: cheaper than {words[other]}"
 
     def problems(self, source: TextSource) -> list[str]:
         problems = super().problems(source)

@@ -43,6 +43,17 @@ class TextSource:
             return None
         return jax.nn.one_hot(batch["prompt"], num_prompts)
 
+    def guesses(
+        self,
+        logits: Float[Array, "B K"],
+        prior: Prior,
+        step: Any,
+        axis_name: str | None,
+    ) -> tuple[Float[Array, "B K"], Prior, Float[Array, ""]]:
+        """Where `makes_targets`: targets of a teacher's logits, the prior after this
+        batch, and the weight of what is made of them."""
+        raise NotImplementedError
+
 
 class Weak(TextSource):
     """The prompts of each clip's class."""
@@ -91,8 +102,7 @@ class Pseudo(TextSource):
         step: Any,
         axis_name: str | None,
     ) -> tuple[Float[Array, "B K"], Prior, Float[Array, ""]]:
-        """Targets of a teacher's logits, the prior after this batch, and the weight of
-        what is made of them: 0 while they warm up."""
+        """See `TextSource.guesses`; the weight is 0 while they warm up."""
         count = logits.shape[1]
         even = [1 / count] * count
         targets, prior = pseudo_targets(

@@ -13,8 +13,6 @@ import numpy as np
 
 from smile_jax.config import Config
 from smile_jax.config.build import make_objective, source_class, uses_labels
-from smile_jax.losses.decorrelation import cheaper_form
-from smile_jax.objectives.smile import Smile
 from smile_jax.training.model_spec import ModelSpec
 from smile_jax.training.plan import Plan
 from smile_jax.training.run_info import Rendering, RunInfo
@@ -44,7 +42,7 @@ def print_plan(config: Config, plan: Plan, spec: ModelSpec, state: TrainState) -
         f"model      {parameters / 1e6:.2f} M parameters, {trained / 1e6:.2f} M of "
         f"them trained (vision {config.tune.vision}, text {config.tune.text})\n"
         f"start      {'; '.join(spec.sources) or 'random'}\n"
-        f"method     {_method(config)}\n"
+        f"method     {_method(config, len(plan.train_prompts.classes))}\n"
         f"memory     {sum(memory.values()):.0f} MiB a device before activations: "
         + ", ".join(f"{name} {size:.0f}" for name, size in memory.items())
         + "\n"
@@ -61,23 +59,11 @@ def print_plan(config: Config, plan: Plan, spec: ModelSpec, state: TrainState) -
         )
 
 
-def _method(config: Config) -> str:
-    """The method, and what SMILE's first term makes its sums of, in words."""
-    objective = make_objective(config, num_prompts=2)
-    name = config.objective.name
-    if not isinstance(objective, Smile) or not objective.decorrelation:
-        return name
-    batch, views = config.train.batch_size, config.data.views
-    dims = objective.projector_dim
-    words = {
-        "gram": f"{views} Gram matrices of {batch} x {batch}",
-        "full": f"{views * (views - 1) // 2} correlation matrices of {dims} x {dims}",
-    }
-    cheaper = cheaper_form(batch, views, dims)
-    if objective.form == "auto":
-        (other,) = words.keys() - {cheaper}
-        return f"{name}, term 1 by {words[cheaper]}: cheaper than {words[other]}"
-    return f"{name}, term 1 by {words[objective.form]}, as loss.form says"
+def _method(config: Config, num_prompts: int) -> str:
+    """The method, and what it says of itself."""
+    objective = make_objective(config, num_prompts=num_prompts)
+    said = objective.summary(config.train.batch_size, config.data.views)
+    return ", ".join(filter(None, (config.objective.name, said)))
 
 
 def run_info(config: Config, plan: Plan, spec: ModelSpec) -> RunInfo:

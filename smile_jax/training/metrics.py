@@ -51,7 +51,8 @@ class MetricWriter:
             f"{_duration(left)} left",
             flush=True,
         )
-        entropy = metrics.get("alignment/usage_entropy", 1.0)
+        found = [x for name, x in metrics.items() if name.endswith("/usage_entropy")]
+        entropy = min(found, default=1.0)
         if entropy < _MIN_USAGE_ENTROPY and step > 0.2 * self._total:
             logging.warning(
                 "step %d: prompts are used unevenly (entropy %.2f ln K)", step, entropy

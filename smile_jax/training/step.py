@@ -16,7 +16,7 @@ from smile_jax.data.augment import (
     draw_patches,
 )
 from smile_jax.models import Encoder
-from smile_jax.objectives import Inputs, Objective, Pseudo, TextSource, total
+from smile_jax.objectives import Inputs, Objective, TextSource, total
 from smile_jax.pytree import merge, select
 from smile_jax.training.accumulate import in_micro_batches
 from smile_jax.training.bank import TextInputs, bank_of_views, encode_bank
@@ -200,7 +200,7 @@ def make_targets(
     The batch names prompts; or else the averaged model's zero-shot probabilities of the
     clip as it is, fused over views, become targets.
     """
-    if not isinstance(source, Pseudo):
+    if not source.makes_targets:
         return source.targets(batch, state.bank.shape[1]), state.prior, 1.0
 
     def encode(params: Any, pixels: Any) -> tuple[Any, Any]:
