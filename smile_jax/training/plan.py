@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from smile_jax.config import Config
+from smile_jax.config import Config, ConfigError
 from smile_jax.config import build as built
 from smile_jax.config.validate import validate_against
 from smile_jax.data.channels import num_channels
@@ -55,6 +55,12 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     held_out = config.data.validation_fold
     pretrain, _ = split_records(subjects, pretrain, folds, held_out)
     train, validation = split_records(subjects, train, folds, held_out)
+    if config.train.evaluate_every and not (len(train) and len(validation)):
+        raise ConfigError(
+            f"train.evaluate_every={config.train.evaluate_every}: {dataset.path} has no "
+            f"clips labelled as {list(config.data.classes)} on both sides of "
+            f"data.validation_fold={held_out}; set it to 0, or name other classes"
+        )
     steps = config.train.steps
     if not steps:
         steps = max(
