@@ -57,8 +57,8 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     train, validation = split_records(subjects, train, folds, held_out)
     if config.train.evaluate_every and not (len(train) and len(validation)):
         raise ConfigError(
-            f"train.evaluate_every={config.train.evaluate_every}: {dataset.path} has no "
-            f"clips labelled as {list(config.data.classes)} on both sides of "
+            f"train.evaluate_every={config.train.evaluate_every}: {dataset.path} has "
+            f"no clips labelled as {list(config.data.classes)} on both sides of "
             f"data.validation_fold={held_out}; set it to 0, or name other classes"
         )
     steps = config.train.steps
