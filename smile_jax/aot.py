@@ -12,7 +12,8 @@ from absl import flags
 from ml_collections import config_flags
 
 from smile_jax import commands
-from smile_jax.cost.step_cost import compile_step, plan_without_data
+from smile_jax.config.validate import validate
+from smile_jax.cost.step_cost import compile_step, devices_of, plan_without_data
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.plan import make_plan
 
@@ -36,6 +37,7 @@ def main(argv: list[str]) -> None:
     commands.no_words(argv)
     try:
         config = commands.config_of(_CONFIG)
+        validate(config, len(devices_of(_TOPOLOGY.value)))
         if _SIZE.value:
             plan = plan_without_data(
                 config, image_size=_SIZE.value, frames=_FRAMES.value

@@ -346,6 +346,30 @@ BREAKS = {
 }
 
 
+def unbroken(tests: str) -> None:
+    """Raises where the tests fail without any mistake: they would catch anything."""
+    code, lines = run_tests(ROOT, tests)
+    if code:
+        raise RuntimeError(f"{tests} fails as it is:\n" + "\n".join(lines[-5:]))
+
+
+def run_tests(tree: pathlib.Path, tests: str) -> tuple[int, list[str]]:
+    """Exit status and lines of pytest on some tests of a tree."""
+    files, _, chosen = tests.partition(" -k ")
+    words = [f"tests/{file}" for file in files.split()]
+    if chosen:
+        words += ["-k", chosen]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *words],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.splitlines()
+
+
 def try_break(name: str) -> tuple[str, bool, float, str]:
     """Makes a break in a copy; returns its name, whether it is caught, seconds, how."""
     b = BREAKS[name]
@@ -359,19 +383,7 @@ def try_break(name: str) -> tuple[str, bool, float, str]:
             shutil.copy(ROOT / file, tree / file)
         path = tree / "smile_jax" / b.path
         path.write_text(broken(path.read_text(), b))
-        files, _, chosen = b.tests.partition(" -k ")
-        tests = [f"tests/{file}" for file in files.split()]
-        if chosen:
-            tests += ["-k", chosen]
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *tests],
-            cwd=tree,
-            env=os.environ | {"PYTHONPATH": str(tree)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    lines = done.stdout.splitlines()
+        _, lines = run_tests(tree, b.tests)
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     how = failed[0].split(" - ")[0] if failed else ""
     return name, bool(failed), time.perf_counter() - started, how
@@ -388,11 +400,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="of breaks; all by default")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
+    names = options.names or list(BREAKS)
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for name, caught, seconds, how in pool.map(
-            try_break, options.names or list(BREAKS)
-        ):
+        list(pool.map(unbroken, sorted({BREAKS[name].tests for name in names})))
+        for name, caught, seconds, how in pool.map(try_break, names):
             missed += not caught
             word = "caught" if caught else "MISSED"
             print(f"| {name} | {word} | {seconds:.0f} s | {how} |", flush=True)

@@ -34,10 +34,10 @@ def make_objective(config: Config, *, num_prompts: int) -> Objective:
     """The method that a config names, for a bank of so many prompts."""
     return by_field_name(
         OBJECTIVES[config.objective.name],
+        vars(config.model),
         vars(config.loss),
         {
             "redundancy_mode": config.model.redundancy,
-            "projector_dim": config.model.projector_dim,
             "num_classes": len(config.data.classes),
             "num_prompts": num_prompts,
         },

@@ -17,7 +17,7 @@ from smile_jax.config.build import (
 )
 from smile_jax.config.default import Config, ConfigError, all_keys
 from smile_jax.data.channels import CHANNELS
-from smile_jax.models.encoder import VISION_TOWERS
+from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
 from smile_jax.objectives import OBJECTIVES, SOURCES
 from smile_jax.pytree import flatten
 
@@ -52,7 +52,8 @@ def validate(config: Config, devices: int, *, dataset: bool = False) -> None:
         *_pseudo_problems(config),
     ]
     if not alone:  # or there would be nothing to make of them
-        together += [*_tower_problems(config), *_objective_problems(config)]
+        model = encoder_config(config, num_views=1)
+        together += [*_tower_problems(config, model), *_objective_problems(config)]
     _raise_if_any([*alone, *together])
 
 
@@ -183,9 +184,18 @@ def _pseudo_problems(c: Config) -> Iterator[str]:
         )
 
 
-def _tower_problems(c: Config) -> Iterator[str]:
+def validate_towers(config: Config, model: EncoderConfig) -> None:
+    """Checks what is to be done with towers, which another run or published weights
+    may have brought.
+
+    Raises:
+      ConfigError: naming what these towers cannot.
+    """
+    _raise_if_any([*_tower_problems(config, model)])
+
+
+def _tower_problems(c: Config, model: EncoderConfig) -> Iterator[str]:
     """Of each tower and of what is to be done with it."""
-    model = encoder_config(c, num_views=1)
     regimes = {"vision": c.tune.vision, "text": c.tune.text}
     for name, regime in regimes.items():
         tower = getattr(model, name)
@@ -208,8 +218,8 @@ def _tower_problems(c: Config) -> Iterator[str]:
             )
     if c.augment.patch_dropout and not model.vision.patches(1 << 10, 1 << 10):
         yield (
-            f"augment.patch_dropout={c.augment.patch_dropout}: a tower of kind "
-            f"{c.model.vision.kind!r} has no patches"
+            f"augment.patch_dropout={c.augment.patch_dropout}: this vision tower has "
+            "no patches"
         )
 
 
@@ -220,8 +230,8 @@ def _objective_problems(c: Config) -> Iterator[str]:
     yield from objective.problems(make_source(c, steps=1))
     if c.data.views < objective.min_views:
         yield (
-            f"data.views={c.data.views}: objective.name={c.objective.name!r} needs 2 "
-            "views, or loss.decorrelation=0"
+            f"data.views={c.data.views}: objective.name={c.objective.name!r} compares "
+            f"{objective.min_views} views" + objective.without_views
         )
     if source.makes_targets and not (c.model.start_from or c.model.pretrained):
         yield (
@@ -276,6 +286,11 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
             f"objective.name={config.objective.name!r}: needs {name!r}, which the "
             f"records of {dataset.path} lack; they have "
             f"{', '.join(sorted(dataset.stored))}"
+        )
+    if needs(config) <= dataset.field_names:
+        method = make_objective(config, num_prompts=len(config.data.classes))
+        yield from method.misfits(
+            {k: shape for k, (shape, _) in dataset.stored.items()}
         )
     if source_class(config).own_texts and dataset.captions is None:
         yield (

@@ -82,8 +82,9 @@ class Evaluation:
           fold: any of them, for the classes.
 
         Returns:
-          "accuracy", "uar", "uf1" and more (docs/evaluation.md), counts pooled over
-          folds, and "mean" and "std" between them.
+          At least what `shown` names; the first of them stands for the evaluation in
+          `per_fold` and during training. Here "accuracy", "uar", "uf1" and more
+          (docs/evaluation.md), counts pooled over folds, "mean" and "std" between them.
         """
         matrices = [metrics.confusion(t, a, len(fold.classes)) for t, a in parts]
         pooled = np.sum(matrices, axis=0)

@@ -76,7 +76,7 @@ def _score_table(results: dict[str, Any]) -> str:
         f"<th colspan={len(c['shown'])}>{c['title']}</th>" for c in columns.values()
     )
     units = "".join(
-        f"<th>{_METRICS[metric]}</th>"
+        f"<th>{_METRICS.get(metric, metric)}</th>"
         for c in columns.values()
         for metric in c["shown"]
     )
@@ -102,8 +102,15 @@ def _score_table(results: dict[str, Any]) -> str:
 
 
 def _text_note(results: dict[str, Any]) -> str:
+    """Whose labels were seen, and where the text was from."""
+    seen = results["labels_seen"]
+    labels = "No expression label was used in pretraining"
+    if seen:
+        listed = "; ".join(f"{n} subjects of {people}" for people, n in seen.items())
+        labels = f"Expression labels seen, here or in runs before: of {listed}"
     note = SOURCES[results["rows"][0]["text_source"]].says
-    return f"<p>{note}</p>"
+    method = html.escape(results["objective"])
+    return f"<p>Method <i>{method}</i>. {html.escape(labels)}. {note}</p>"
 
 
 def _wording_table(results: dict[str, Any]) -> str:
@@ -111,7 +118,7 @@ def _wording_table(results: dict[str, Any]) -> str:
     rows = []
     for row in results["rows"]:
         for what in ("templates", "styles"):
-            spread = row["sensitivity"][what]
+            spread = row.get("sensitivity", {}).get(what)
             if spread is None:
                 continue
             cells = ", ".join(
@@ -122,7 +129,7 @@ def _wording_table(results: dict[str, Any]) -> str:
                 f"<tr><td>{row['method']}, {what}</td><td>{spread['mean']:.3f} ± "
                 f"{spread['std']:.3f}</td><td>{cells}</td></tr>"
             )
-        for file, score in row["other_prompts"].items():
+        for file, score in row.get("other_prompts", {}).items():
             rows.append(
                 f"<tr><td>{row['method']}, {html.escape(file)}</td>"
                 f"<td>{score['accuracy']:.3f}</td><td></td></tr>"

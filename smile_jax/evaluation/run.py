@@ -158,6 +158,7 @@ def load_runs(
         for what, same in {
             "folds": other.folds == first.folds,
             "text_source": other.config.text_source == first.config.text_source,
+            "objective": other.config.objective == first.config.objective,
             "dataset": other.dataset == first.dataset,
             "prompts": other.prompts.to_json() == first.prompts.to_json(),
         }.items():
@@ -173,10 +174,9 @@ def test_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """(train, test) records of each fold that a run may be judged on.
 
-    A run that was trained with labels (text source "weak"), or started from one that
-    was, is not judged on subjects whose labels it saw. k folds over all subjects are
-    open to a run without labels, whose pretraining saw the test subjects unlabelled
-    (transductive).
+    A run that was trained with labels, or started from one that was, is not judged on
+    subjects whose labels it saw. k folds over all subjects are open to a run without
+    labels, whose pretraining saw the test subjects unlabelled (transductive).
 
     Raises:
       ProtocolError: the labels of test subjects were seen in training, or there are
@@ -242,7 +242,7 @@ def evaluate(
         for train, test in test_folds(run, protocol, one_of_many=len(runs) > 1):
             tested.append(evaluate_fold(run, train, test, words, evaluations))
     rows = []
-    for method in tested[0].folds:
+    for method in dict.fromkeys(name for t in tested for name in t.folds):
         is_smile = method == "smile"
         row: dict[str, Any] = {
             "method": method,
@@ -255,14 +255,16 @@ def evaluate(
                 for t in tested
                 if (method, e.name) in t.outcomes
             ]
-            row |= summarize(e, outcomes, tested[0].folds[method])
-        row["per_fold"] = [t.accuracies(method, evaluations) for t in tested]
+            row |= summarize(e, outcomes, tested[0].folds["smile"])
+        row["per_fold"] = [t.headlines(method, evaluations) for t in tested]
         rows.append(row)
     subjects = {
         str(name) for t in tested for name in first.plan.dataset.subjects[t.records]
     }
     return {
         "dataset": str(first.plan.dataset.path),
+        "objective": first.config.objective.name,
+        "labels_seen": {k: len(v) for k, v in first.stored.info.labels_seen.items()},
         "protocol": protocol,
         "folds": first.config.data.folds,
         "tested_folds": len(tested),
@@ -295,10 +297,10 @@ class TestedFold:
     folds: dict[str, Fold]
     outcomes: dict[tuple[str, str], Outcome]
 
-    def accuracies(
+    def headlines(
         self, method: str, evaluations: Sequence[Evaluation]
     ) -> dict[str, float]:
-        """Accuracy of every variant of every evaluation on this fold."""
+        """First metric of every variant of every evaluation on this fold."""
         found = {}
         for e in evaluations:
             if (method, e.name) not in self.outcomes:
@@ -307,7 +309,7 @@ class TestedFold:
             for variant, given in answers.items():
                 score = e.score([(truth, given)], self.folds[method])
                 name = f"{e.name}: {variant}" if variant else e.name
-                found[name] = score["accuracy"]
+                found[name] = score[e.shown[0]]
         return found
 
     def embedding(self) -> dict[str, np.ndarray]:
@@ -401,7 +403,9 @@ def write_results(results: dict[str, Any], folder: pathlib.Path) -> None:
     (folder / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
     lines = results["predictions"]
     with (folder / "predictions.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, lines[0])
+        # A method may be missing in a fold: what it started from is gone.
+        columns = dict.fromkeys(name for line in lines for name in line)
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(lines)
 
@@ -420,7 +424,7 @@ def table(results: dict[str, Any]) -> str:
             text = "  ".join(f"{s[m]:.3f}" for m in column["shown"]) if s else "-"
             cells += f"{text:>26}"
         lines.append(f"{row['method']:14}{cells}")
-        spread = row["sensitivity"]["templates"]
+        spread = row.get("sensitivity", {}).get("templates")
         if spread:
             lines.append(
                 f"{'':14}zero-shot by one template of {len(spread['accuracy'])}: mean "
@@ -428,6 +432,6 @@ def table(results: dict[str, Any]) -> str:
             )
         lines += [
             f"{'':14}zero-shot by {file}: {score['accuracy']:.3f}"
-            for file, score in row["other_prompts"].items()
+            for file, score in row.get("other_prompts", {}).items()
         ]
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from smile_jax.evaluation.embed import Embedder, Seen
 from smile_jax.evaluation.evaluations import EVALUATIONS, applicable, fields_of
 from smile_jax.inference.prompting import ZeroShot
 from smile_jax.models import Encoder
+from smile_jax.training.build import tune_config
 from smile_jax.training.model_spec import ModelSpec
 from smile_jax.training.plan import Plan
 
@@ -24,7 +25,8 @@ def make_scorer(
     nor tested on; neighbours are people that are trained on.
 
     Returns:
-      Nested parameters on the host to "validation/<evaluation>", accuracies.
+      Nested parameters on the host to "validation/<evaluation>", the first metric of
+      each that tables show.
     """
     records = np.concatenate([plan.train_records, plan.validation_records])
     chosen = [e for e in applicable(plan.dataset, EVALUATIONS) if e.cheap]
@@ -34,12 +36,15 @@ def make_scorer(
     model = Encoder(spec.model)
     embed = Embedder(model, Seen.by_run(config, spec, plan.dataset))
     split = len(plan.train_records)
+    frozen = tune_config(config).text == "frozen"  # else its prompts are new each time
 
     def score(params: Any) -> dict[str, float]:
         embedded = embed(params, records)
         words = {}
         if any(e.needs_text for e in chosen):
-            words = {"": ZeroShot(model, params, spec.tokenizer, plan.prompts)}
+            words = {
+                "": ZeroShot(model, params, spec.tokenizer, plan.prompts, keep=frozen)
+            }
         fold = Fold(
             embedded.fused,
             split,
@@ -49,7 +54,7 @@ def make_scorer(
             words,
             plan.dataset.spread_views(config.data.views),
         )
-        found = {e.name: summarize(e, [e.run(fold)], fold)[e.name] for e in chosen}
-        return {f"validation/{name}": x["accuracy"] for name, x in found.items()}
+        scores = {e: summarize(e, [e.run(fold)], fold)[e.name] for e in chosen}
+        return {f"validation/{e.name}": x[e.shown[0]] for e, x in scores.items()}
 
     return score

@@ -21,10 +21,18 @@ class ZeroShot:
     """
 
     def __init__(
-        self, model: Encoder, params: Any, tokenizer: Tokenizer, prompts: Prompts
+        self,
+        model: Encoder,
+        params: Any,
+        tokenizer: Tokenizer,
+        prompts: Prompts,
+        *,
+        keep: bool = True,
     ) -> None:
+        """Embeds the prompts; `keep` as of `embed_prompts`."""
         self._prompts = prompts
-        self._embedded = embed_prompts(model, params, tokenizer(prompts.texts))
+        tokens = tokenizer(prompts.texts)
+        self._embedded = embed_prompts(model, params, tokens, keep=keep)
         shape = prompts.groups, len(prompts.classes)
         self.bank = np.asarray(
             prototypes(jnp.asarray(self._embedded), prompts.owners, shape)

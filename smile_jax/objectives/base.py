@@ -1,6 +1,7 @@
 """Objectives: a training method is the heads it adds and the terms it sums."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import flax.struct
@@ -41,8 +42,8 @@ class Objective:
     Attributes:
       needs: fields of the batch beside the pixels: "label", "subject", or what the
         dataset's records hold, such as "action_units".
-      uses_labels: what it needs says what people show. It then sees training subjects
-        with a label alone, and its results say that labels were used.
+      uses_labels: what it needs says what people show, and its results say that labels
+        were used. (Who "needs" the label sees clips of `data.classes` alone.)
       uses_text: it aligns with a text source's bank.
       num_classes: of `data.classes`.
       num_prompts: K, of the bank.
@@ -51,6 +52,7 @@ class Objective:
     needs: ClassVar[tuple[str, ...]] = ()
     uses_labels: ClassVar[bool] = False
     uses_text: ClassVar[bool] = False
+    without_views: ClassVar[str] = ""  # what makes `min_views` 1, for a message
 
     num_classes: int = 0
     num_prompts: int = 0
@@ -85,6 +87,14 @@ class Objective:
           views: V.
         """
         return ""
+
+    def misfits(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """Lists what does not fit a dataset, each a line that names the key.
+
+        Args:
+          shapes: of one record's numbers, by name.
+        """
+        return []
 
     def problems(self, source: TextSource) -> list[str]:
         """Lists what is wrong with its settings, each a line that names the key."""

@@ -29,6 +29,7 @@ class Smile(Objective):
     """
 
     uses_text: ClassVar[bool] = True
+    without_views: ClassVar[str] = "; or set loss.decorrelation=0"
 
     decorrelation: float
     alignment: float

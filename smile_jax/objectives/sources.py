@@ -61,8 +61,8 @@ class Weak(TextSource):
     name = "weak"
     uses_labels = True
     says = (
-        "Pretraining used the prompts of the training subjects' expression labels "
-        "(text source <i>weak</i>). No label of a test subject was seen."
+        "Text: the prompts of the training subjects' expression labels (source "
+        "<i>weak</i>). No label of a test subject was seen."
     )
 
 
@@ -71,10 +71,7 @@ class Captions(TextSource):
 
     name = "captions"
     own_texts = True
-    says = (
-        "Pretraining used the dataset's captions (text source <i>captions</i>) and no "
-        "expression labels."
-    )
+    says = "Text: the dataset's captions (source <i>captions</i>)."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,8 +81,8 @@ class Pseudo(TextSource):
     name = "pseudo"
     makes_targets = True
     says = (
-        "Pretraining used no labels of this dataset: targets were the averaged "
-        "model's own zero-shot guesses (text source <i>pseudo</i>)."
+        "Text: prompts of classes; targets were the averaged model's own zero-shot "
+        "guesses (source <i>pseudo</i>)."
     )
 
     warmup_steps: int
@@ -122,7 +119,7 @@ class NoText(TextSource):
 
     name = "none"
     has_text = False
-    says = "Pretraining used no text and no labels (text source <i>none</i>)."
+    says = "No text (source <i>none</i>)."
 
 
 SOURCES: dict[str, type[TextSource]] = {

@@ -1,6 +1,7 @@
 """Supervised baselines: cross-entropy with labels, one or several a clip."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import jax
@@ -46,6 +47,14 @@ class ActionUnits(Objective):
 
     def heads(self) -> dict[str, Head]:
         return {"classifier": linear(self.num_action_units, "fused", bias=True)}
+
+    def misfits(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        (there,) = shapes["action_units"]
+        if there == self.num_action_units:
+            return []
+        return [
+            f"loss.num_action_units={self.num_action_units}: the dataset has {there}"
+        ]
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         logits = x.embeddings.heads["classifier"]

@@ -1,11 +1,12 @@
 """The prompt bank: prompts through the text tower, kept by the hash of content."""
 
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from absl import logging
 from smile_jax.cache import cache_folder
 from smile_jax.data.prompts import Prompts
 from smile_jax.losses import normalize
-from smile_jax.models import Encoder, TextTower
+from smile_jax.models import Encoder, TextConfig, TextTower
 from smile_jax.models.encoder import prototypes
 from smile_jax.pytree import flatten
 
@@ -50,14 +51,17 @@ def bank_of_views(bank: jax.Array, view_ids: jax.Array) -> jax.Array | None:
 
 
 def embed_prompts(
-    model: Encoder, params: Mapping[str, Any], tokens: np.ndarray
+    model: Encoder, params: Mapping[str, Any], tokens: np.ndarray, *, keep: bool = True
 ) -> np.ndarray:
     """(P, E) unit-norm embeddings of prompts, on the host.
 
-    They are kept in $SMILE_JAX_CACHE (by default ~/.cache/smile_jax) under a hash of
-    the tower's parameters and config and of the tokens: a frozen tower embeds the same
-    prompts once.
+    With `keep` they are kept in $SMILE_JAX_CACHE (by default ~/.cache/smile_jax) under
+    a hash of the tower's parameters and config and of the tokens: a frozen tower embeds
+    the same prompts once.
     """
+    embed = _embedder(model.config.text, model.config.embed_dim)
+    if not keep:
+        return np.asarray(embed(params["text"], jnp.asarray(tokens)))
     path = cache_folder("prompts") / f"{_content_hash(model, params, tokens)}.npy"
     try:
         return np.load(path)
@@ -65,19 +69,25 @@ def embed_prompts(
         pass
     except (OSError, ValueError, EOFError) as error:
         logging.warning("%s: damaged, made again (%s)", path, error)
-    tower = TextTower(model.config.text, model.config.embed_dim)
+    embedded = np.asarray(embed(params["text"], jnp.asarray(tokens)))
+    try:
+        _write(path, embedded)
+    except OSError as error:
+        logging.warning("%s: cannot be kept (%s)", path, error)
+    return embedded
+
+
+@functools.cache
+def _embedder(config: TextConfig, embed_dim: int) -> Callable:
+    """Compiled once for a tower, however often its prompts are embedded."""
+    tower = TextTower(config, embed_dim)
 
     @jax.jit
     def run(params: Any, tokens: Any) -> Any:
         features: Any = tower.apply({"params": params}, tokens)
         return normalize(features)
 
-    embedded = np.asarray(run(params["text"], jnp.asarray(tokens)))
-    try:
-        _write(path, embedded)
-    except OSError as error:
-        logging.warning("%s: cannot be kept (%s)", path, error)
-    return embedded
+    return run
 
 
 def _content_hash(model: Encoder, params: Mapping[str, Any], tokens: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from smile_jax.config.build import (
     make_source,
     source_class,
 )
+from smile_jax.config.validate import validate_towers
 from smile_jax.data.augment import AugmentConfig
 from smile_jax.models import Encoder
 from smile_jax.pytree import select
@@ -30,7 +31,9 @@ from smile_jax.training.tuning import TuneConfig, learning_rates
 def spec_of_fresh_run(config: Config, plan: Plan) -> ModelSpec:
     """The model that the config asks for, for the plan's dataset."""
     cameras = len(plan.dataset.yaws_deg)
-    return fresh_spec(config, num_views=cameras, image_size=plan.clip_shape[2])
+    spec = fresh_spec(config, num_views=cameras, image_size=plan.clip_shape[2])
+    validate_towers(config, spec.model)
+    return spec
 
 
 def build(

@@ -34,7 +34,7 @@ def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
 def make_optimizer(
     config: OptimizerConfig, steps: int, factors: Any
 ) -> optax.GradientTransformation:
-    """The update rule; clipping comes before it, in `training.sharding.update`.
+    """The update rule; clipping comes before it, in `training.update`.
 
     Weight decay applies to matrices only, not to biases, norms, positions, class
     tokens or the logit scale.

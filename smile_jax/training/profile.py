@@ -16,7 +16,9 @@ class Profile:
     """
 
     def __init__(self, steps: str, workdir: pathlib.Path) -> None:
-        self._first, self._last = profiled_steps(steps) or (0, 0)
+        """Of process 0: others do the same, and traces in one folder would mix."""
+        lead = jax.process_index() == 0
+        self._first, self._last = (lead and profiled_steps(steps)) or (0, 0)
         self._folder = workdir / "profile"
         self._running = False
 

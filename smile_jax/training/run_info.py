@@ -93,7 +93,8 @@ class RunInfo:
         """
         new = upgrade(stored, where)
         r, model = new["rendering"], new["model"]
-        vision = VISION_TOWERS[new["config"]["model"]["vision"]["kind"]]
+        # The tower's own kind: published weights and other runs bring theirs.
+        vision = VISION_TOWERS[model["vision"].pop("kind")]
         towers = {"vision": vision(**model["vision"])}
         towers["text"] = TextConfig(**model["text"])
         return cls(
@@ -119,6 +120,8 @@ def _model_to_json(model: EncoderConfig) -> dict[str, Any]:
     for tower in ("vision", "text"):
         for name in COMPUTED:
             found[tower].pop(name, None)
+    kinds = {settings: kind for kind, settings in VISION_TOWERS.items()}
+    found["vision"]["kind"] = kinds[type(model.vision)]
     return found
 
 

@@ -47,6 +47,7 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
     if found < 3:  # settings of SMILE's heads were the model's
         model = new["model"]
         model["private"] = model.pop("redundancy") == "private"
+        model["vision"]["kind"] = "vit"
         del model["projector_dim"], model["num_classes"]
         new["versions"] = {}  # they were in the run's folder alone
     for key, value in NEW_KEYS.items():
