@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from smile_jax.config import ConfigError
+from smile_jax.evaluation import report
 from smile_jax.evaluation.run import ProtocolError, evaluate, load_run, write_results
 from tests.conftest import run_module
 from tests.training.common import train_here
@@ -97,6 +98,18 @@ def test_one_run_a_fold_is_pooled(tiny_dataset, tmp_path):
     assert len(results["test_subjects"]) == 8
     assert not results["rows"][0]["transductive"]
     assert sum(map(sum, results["rows"][0]["zero_shot"]["confusion"])) == 96
+
+
+def test_labels_of_a_supervised_run_are_told():
+    """It has no text, which is not to say that it has no labels."""
+    results = {
+        "labels_seen": {"some faces": 6},
+        "objective": "supervised",
+        "rows": [{"text_source": "none"}],
+    }
+    note = report._text_note(results)
+    assert "Expression labels seen" in note and "6 subjects of some faces" in note
+    assert "No expression label" in report._text_note(results | {"labels_seen": {}})
 
 
 def test_no_checkpoint_is_explained(tmp_path):

@@ -9,11 +9,14 @@ import pytest
 from smile_jax import objectives, parallel
 from smile_jax.config import ConfigError
 from smile_jax.config.validate import validate
+from smile_jax.models.convnet import ConvConfig
 from smile_jax.models.heads import linear
 from smile_jax.objectives.base import Inputs, Objective, Term
 from smile_jax.pytree import flatten
-from smile_jax.training.build import build
+from smile_jax.training.announce import run_info
+from smile_jax.training.build import build, spec_of_fresh_run
 from smile_jax.training.plan import make_plan
+from smile_jax.training.run_info import RunInfo, check_same_run
 from tests.conftest import tfds_build
 from tests.data.trees import write_tree
 from tests.training.common import shrunk_config, train_here
@@ -71,6 +74,9 @@ def test_action_units_of_4dme_reach_their_method(tmp_path):
         "model.vision.patch_size": 16,
         "augment.relight": False,
     }
+    wrong = keys | {"loss.num_action_units": 5}
+    with pytest.raises(ConfigError, match="num_action_units=5: the dataset has 22"):
+        make_plan(shrunk_config(tmp_path / "four_dme" / "small", **wrong))
     config = shrunk_config(tmp_path / "four_dme" / "small", **keys)
     _, metrics = run_steps(config, steps=2, devices=2)
     assert np.isfinite(metrics["action_units/loss"])
@@ -125,6 +131,20 @@ def test_a_convolutional_tower_trains_its_last_layers(tiny_dataset):
     before, after = (flatten(s.params["vision"]) for s in (fresh, state))
     moved = {k.split("/")[0] for k in before if (before[k] != after[k]).any()}
     assert moved == {"conv_2", "norm_2", "norm_post"}
+
+
+def test_a_run_remembers_the_kind_of_a_tower_that_it_was_given(tiny_dataset, tmp_path):
+    """Another run's tower, or published weights, may be of another kind than
+    `model.vision.kind` says, which is of one from scratch."""
+    config = shrunk_config(tiny_dataset)
+    plan = make_plan(config)
+    spec = spec_of_fresh_run(config, plan)
+    conv = ConvConfig(width=16, depth=3)
+    spec = dataclasses.replace(spec, model=dataclasses.replace(spec.model, vision=conv))
+    info = run_info(config, plan, spec)
+    again = RunInfo.from_json(json.loads(json.dumps(info.to_json())), tmp_path)
+    assert again.model.vision == conv and again.config == config
+    check_same_run(again, info, tmp_path)
 
 
 @pytest.mark.parametrize(
