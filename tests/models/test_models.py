@@ -67,19 +67,19 @@ def with_trunk(change, params):
     return {"params": params["params"] | {"transformer": trunk}}
 
 
+_SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
-    "remat, scan",
+    "remat, scan, dtype, tolerance",
     [
-        ("cheap", False),
-        ("full", True),
-        pytest.param("none", True, marks=pytest.mark.slow),
-        pytest.param("full", False, marks=pytest.mark.slow),
-        pytest.param("cheap", True, marks=pytest.mark.slow),
+        ("cheap", False, "float32", 1e-4),
+        ("full", True, "float32", 1e-4),
+        pytest.param("none", True, "float32", 1e-4, marks=_SLOW),
+        pytest.param("full", False, "float32", 1e-4, marks=_SLOW),
+        pytest.param("cheap", True, "float32", 1e-4, marks=_SLOW),
+        pytest.param("full", True, "bfloat16", 0.05, marks=_SLOW),
     ],
-)
-@pytest.mark.parametrize(
-    "dtype, tolerance",
-    [("float32", 1e-4), pytest.param("bfloat16", 0.05, marks=pytest.mark.slow)],
 )
 def test_how_it_is_computed_changes_nothing(rng, remat, scan, dtype, tolerance):
     """The same parameters in the same places, the same result and gradient."""

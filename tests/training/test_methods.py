@@ -94,7 +94,7 @@ class Centring(Objective):
         return {"centre": np.zeros(3, np.float32)}
 
     def terms(self, x: Inputs, axis_name):
-        z = x.embeddings.heads["tiny"] - x.extra["centre"]
+        z = x.embeddings.heads["tiny"] - x.extra["centre"][None]
         loss = parallel.pmean((z**2).mean(), axis_name)
         return {"spread": Term(1.0, loss, {})}
 
