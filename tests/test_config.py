@@ -56,7 +56,7 @@ def test_experiments_are_valid(experiment):
         ),
         ("data.clip", "view", r"data\.clip='view'.*did you mean 'views'"),
         ("data.fold", 5, r"data\.fold=5: must be 0 to 4"),
-        ("data.views", 1, r"needs 2 views"),
+        ("data.views", 1, r"compares 2 views"),
         ("data.inputs", ("colour",), r"data\.inputs"),
         ("data.classes", ("happy",), r"at least 2"),
         ("data.dir", "", r"tfds build"),

@@ -46,6 +46,7 @@ def test_local_devices_share_the_work():
     assert one["estimated_step_seconds"] is None  # a CPU's peaks are not known
 
 
+@pytest.mark.slow
 def test_no_estimate_of_what_xla_counts_once(monkeypatch):
     """It counts one round of a loop, and would find the step several times faster."""
     kind = jax.devices()[0].device_kind

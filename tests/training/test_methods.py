@@ -30,14 +30,8 @@ TERMS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "supervised",
-        pytest.param("vicreg", marks=pytest.mark.slow),
-        pytest.param("infonce", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TERMS)
 def test_named_methods_train(tiny_dataset, name):
     keys = {"objective.name": name, "text_source": "none"}
     _, metrics = run_steps(shrunk_config(tiny_dataset, **keys), steps=2, devices=2)
@@ -153,7 +147,7 @@ def test_a_run_remembers_the_kind_of_a_tower_that_it_was_given(tiny_dataset, tmp
         ({"model.vision.depth": 6}, r"model\.vision\.depth=6: every layer doubles"),
         ({"tune.vision": "lora"}, r"tune\.vision='lora': this tower has no LoRA"),
         ({"model.vision.scan": True}, r"scan=True: this tower has no blocks alike"),
-        ({"augment.patch_dropout": 0.5}, r"a tower of kind 'conv' has no patches"),
+        ({"augment.patch_dropout": 0.5}, r"this vision tower has no patches"),
     ],
 )
 def test_what_a_convolutional_tower_cannot(tiny_dataset, keys, said):

@@ -134,6 +134,7 @@ def test_continues_on_another_number_of_devices(tiny_dataset, tmp_path, plain_ru
     assert_same_moments(tmp_path, plain_run, tolerance=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_words(tiny_dataset, tmp_path):
     """Its prompt file may change or go: evaluation has them, a run wants no others."""
     words = tmp_path / "words.yaml"

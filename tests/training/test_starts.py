@@ -47,7 +47,9 @@ def config_of(dataset, towers, **overrides):
     )
 
 
-@pytest.mark.parametrize("family", ["clip", "siglip"])
+@pytest.mark.parametrize(
+    "family", ["clip", pytest.param("siglip", marks=pytest.mark.slow)]
+)
 def test_a_run_starts_as_the_published_model(tiny_dataset, family, request):
     towers_folder = request.getfixturevalue(family)
     config = config_of(tiny_dataset, towers_folder, **{"data.inputs": ("texture",)})
@@ -105,6 +107,7 @@ def test_regimes_move_what_they_say_and_nothing_else(tiny_dataset, clip, regime)
     assert np.isfinite(metrics["loss"])
 
 
+@pytest.mark.slow
 def test_lora_starts_as_the_model_without_it(tiny_dataset, clip):
     states = []
     for regime in ("full", "lora"):

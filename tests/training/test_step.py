@@ -78,9 +78,8 @@ def assert_same_run(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize(
-    "source", ["weak", pytest.param("pseudo", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["weak", "pseudo"])
 def test_micro_batches_change_nothing(tiny_dataset, source):
     """Not even terms that are made of the whole batch; their sum would."""
     keys = {"text_source": source, "pseudo.warmup": 0.0}
@@ -98,11 +97,12 @@ def plain_layout(tiny_dataset):
     return run_steps(shrunk_config(tiny_dataset, **DEEP), steps=3, devices=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scan, in_pieces",
     [
-        pytest.param({}, True, marks=pytest.mark.slow),
-        pytest.param(SCAN, False, marks=pytest.mark.slow),
+        ({}, True),
+        (SCAN, False),
         (SCAN, True),
     ],
 )
@@ -114,6 +114,7 @@ def test_how_the_state_lies_changes_nothing(
     assert_same_run(run_steps(config, steps=3, devices=8), plain_layout)
 
 
+@pytest.mark.slow
 def test_patch_dropout_trains_alike_on_any_number_of_devices(tiny_dataset, one_device):
     config = shrunk_config(tiny_dataset, **{"augment.patch_dropout": 0.5})
     _, metrics = run_steps(config, steps=3, devices=8)
@@ -122,6 +123,7 @@ def test_patch_dropout_trains_alike_on_any_number_of_devices(tiny_dataset, one_d
     assert abs(metrics["loss"] - one_device[1]["loss"]) > 1e-4
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_training(tiny_dataset, one_device):
     _, metrics = run_steps(shrunk_config(tiny_dataset, seed=1), steps=3, devices=1)
     assert abs(metrics["loss"] - one_device[1]["loss"]) > 1e-3
@@ -154,6 +156,7 @@ def test_frozen_text_tower_keeps_its_parameters_and_bank(tiny_dataset):
     )
 
 
+@pytest.mark.slow
 def test_logit_scale_is_clamped(tiny_dataset):
     keys = {"optimizer.learning_rate": 5.0, "optimizer.warmup": 0.0}
     config = shrunk_config(tiny_dataset, **keys)

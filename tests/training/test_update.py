@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from smile_jax.data.augment import AugmentConfig
+from smile_jax.training.accumulate import in_micro_batches
 from smile_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from smile_jax.training.state import stream_key, update_average
 from smile_jax.training.step import StepConfig, encode_batch
@@ -108,3 +109,22 @@ def test_every_step_augments_in_its_own_way(rng):
         seen.append(encode_batch(model, config, {}, state, batch)[0])
     np.testing.assert_array_equal(seen[0], seen[2])
     assert jnp.abs(seen[0] - seen[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(rng, count):
+    """Of a loss that is not a sum over examples; in the order of the examples."""
+    params = jnp.asarray(rng.normal(size=(3, 2)), jnp.float32)
+    batch = {"x": jnp.asarray(rng.normal(size=(8, 3)), jnp.float32)}
+
+    def encode(params, part):
+        return jnp.tanh(part["x"] @ params)
+
+    def loss(encode, params):
+        z = encode(params, batch)
+        return ((z.T @ z) ** 2).sum() + z[0, 0]
+
+    whole = jax.value_and_grad(lambda p: loss(encode, p))(params)
+    parts = jax.value_and_grad(lambda p: loss(in_micro_batches(encode, count), p))
+    for ours, full in zip(parts(params), whole, strict=True):
+        np.testing.assert_allclose(ours, full, rtol=1e-5)
