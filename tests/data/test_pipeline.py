@@ -209,3 +209,12 @@ def test_dataset_of_another_project(copied):
     (copied / "1.0.0" / "metadata.json").write_text("{}")
     with pytest.raises(DataError, match="not a dataset of this project"):
         open_dataset(copied)
+
+
+def test_labels_are_over_the_classes_of_the_run(dataset):
+    """In its order, not the dataset's; -1 for those that it leaves out."""
+    classes = ("surprise", "anger")
+    labels = example_fields(["label"], dataset, classes, np.zeros(0))["label"]
+    names = np.array([*dataset.classes, "none"])[dataset.labels]
+    for number, name in ((0, "surprise"), (1, "anger"), (-1, "happy")):
+        assert (labels[names == name] == number).all() and (names == name).any()
