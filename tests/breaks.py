@@ -390,7 +390,9 @@ def try_break(name: str) -> tuple[str, bool, float, str]:
         path = tree / "smile_jax" / b.path
         path.write_text(broken(path.read_text(), b))
         _, lines = run_tests(tree, b.tests)
-    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    failed = [
+        line for line in lines if line.startswith(("FAILED tests", "ERROR tests"))
+    ]
     how = failed[0].split(" - ")[0] if failed else ""
     return name, bool(failed), time.perf_counter() - started, how
 

@@ -198,6 +198,12 @@ def test_only_kept_patches_count(rng, pool):
         everything, jax.jit(tower.apply)(params, images), atol=1e-5
     )
     kept = jnp.array([[0, 3], [1, 2]])
+    # Each keeps its own position, in whatever order they come.
+    some, turned = (
+        jax.jit(tower.apply)(params, images, k) for k in (kept, kept[:, ::-1])
+    )
+    np.testing.assert_allclose(some, turned, atol=1e-5)
+    assert np.abs(some - tower.apply(params, images, kept[::-1])).max() > 1e-3
     power = jax.jit(lambda x: (tower.apply(params, x, kept) ** 3).sum())
     gradient = jax.grad(power)(images)
     seen = np.abs(gradient).max(axis=-1).reshape(2, 2, 8, 2, 8).max(axis=(2, 4)) > 0
