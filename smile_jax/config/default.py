@@ -334,14 +334,18 @@ def get_config() -> ConfigDict:
     return ConfigDict(dataclasses.asdict(Config())).lock()
 
 
-def typed(config: Mapping[str, Any] | ConfigDict) -> Config:
+def typed(config: Mapping[str, Any] | ConfigDict, *, complete: bool = False) -> Config:
     """The same as dataclasses; JSON's lists become tuples again.
 
+    Args:
+      config: nested.
+      complete: every key must be there; by default others have their defaults.
+
     Raises:
-      ConfigError: naming keys that there are not.
+      ConfigError: naming keys that there are not, or that are missing.
     """
     plain = config.to_dict() if isinstance(config, ConfigDict) else config
-    return _typed(Config, plain, "")
+    return _typed(Config, plain, "", complete)
 
 
 def all_keys(kind: type = Config, prefix: str = "") -> dict[str, dataclasses.Field]:
@@ -356,8 +360,13 @@ def all_keys(kind: type = Config, prefix: str = "") -> dict[str, dataclasses.Fie
     return found
 
 
-def _typed(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
+def _typed(kind: type, values: Mapping[str, Any], prefix: str, complete: bool) -> Any:
     fields = {field.name: field for field in dataclasses.fields(kind)}
+    missing = [f"config.{prefix}{name}" for name in fields if name not in values]
+    if complete and missing:
+        raise ConfigError(
+            f"{', '.join(missing)}: missing, and no value is known for it"
+        )
     given = {}
     for name, value in values.items():
         if name not in fields:
@@ -366,7 +375,8 @@ def _typed(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
             raise ConfigError(f"config.{prefix}{name}: there is no such key{hint}")
         inner = fields[name].type
         if dataclasses.is_dataclass(inner):
-            value = _typed(inner, value, f"{prefix}{name}.")  # type: ignore[arg-type]
+            section = f"{prefix}{name}."
+            value = _typed(inner, value, section, complete)  # type: ignore[arg-type]
         given[name] = tuple(value) if isinstance(value, list) else value
     return kind(**given)
 
