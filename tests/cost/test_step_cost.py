@@ -1,6 +1,5 @@
 """`python -m smile_jax.aot`, as a user would call it."""
 
-import dataclasses
 import json
 import pathlib
 
@@ -32,12 +31,14 @@ def test_demo_for_a_slice_that_is_not_here():
 
 @pytest.mark.slow
 def test_local_devices_share_the_work():
-    config = shrunk_config(pathlib.Path("none"))
-    plan = plan_without_data(config, image_size=16)
-    one, four = (
-        dataclasses.asdict(compile_step(config, plan, f"local:{devices}"))
-        for devices in (1, 4)
-    )
+    small = ("--config.model.vision.depth=1", "--config.model.text.depth=1")
+    costs = []
+    for devices in (1, 4):
+        flags = (*DEMO, *small, f"--topology=local:{devices}")
+        done = run_module("smile_jax.aot", *flags, devices=4)
+        assert done.returncode == 0, done.stderr
+        costs.append(json.loads(done.stdout))
+    one, four = costs
     assert (one["devices"], four["devices"]) == (1, 4)
     assert one["collective_bytes_per_device_step"]["total"] == 0
     assert four["collective_bytes_per_device_step"]["total"] > 0
