@@ -1,9 +1,10 @@
 """Checks a config: all problems in one message, before anything slow."""
 
+import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etils import epath
 
@@ -65,7 +66,7 @@ def _raise_if_any(problems: list[str]) -> None:
 
 def _single_problems(config: Config) -> Iterator[str]:
     """Of each key by itself."""
-    values = flatten(as_dict(config), sep=".")
+    values = flatten(dataclasses.asdict(config), sep=".")
     for name, field in all_keys().items():
         value, about = values[name], field.metadata
         choices = tuple(about["choices"] or _TABLES.get(name, ()))
@@ -79,14 +80,6 @@ def _single_problems(config: Config) -> Iterator[str]:
         elif low is not None and not low <= value <= (value if high is None else high):
             end = f"between {low} and {high}" if high is not None else f"{low} or more"
             yield f"{name}={value}: must be {end}"
-
-
-def as_dict(config: Config) -> dict[str, Any]:
-    """Nested dictionaries of a config."""
-    return {
-        name: as_dict(value) if hasattr(value, "__dataclass_fields__") else value
-        for name, value in vars(config).items()
-    }
 
 
 def _duration_problems(c: Config) -> Iterator[str]:

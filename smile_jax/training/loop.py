@@ -135,12 +135,14 @@ def _loop(
         scores = {}
         if scorer and (step % config.train.evaluate_every == 0 or step == last):
             with log.clock_stopped(metrics):
-                scores = scorer(layout.fetch(state).averaged)
+                on_host = layout.fetch(state)
+                scores = scorer(on_host.averaged)
         # Before saving: a state of NaNs never becomes a checkpoint.
         log.after(step, metrics, now=saving or bool(scores), scores=scores)
         if saving:
             position = step * config.train.batch_size
-            on_host = layout.fetch(state)
+            if not scores:  # or it is on the host already
+                on_host = layout.fetch(state)
             now = dataclasses.replace(info, data_position=position)
             checkpoints.save(on_host, now.to_json())
         if stopping:
