@@ -1,5 +1,6 @@
 """Runs that start from published towers or from another run; what they export."""
 
+import functools
 import json
 import shutil
 
@@ -59,17 +60,18 @@ def test_a_run_starts_as_the_published_model(tiny_dataset, family, request):
     towers, params, tokenizer = load_pretrained(towers_folder)
     assert spec.mean == towers.config.mean and len(spec.mean) == 3
     images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
-    expected = towers.apply(
+    features = jax.jit(towers.apply, static_argnames="method")
+    expected = features(
         {"params": params}, jnp.asarray(images), method="image_features"
     )
     expected /= jnp.linalg.norm(expected, axis=1, keepdims=True)
     clips = jnp.asarray(images)[:, None, None]
     single = model.clone(axis_name=None)
-    out = single.apply(
-        {"params": state.params}, clips, jnp.zeros((3, 1), jnp.int32), train=False
+    out = jax.jit(functools.partial(single.apply, train=False))(
+        {"params": state.params}, clips, jnp.zeros((3, 1), jnp.int32)
     )
     np.testing.assert_allclose(out.joint, expected, atol=1e-5)
-    texts = towers.apply(
+    texts = features(
         {"params": params}, jnp.asarray(tokenizer(plan.prompts.texts)),
         method="text_features",
     )  # fmt: skip
@@ -304,14 +306,14 @@ def test_captions_of_a_dataset_train(ict_archive, tmp_path):
 
 @pytest.fixture(scope="module")
 def exported(runs, tmp_path_factory):
+    """One by the command, one by the function."""
     folder, _ = runs
-    out = {}
-    for name in ("weak", "b"):
-        out[name] = tmp_path_factory.mktemp("exported") / name
-        done = run_module(
-            "smile_jax.export", f"--workdir={folder / name}", f"--out={out[name]}"
-        )
-        assert done.returncode == 0, done.stderr
+    out = {name: tmp_path_factory.mktemp("exported") / name for name in ("weak", "b")}
+    done = run_module(
+        "smile_jax.export", f"--workdir={folder / 'b'}", f"--out={out['b']}"
+    )
+    assert done.returncode == 0, done.stderr
+    export(Recognizer.of_run(folder / "weak"), folder / "weak", out["weak"])
     return out
 
 
@@ -339,7 +341,9 @@ def test_lora_is_merged_into_what_it_changes(runs, exported):
     clips = jnp.asarray(np.random.default_rng(0).normal(size=(2, 1, 2, 32, 32, 6)))
     ids = jnp.zeros((2, 2), jnp.int32)
     ours, merged = (
-        Encoder(model).apply({"params": p}, clips.astype(jnp.float32), ids, train=False)
+        jax.jit(functools.partial(Encoder(model).apply, train=False))(
+            {"params": p}, clips.astype(jnp.float32), ids
+        )
         for model, p in (
             (recognizer.spec.model, recognizer.params),
             (spec.model, params),
@@ -385,29 +389,24 @@ def meshes(tmp_path_factory):
 
 
 def test_predict_any_mesh_with_any_words(runs, exported, meshes):
+    """Of what was exported, as the run itself answers."""
     words = ["a happy face", "a bored face"]
-    lines = []
-    for workdir in (runs[0] / "b", exported["b"]):
-        done = run_module(
-            "smile_jax.predict",
-            "--workdir",
-            str(workdir),
-            *(str(meshes / f"{name}.obj") for name in ("smile", "rest")),
-            "--prompts",
-            *words,
-        )
-        assert done.returncode == 0, done.stderr
-        lines.append([json.loads(line) for line in done.stdout.splitlines()])
-    for ours, theirs in zip(*lines, strict=True):
-        assert list(ours["probabilities"]) == words
-        assert sum(ours["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-        assert ours["prediction"] in words and ours["file"] == theirs["file"]
-        for word in words:
-            assert ours["probabilities"][word] == pytest.approx(
-                theirs["probabilities"][word], abs=1e-5
-            )
-    smile, rest = (line["probabilities"]["a happy face"] for line in lines[0])
-    assert smile != rest
+    files = [meshes / f"{name}.obj" for name in ("smile", "rest")]
+    flags = ("--workdir", str(exported["b"]), *map(str, files), "--prompts", *words)
+    done = run_module("smile_jax.predict", *flags)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    run = Recognizer.of_run(runs[0] / "b")
+    bank = run.bank(plain_prompts(words))
+    clips = np.stack([run.clip_of(path, pose="as_is") for path in files])
+    assert [line["file"] for line in lines] == list(map(str, files))
+    for line, expected in zip(lines, run.probabilities(clips, bank), strict=True):
+        found = list(line["probabilities"].values())
+        assert list(line["probabilities"]) == words
+        assert line["prediction"] == words[np.argmax(found)]
+        assert sum(found) == pytest.approx(1, abs=1e-5)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert len({line["probabilities"]["a happy face"] for line in lines}) == 2
 
 
 def test_frames_come_in_order_of_their_numbers(tmp_path):
