@@ -2,10 +2,10 @@
 
     make demo
 
-529 seconds on two CPU cores, twice that with other work on them, after the
-installation. 20 held-out people, six expressions, chance 0.167: linear probe 0.892,
-zero-shot 0.900; random_init 0.425, pixels_pca 0.573 (linear probes). One seed, one
-fold; rounding moved the first two within 0.885 to 0.906 and 0.892 to 0.900.
+492 to 859 seconds on two CPU cores, by the machine, after the installation. 20 held-out
+people, six expressions, chance 0.167: linear probe 0.877, zero-shot 0.887; random_init
+0.421, pixels_pca 0.573 (linear probes). One seed, one fold; other machines and rounding
+moved the first two within 0.877 to 0.906 and 0.887 to 0.900.
 docs/performance.md tells why the model looks like this.
 """
 
