@@ -45,9 +45,24 @@ def run(module, *inputs, **options):
     return jax.jit(init)(jax.random.PRNGKey(0), *inputs)
 
 
-@pytest.mark.parametrize("stem", ["patch", "conv"])
-@pytest.mark.parametrize("pool", ["class", "mean"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "stem, pool, dtype",
+    [
+        ("patch", "class", "float32"),
+        ("conv", "mean", "float32"),
+        ("conv", "class", "bfloat16"),
+        *(
+            pytest.param(*variant, marks=pytest.mark.slow)
+            for variant in (
+                ("patch", "mean", "float32"),
+                ("conv", "class", "float32"),
+                ("patch", "class", "bfloat16"),
+                ("patch", "mean", "bfloat16"),
+                ("conv", "mean", "bfloat16"),
+            )
+        ),
+    ],
+)
 def test_vision_tower(rng, stem, pool, dtype):
     images = jnp.array(rng.normal(size=(3, 16, 16, 4)), jnp.float32)
     tower = VisionTower(VisionConfig(**SMALL, stem=stem, pool=pool, dtype=dtype))

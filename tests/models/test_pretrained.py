@@ -53,8 +53,22 @@ def test_features_logits_gradients_and_ids_are_those_of_the_reference(name, fold
     assert (found.image is None) == (MODELS[name][3] is None)
 
 
-@pytest.mark.parametrize("name", ["clip_small", "clip_laion", "siglip_small"])
-@pytest.mark.parametrize("size", [56, 168])
+@pytest.mark.parametrize(
+    "name, size",
+    [
+        ("clip_laion", 56),
+        ("siglip_small", 168),
+        *(
+            pytest.param(name, size, marks=pytest.mark.slow)
+            for name, size in (
+                ("clip_laion", 168),
+                ("siglip_small", 56),
+                ("clip_small", 56),
+                ("clip_small", 168),
+            )
+        ),
+    ],
+)
 def test_positions_for_other_resolutions_are_those_of_the_reference(
     name, size, folders
 ):
