@@ -296,8 +296,8 @@ BREAKS = {
     ),
     "components are fitted on test people": Break(
         "evaluation/pixels.py",
-        "pca.fit(pixels[fit])",
-        "pca.fit(pixels)",
+        "pca.fit(centred[fit])",
+        "pca.fit(centred)",
         "evaluation/test_probes.py",
     ),
     "recall of classes that there are": Break(

@@ -155,7 +155,7 @@ def objective(
     per_prompt = -found / mass.clamp_min(1)
     second = second + w.text_to_image * (per_prompt * present).sum() / present.sum()
     third = _correlation_loss(
-        _standardize(y), _standardize(q @ coordinates), w.off_diagonal
+        _standardize(y), _standardize(q @ coordinates), w.redundancy_off_diagonal
     )
     return w.decorrelation * first + w.alignment * second + w.redundancy * third
 

@@ -230,7 +230,8 @@ class LossKeys:
     decorrelation: float = key(1.0, "weight of SMILE's term 1", low=0)
     alignment: float = key(1.0, "weight of SMILE's term 2", low=0)
     redundancy: float = key(0.1, "weight of SMILE's term 3", low=0)
-    off_diagonal: float = key(0.0051, "lambda of terms 1 and 3", low=0)
+    off_diagonal: float = key(0.0051, "lambda of term 1", low=0)
+    redundancy_off_diagonal: float = key(0.0051, "lambda of term 3", low=0)
     alignment_over: str = key(
         "bank", "term 2: over the prompts, or over pairs in the batch",
         choices=("bank", "pairs"),
@@ -302,7 +303,10 @@ class EvaluationKeys:
 
     batch_size: int = key(256, "over all local devices", low=1, high=1 << 20)
     parameters: str = key("ema", "averaged or last", choices=("ema", "params"))
-    pca_components: int = key(128, "of the pixel baseline", low=1, high=1 << 16)
+    pca_components: int = key(
+        1024, "most of the pixel baseline; people trained on choose how many", low=1,
+        high=1 << 16,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

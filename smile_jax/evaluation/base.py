@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from sklearn.model_selection import GroupKFold
 
 from smile_jax.evaluation import metrics
 from smile_jax.evaluation.embed import EmbeddedSet
@@ -25,6 +26,8 @@ class Fold:
       test: joint embeddings of the m test clips; None for a method that has none.
       words: "" -> the run's prompts, file -> those of a file; empty without text.
       cameras: which of the dataset's views `test.views` are.
+      leading: numbers of leading features that evaluations choose among by the training
+        people, rising; () where all features belong together.
     """
 
     features: Float[np.ndarray, "n f"]
@@ -34,6 +37,7 @@ class Fold:
     test: EmbeddedSet | None = None
     words: Mapping[str, ZeroShot] = dataclasses.field(default_factory=dict)
     cameras: tuple[int, ...] = ()
+    leading: tuple[int, ...] = ()
 
     def train_of(self, name: str) -> np.ndarray:
         """A field of the training clips."""
@@ -45,10 +49,26 @@ class Fold:
 
 
 class Outcome(NamedTuple):
-    """Of one test fold: (m, ...) truth, and answers by variant; "" is the main one."""
+    """Of one test fold.
+
+    Attributes:
+      truth: (m, ...).
+      answers: by variant; "" is the main one.
+      chosen: settings that the training people chose.
+      warnings: on choices that may not be the best ones.
+    """
 
     truth: np.ndarray
     answers: dict[str, np.ndarray]
+    chosen: Mapping[str, float] = {}
+    warnings: tuple[str, ...] = ()
+
+
+def people_folds(subjects: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(fit, held out) clips of up to three folds over the people of training clips, by
+    whom settings are chosen."""
+    count = min(3, len(np.unique(subjects)))
+    return list(GroupKFold(count).split(subjects, groups=subjects))
 
 
 class Evaluation:
@@ -59,6 +79,7 @@ class Evaluation:
       title: heads its columns in tables; "" for one that is in `results.json` alone.
       shown: its metrics in tables.
       fields: of `Fold.fields` that it needs.
+      labels: whose labels it uses itself, beside those of pretraining; for tables.
       needs_text: it is left out for methods that know no words.
       cheap: may run during training.
     """
@@ -67,6 +88,7 @@ class Evaluation:
     title: ClassVar[str] = ""
     shown: ClassVar[tuple[str, ...]] = ("accuracy", "uar", "uf1")
     fields: ClassVar[tuple[str, ...]] = ("label",)
+    labels: ClassVar[str] = "of training people"
     needs_text: ClassVar[bool] = False
     cheap: ClassVar[bool] = False
 
@@ -119,4 +141,6 @@ def summarize(
         )
         for variant in (outcomes[0].answers if outcomes else ())
     }
-    return {evaluation.name: scores.get("")} | evaluation.extras(scores)
+    found = {evaluation.name: scores.get("")} | evaluation.extras(scores)
+    chosen = [dict(o.chosen) for o in outcomes]
+    return found | ({f"{evaluation.name}_chosen": chosen} if any(chosen) else {})

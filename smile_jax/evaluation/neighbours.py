@@ -1,11 +1,12 @@
 """k nearest neighbours in the space of frozen features."""
 
+import functools
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from smile_jax.evaluation.base import Evaluation, Fold, Outcome
+from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
 
 
 class Neighbours(Evaluation):
@@ -13,18 +14,31 @@ class Neighbours(Evaluation):
 
     name = "knn"
     title = "10-NN"
+    fields = ("label", "subject")
     cheap = True
     k: ClassVar[int] = 10
 
     def run(self, fold: Fold) -> Outcome:
-        answers = nearest_neighbours(
-            fold.features[: fold.split],
-            fold.train_of("label"),
-            fold.features[fold.split :],
-            k=self.k,
-            num_classes=len(fold.classes),
+        vote = functools.partial(
+            nearest_neighbours, k=self.k, num_classes=len(fold.classes)
         )
-        return Outcome(fold.test_of("label"), {"": answers})
+        train, labels = fold.features[: fold.split], fold.train_of("label")
+        features = train.shape[1]
+        if len(fold.leading) > 1:
+            folds = people_folds(fold.train_of("subject"))
+
+            def score(n: int) -> float:
+                answers = (
+                    vote(train[fit, :n], labels[fit], train[held, :n]) == labels[held]
+                    for fit, held in folds
+                )
+                return float(np.mean([right.mean() for right in answers]))
+
+            features = max(fold.leading, key=score)
+        answers = vote(
+            train[:, :features], labels, fold.features[fold.split :, :features]
+        )
+        return Outcome(fold.test_of("label"), {"": answers}, {"features": features})
 
 
 class TwentyNeighbours(Neighbours):

@@ -3,12 +3,14 @@
 import jax
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.decomposition import PCA
+from sklearn.decomposition import KernelPCA
 
 from smile_jax.evaluation.embed import Seen
 
 # Pixels are averaged down to at most so many a side.
 _SIZE = 64
+_EXACT = 5000  # clips of which all components are computed at once, as fast
+_FEWEST = 32  # components worth trying
 
 
 def pixels_of(seen: Seen, records: np.ndarray) -> Float[np.ndarray, "n p"]:
@@ -33,7 +35,17 @@ def pixels_of(seen: Seen, records: np.ndarray) -> Float[np.ndarray, "n p"]:
 def pca_features(
     pixels: Float[np.ndarray, "n p"], fit: Int[np.ndarray, "t"], components: int
 ) -> Float[np.ndarray, "n c"]:
-    """Principal components of pixels, fitted on the rows `fit` (the training fold)."""
-    components = min(components, len(fit), pixels.shape[1])
-    pca = PCA(components, svd_solver="randomized", random_state=0)
-    return pca.fit(pixels[fit]).transform(pixels)
+    """Principal components of pixels, fitted on the rows `fit` (the training fold), the
+    largest first."""
+    components = min(components, len(fit) - 1, pixels.shape[1])
+    centred = pixels - pixels[fit].mean(axis=0)
+    # Through the products of clips: there are fewer clips than pixels.
+    solver = "dense" if len(fit) <= _EXACT else "randomized"
+    pca = KernelPCA(components, kernel="linear", eigen_solver=solver, random_state=0)
+    return pca.fit(centred[fit]).transform(centred)
+
+
+def leading_counts(components: int) -> tuple[int, ...]:
+    """How many of the components an evaluation may take: all, half, a quarter ..."""
+    halves = [components >> k for k in range(components.bit_length())]
+    return tuple(n for n in reversed(halves) if n >= _FEWEST) or (components,)

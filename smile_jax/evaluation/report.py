@@ -82,7 +82,10 @@ def _score_table(results: dict[str, Any]) -> str:
     )
     rows = []
     for row in results["rows"]:
-        cells = [f"<td>{row['method']}{' (transductive)' * row['transductive']}</td>"]
+        cells = [
+            f"<td>{row['method']}{' (transductive)' * row['transductive']}</td>",
+            f"<td>{html.escape(row['labels_used'])}</td>",
+        ]
         for name, column in columns.items():
             score = row[name]
             for metric in column["shown"]:
@@ -95,7 +98,8 @@ def _score_table(results: dict[str, Any]) -> str:
         rows.append(f"<tr>{''.join(cells)}</tr>")
     chance = 1 / len(results["classes"])
     return (
-        f"<table><tr><th>method</th>{head}</tr><tr><th></th>{units}</tr>{''.join(rows)}"
+        "<table><tr><th>method</th><th>labels used in pretraining</th>"
+        f"{head}</tr><tr><th></th><th></th>{units}</tr>{''.join(rows)}"
         f"</table><p class=note>Chance: {chance:.3f}. ± is the standard deviation over "
         "folds.</p>"
     )

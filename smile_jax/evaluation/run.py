@@ -15,11 +15,11 @@ from smile_jax.config import Config, ConfigError, changed
 from smile_jax.config.default import all_keys
 from smile_jax.data.fields import read_fields
 from smile_jax.data.prompts import Prompts, make_prompts
-from smile_jax.data.splits import split_records, subject_folds
+from smile_jax.data.splits import split_records
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
 from smile_jax.evaluation.embed import Embedder, Seen
 from smile_jax.evaluation.evaluations import applicable, fields_of
-from smile_jax.evaluation.pixels import pca_features, pixels_of
+from smile_jax.evaluation.pixels import leading_counts, pca_features, pixels_of
 from smile_jax.inference.prompting import ZeroShot
 from smile_jax.models import Encoder
 from smile_jax.objectives import SOURCES
@@ -210,9 +210,9 @@ def test_folds(
         )
     records = plan.dataset.records_of(config.data.classes)
     subjects = plan.dataset.subjects
-    folds = subject_folds(subjects[records], config.data.folds, config.data.fold_seed)
     return [
-        split_records(subjects, records, folds, i) for i in range(config.data.folds)
+        split_records(subjects, records, plan.folds, i)
+        for i in range(config.data.folds)
     ]
 
 
@@ -247,6 +247,7 @@ def evaluate(
         row: dict[str, Any] = {
             "method": method,
             "text_source": first.text_source if is_smile else None,
+            "labels_used": labels_used(first, method),
             "transductive": is_smile and protocol == "kfold" and len(runs) == 1,
         }
         for e in evaluations:
@@ -258,6 +259,12 @@ def evaluate(
             row |= summarize(e, outcomes, tested[0].folds["smile"])
         row["per_fold"] = [t.headlines(method, evaluations) for t in tested]
         rows.append(row)
+    cautions = [
+        f"{method}, {name}: {said}"
+        for t in tested
+        for (method, name), outcome in t.outcomes.items()
+        for said in outcome.warnings
+    ]
     subjects = {
         str(name) for t in tested for name in first.plan.dataset.subjects[t.records]
     }
@@ -273,9 +280,12 @@ def evaluate(
         "step": first.stored.step,
         "seconds": round(time.perf_counter() - started, 1),
         "columns": {
-            e.name: {"title": e.title, "shown": e.shown} for e in evaluations if e.title
+            e.name: {"title": e.title, "shown": e.shown, "labels": e.labels}
+            for e in evaluations
+            if e.title
         },
         "rows": rows,
+        "warnings": list(dict.fromkeys(cautions)),
         "embedding": tested[0].embedding(),
         "predictions": [
             row for t in tested for row in t.predictions(first.plan, evaluations)
@@ -305,9 +315,9 @@ class TestedFold:
         for e in evaluations:
             if (method, e.name) not in self.outcomes:
                 continue
-            truth, answers = self.outcomes[method, e.name]
-            for variant, given in answers.items():
-                score = e.score([(truth, given)], self.folds[method])
+            outcome = self.outcomes[method, e.name]
+            for variant, given in outcome.answers.items():
+                score = e.score([(outcome.truth, given)], self.folds[method])
                 name = f"{e.name}: {variant}" if variant else e.name
                 found[name] = score[e.shown[0]]
         return found
@@ -385,7 +395,13 @@ def evaluate_fold(
         )
     components = config.evaluation.pca_components
     pixels = pca_features(pixels_of(seen, records), np.arange(split), components)
-    folds["pixels_pca"] = Fold(pixels, split, fields, config.data.classes)
+    folds["pixels_pca"] = Fold(
+        pixels,
+        split,
+        fields,
+        config.data.classes,
+        leading=leading_counts(pixels.shape[1]),
+    )
     outcomes = {
         (method, e.name): e.run(fold)
         for method, fold in folds.items()
@@ -393,6 +409,16 @@ def evaluate_fold(
         if fold.words or not e.needs_text
     }
     return TestedFold(test, folds, outcomes)
+
+
+def labels_used(run: Trained, method: str) -> str:
+    """Whose expression labels went into a method before it is scored, in words."""
+    if method == "before_training":
+        return "of what it started from"
+    if method != "smile":
+        return "none"
+    seen = run.stored.info.labels_seen
+    return ", ".join(f"of {len(v)} people ({k})" for k, v in seen.items()) or "none"
 
 
 def write_results(results: dict[str, Any], folder: pathlib.Path) -> None:
@@ -417,6 +443,8 @@ def table(results: dict[str, Any]) -> str:
     heads = ["    ".join(short.get(m, m) for m in c["shown"]) for c in columns.values()]
     lines = [f"{'method':14}" + "".join(f"{name:>26}" for name in columns)]
     lines.append(f"{'':14}" + "".join(f"{head:>26}" for head in heads))
+    probing = "".join(f"{c['labels']:>26}" for c in columns.values())
+    lines.append(f"{'labels used':14}{probing}")
     for row in results["rows"]:
         cells = ""
         for name, column in columns.items():
@@ -424,6 +452,7 @@ def table(results: dict[str, Any]) -> str:
             text = "  ".join(f"{s[m]:.3f}" for m in column["shown"]) if s else "-"
             cells += f"{text:>26}"
         lines.append(f"{row['method']:14}{cells}")
+        lines.append(f"{'':14}labels used in pretraining: {row['labels_used']}")
         spread = row.get("sensitivity", {}).get("templates")
         if spread:
             lines.append(
@@ -434,4 +463,5 @@ def table(results: dict[str, Any]) -> str:
             f"{'':14}zero-shot by {file}: {score['accuracy']:.3f}"
             for file, score in row.get("other_prompts", {}).items()
         ]
+    lines += [f"warning: {text}" for text in results["warnings"]]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ class ZeroShotPrompts(Evaluation):
 
     name = "zero_shot"
     title = "zero-shot"
+    labels = "none"
     needs_text = True
     cheap = True
 

@@ -27,9 +27,10 @@ def vision_language_alignment(
     """Aligns the fused and every single-view embedding with its prompt.
 
     i2t(u) + mean_v i2t(u_v) + t2i_weight t2i(u). Image to text is the cross-entropy of
-    the softmax over the K prompts. Text to image is, for each prompt that occurs in the
-    global batch, the cross-entropy of the softmax over all its images; it needs sums of
-    size K between devices and gathers no embedding. The one-positive InfoNCE of CLIP
+    the softmax over the K prompts. Text to image is, for each prompt,
+    the cross-entropy of the softmax over all images of the global batch, in a mean
+    where a prompt weighs min(1, its mass in the targets); it needs sums of size K
+    between devices and gathers no embedding. The one-positive InfoNCE of CLIP
     would treat images of the same prompt as negatives: with K prompts and B images its
     floor is ln(B / K). The form is this project's choice.
 
@@ -96,7 +97,7 @@ def _text_to_image(
     weights: Float[Array, "B"],
     axis_name: str | None,
 ) -> Float[Array, ""]:
-    """Mean over present prompts of the cross-entropy over the images of all devices."""
+    """Mean over prompts, weighted, of the cross-entropy over all devices' images."""
     real = weights[:, None] > 0
     masked = jnp.where(real, logits, -jnp.inf)
     # A device with padding only has no maximum; the global one is always finite.
@@ -109,7 +110,8 @@ def _text_to_image(
     mass = targets * weights[:, None]
     found = parallel.psum((mass * (logits - log_total[None])).sum(axis=0), axis_name)
     share = parallel.psum(mass.sum(axis=0), axis_name)
-    # A prompt that no image has says nothing, and the mean is over those that do.
-    present = share > 0
-    per_prompt = jnp.where(present, -found / jnp.where(present, share, 1), 0)
-    return per_prompt.sum() / jnp.maximum(present.sum(), 1)
+    # The mean is over prompts that images have. One with less than an image's mass, as
+    # soft targets give, counts by that share: not fully for a mass of 1e-5, not at all
+    # for none.
+    per_prompt = -found / jnp.maximum(share, 1)
+    return per_prompt.sum() / jnp.maximum(jnp.minimum(share, 1).sum(), 1)

@@ -35,6 +35,7 @@ class Smile(Objective):
     alignment: float
     redundancy: float
     off_diagonal: float
+    redundancy_off_diagonal: float
     text_to_image: float
     redundancy_mode: Mode
     form: Form
@@ -102,7 +103,7 @@ class Smile(Objective):
                 x.bank,
                 x.targets,
                 mode=self.redundancy_mode,
-                off_diagonal_weight=self.off_diagonal,
+                off_diagonal_weight=self.redundancy_off_diagonal,
                 shared=e.shared,
                 axis_name=axis_name,
             ),

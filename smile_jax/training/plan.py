@@ -49,7 +49,9 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     # Without labels, clips of other classes or of none count too.
     everything = np.arange(len(subjects))
     seen = records if built.sees_labelled_only(config) else everything
-    folds = subject_folds(subjects[seen], config.data.folds, config.data.fold_seed)
+    # Over everybody, whatever of them is seen: runs that differ in text source or
+    # classes test the same people, so that one may start from another.
+    folds = subject_folds(subjects, config.data.folds, config.data.fold_seed)
     pretrain, _ = split_records(subjects, seen, folds, fold)
     train, test = split_records(subjects, records, folds, fold)
     held_out = config.data.validation_fold

@@ -30,6 +30,9 @@ NEW_KEYS: dict[str, Any] = {
     "train.profile": "",
 }
 
+# Keys that were one with another, whose value they take.
+SPLIT_KEYS = {"loss.redundancy_off_diagonal": "loss.off_diagonal"}
+
 
 def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
     """A checkpoint's words on its run, as this version writes them.
@@ -50,11 +53,18 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
         model["vision"]["kind"] = "vit"
         del model["projector_dim"], model["num_classes"]
         new["versions"] = {}  # they were in the run's folder alone
+    config = new["config"]
     for key, value in NEW_KEYS.items():
-        *sections, name = key.split(".")
-        section = new["config"]
-        for part in sections:
-            section = section.setdefault(part, {})
-        section.setdefault(name, value)
+        _section_of(key, config).setdefault(key.split(".")[-1], value)
+    for key, other in SPLIT_KEYS.items():
+        value = _section_of(other, config)[other.split(".")[-1]]
+        _section_of(key, config).setdefault(key.split(".")[-1], value)
     new.setdefault("data_position", 0)
     return new | {"format": FORMAT}
+
+
+def _section_of(key: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The part of a nested config that has a dotted key."""
+    for part in key.split(".")[:-1]:
+        config = config.setdefault(part, {})
+    return config

@@ -30,6 +30,9 @@ def test_holdout_results_and_report(plain_run):
     rows = {row["method"]: row for row in results["rows"]}
     assert list(rows) == ["smile", "random_init", "pixels_pca"]
     assert rows["smile"]["text_source"] == "weak"
+    assert rows["smile"]["labels_used"].startswith("of 6 people (synthetic_faces")
+    assert rows["pixels_pca"]["labels_used"] == "none"
+    assert {"C", "features"} == set(rows["smile"]["linear_probe_chosen"][0])
     for method, row in rows.items():
         for probe in ("linear_probe", "knn"):
             assert {"accuracy", "uar", "uf1", "std"} <= set(row[probe])

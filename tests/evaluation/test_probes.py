@@ -1,9 +1,14 @@
 """Probes on data with a known answer."""
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from smile_jax.evaluation.linear_probe import linear_probe
-from smile_jax.evaluation.neighbours import nearest_neighbours
+from smile_jax.evaluation.base import Fold
+from smile_jax.evaluation.linear_probe import LinearProbe, linear_probe
+from smile_jax.evaluation.neighbours import Neighbours, nearest_neighbours
 from smile_jax.evaluation.pixels import pca_features
 
 
@@ -16,20 +21,52 @@ def clusters(rng, spread):
 
 def test_linear_probe_separates_clusters_and_not_noise(rng):
     x, labels, subjects = clusters(rng, 0.5)
-    predicted, strength = linear_probe(x[:180], labels[:180], subjects[:180], x[180:])
-    assert (predicted == labels[180:]).mean() == 1
-    assert strength in (1e-3, 1e-2, 1e-1, 1.0)
+    found = linear_probe(x[:180], labels[:180], subjects[:180], x[180:])
+    assert (found.answers == labels[180:]).mean() == 1
     noise = rng.normal(size=x.shape)
-    predicted, _ = linear_probe(noise[:180], labels[:180], subjects[:180], noise[180:])
-    assert (predicted == labels[180:]).mean() < 0.6
+    found = linear_probe(noise[:180], labels[:180], subjects[:180], noise[180:])
+    assert (found.answers == labels[180:]).mean() < 0.6
+
+
+def test_the_probe_chooses_as_a_search_of_all_strengths_would(rng):
+    """Fine directions beside coarse ones want little regularisation."""
+    people, labels = np.repeat(np.arange(20), 12), np.tile(np.arange(3), 80)
+    x = rng.normal(size=(240, 30)).astype(np.float32)
+    x[:, 0] += 40 * rng.normal(size=240)
+    x[:, 1] = x[:, 0] + 2.0 * labels + 0.3 * rng.normal(size=240)
+    found = linear_probe(x[:180], labels[:180], people[:180], x[180:])
+    assert found.strength > 1 and not found.warnings
+    one = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+    weak = one.fit(x[:180], labels[:180]).score(x[180:], labels[180:])
+    assert (found.answers == labels[180:]).mean() > max(0.7, weak + 0.2)
+
+
+def test_leading_features_are_chosen_and_an_end_is_told(rng):
+    x, labels, people = clusters(rng, 0.5)
+    noise = 3 * rng.normal(size=(240, 300)).astype(np.float32)
+    wide = np.concatenate([x, noise], axis=1)
+    train, test = slice(0, 180), slice(180, None)
+    fold = Fold(
+        wide,
+        180,
+        {"label": labels, "subject": people},
+        ("a", "b", "c"),
+        leading=(1, 10, 310),
+    )
+    for probe in (LinearProbe(), Neighbours()):
+        outcome = probe.run(fold)
+        assert outcome.chosen["features"] == 10 and not outcome.warnings
+        assert (outcome.answers[""] == labels[test]).mean() == 1
+    found = linear_probe(wide[train], labels[train], people[train], wide[test], (1, 2))
+    assert found.features == 2 and "pca_components" in found.warnings[0]
 
 
 def test_probe_standardises_with_the_training_fold(rng):
     """A feature scaled by a million does not drown the others."""
     x, labels, subjects = clusters(rng, 0.5)
     x = x * np.array([1e6] + [1.0] * 9, np.float32)
-    predicted, _ = linear_probe(x[:180], labels[:180], subjects[:180], x[180:])
-    assert (predicted == labels[180:]).mean() == 1
+    found = linear_probe(x[:180], labels[:180], subjects[:180], x[180:])
+    assert (found.answers == labels[180:]).mean() == 1
 
 
 def test_nearest_neighbours_by_cosine(rng):
@@ -49,4 +86,6 @@ def test_pca_is_fitted_on_the_training_rows_only(rng):
     moved[50:] += 100  # test rows must not move the components
     fit = np.arange(50)
     a, b = (pca_features(v, fit, 5)[:50] for v in (x, moved))
-    np.testing.assert_allclose(a, b)
+    np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9)
+    expected = PCA(5, svd_solver="full").fit_transform(x[fit])
+    np.testing.assert_allclose(np.abs(a), np.abs(expected), rtol=1e-6, atol=1e-9)

@@ -39,7 +39,7 @@ TERMS = {
     "redundancy-whitened": settings(0.0, 0.0, 1.0),
     "redundancy-private": settings(0.0, 0.0, 1.0, redundancy_mode="private"),
     "redundancy-literal": settings(
-        0.0, 0.0, 1.0, off_diagonal=1.0, redundancy_mode="literal"
+        0.0, 0.0, 1.0, redundancy_off_diagonal=1.0, redundancy_mode="literal"
     ),
     "sum": settings(1.0, 1.0, 0.1),
 }
@@ -100,7 +100,7 @@ def objective(params, batch, w, axis_name):
                 bank,
                 q,
                 mode=w.redundancy_mode,
-                off_diagonal_weight=w.off_diagonal,
+                off_diagonal_weight=w.redundancy_off_diagonal,
                 shared=fused[:, :3] @ params["u"][:3],
                 **padding,
             )[0]

@@ -61,16 +61,16 @@ def vision_language_alignment(fused, views, bank, q, logit_scale, t2i_weight, we
     view_loss = sum(
         i2t(views[i, v], q[i]) for i in rows for v in range(views.shape[1])
     ) / (len(rows) * views.shape[1])
-    prompt_losses = []
+    t2i = counted = 0.0
     for k in range(len(bank)):
         mass = sum(q[i, k] for i in rows)
         if mass == 0:
             continue
         p = softmax([s * float(bank[k] @ fused[i]) for i in rows])
         found = sum(q[i, k] * math.log(v) for i, v in zip(rows, p, strict=True))
-        prompt_losses.append(-found / mass)
-    t2i = sum(prompt_losses) / len(prompt_losses)
-    return fused_loss + view_loss + t2i_weight * t2i
+        t2i -= min(1, mass) * found / mass
+        counted += min(1, mass)
+    return fused_loss + view_loss + t2i_weight * t2i / counted
 
 
 def paired_alignment(fused, views, bank, q, logit_scale, t2i_weight, weights):
