@@ -24,6 +24,5 @@ def get_config():
     c = demo.get_config()
     c.data.dir = "data/bu3dfe/static_64"
     c.data.fold = 0
-    c.model.projector_dim = 512
     c.train.epochs = 60.0
     return c

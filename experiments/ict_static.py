@@ -20,6 +20,5 @@ def get_config():
     c = demo.get_config()
     c.data.dir = "data/ict_faces/static"
     c.data.fold = 0  # no choice of the model was made on these faces
-    c.model.projector_dim = 512
     c.train.epochs = 60.0
     return c

@@ -31,8 +31,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--prompts", nargs="+", default=[], metavar="TEXT")
     parser.add_argument(
         "--pose",
-        choices=("as_is", "surface"),
-        help="turn heads to the front by their surface; by default as the dataset did",
+        default="",
+        choices=("as_is", "surface", "landmarks"),
+        help="how heads are turned to the front; by default as the dataset did",
     )
     parser.add_argument(
         "--unit_mm", type=float, default=1.0, help="millimetres of the files' unit"
@@ -49,12 +50,12 @@ def main() -> None:
     except (CheckpointError, ValueError, OSError) as error:
         logging.debug("traceback", exc_info=True)
         sys.exit(f"error: {error}")
-    pose = arguments.pose or recognizer.info.rendering.pose
-    pose = "surface" if pose == "landmarks" else pose  # there is no landmark file
     failed = 0
     for path in arguments.files:
         try:
-            clip = recognizer.clip_of(path, pose=pose, unit_mm=arguments.unit_mm)
+            clip = recognizer.clip_of(
+                path, pose=arguments.pose, unit_mm=arguments.unit_mm
+            )
         except MeshError as error:
             failed += 1
             print(json.dumps({"file": str(path), "error": str(error)}), flush=True)

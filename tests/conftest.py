@@ -35,7 +35,13 @@ import jaxtyping
 import tests.typechecker  # noqa: F401 - jaxtyping looks it up by name
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "smile_jax"
-_COMPILED = {"merging", "numbers", "obj", "raster"}  # numba cannot compile the checks
+_COMPILED = {
+    "merging",
+    "neighbourhood",
+    "numbers",
+    "obj",
+    "raster",
+}  # numba cannot compile the checks
 _CHECKED = [
     f"smile_jax.{path.parent.name}.{path.stem}"
     for part in (

@@ -46,6 +46,13 @@ def test_experiments_are_valid(experiment):
     validate(typed(experiment.get_config()), devices=1)
 
 
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_no_projector_is_wider_than_eight_batches(experiment):
+    """More columns than that, and rows say too little of how they correlate."""
+    config = experiment.get_config()
+    assert config.model.projector_dim <= 8 * config.train.batch_size
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

@@ -25,15 +25,39 @@ def bosphorus_anchors(path: pathlib.Path) -> Anchors:
       MeshError: unreadable, or a label is missing (turned and occluded scans).
     """
     read = read_landmarks(path)
-    points = {
-        label.lower(): point
-        for label, point in zip(read.labels, read.points, strict=True)
-    }
+    try:
+        return labelled_anchors(dict(zip(read.labels, read.points, strict=True)))
+    except MeshError as error:
+        raise MeshError(f"{path}: byte 0: {error}") from error
+
+
+def anchors_beside(scan: pathlib.Path) -> Anchors:
+    """From the landmark file of a scan's own name, `.lm3` or `.bnd`.
+
+    Raises:
+      MeshError: there is none, or it is unreadable.
+    """
+    if (named := scan.with_suffix(".lm3")).is_file():
+        return bosphorus_anchors(named)
+    if (numbered := scan.with_suffix(".bnd")).is_file():
+        return binghamton_anchors(numbered, BINGHAMTON_ROWS)
+    raise MeshError(
+        f"{scan}: byte 0: neither {named.name} nor {numbered.name} is beside it"
+    )
+
+
+def labelled_anchors(landmarks: Mapping[str, np.ndarray]) -> Anchors:
+    """From points (3,) by Bosphorus' labels, in whatever case.
+
+    Raises:
+      MeshError: a label is missing.
+    """
+    points = {label.lower(): point for label, point in landmarks.items()}
 
     def middle(*labels: str) -> np.ndarray:
         missing = [label for label in labels if label not in points]
         if missing:
-            raise MeshError(f"{path}: byte 0: no landmark {missing[0]!r}")
+            raise MeshError(f"no landmark {missing[0]!r}")
         return np.mean([points[label] for label in labels], axis=0)
 
     return Anchors(

@@ -127,7 +127,10 @@ class FaceDatasetBuilder(
     """
 
     CLASSES: ClassVar[Sequence[str]]
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "2.0.0": "Heads are framed by what any file of them has, not by landmarks."
+    }
 
     builder_config: FacesConfig
     _with_beam = False
@@ -158,6 +161,7 @@ class FaceDatasetBuilder(
                 yaws_deg=list(config.yaws_deg),
                 classes=list(self.CLASSES),
                 pose=config.pose,
+                framing=config.framing,
                 people=self.people(),
             ),
             **self.describe(),

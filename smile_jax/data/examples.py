@@ -142,7 +142,12 @@ class _Renderer:
         framing, pose = self.framing, self._pose
         if framing is None:
             pose = self._find_pose(mesh)
-            framing = pose.framing if pose else frame_mesh(mesh)
+            if pose:
+                framing = pose.framing
+            elif self._config.framing == "face":
+                framing = pose_from_surface(mesh).framing
+            else:
+                framing = frame_mesh(mesh)
         turned = frontalize(mesh, pose) if pose else mesh
         if self._config.captions:
             self._motion = self._motion or Motion(mesh)

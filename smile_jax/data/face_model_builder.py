@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 
+from smile_jax.data.anchors import labelled_anchors
 from smile_jax.data.builder import FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.schema import FacesConfig
@@ -20,6 +21,7 @@ from smile_jax.faces import (
     sample_subject,
 )
 from smile_jax.mesh import Mesh
+from smile_jax.mesh.pose import Anchors
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -43,6 +45,7 @@ class FaceModelConfig(FacesConfig):
     seed: int = 0
     difficulty: Difficulty = dataclasses.field(default_factory=Difficulty)
     identity_modes: int | None = None
+    framing: str = "face"  # they are whole heads
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -118,6 +121,12 @@ def _clip_of(performance: Performance) -> Clip:
     )
 
 
+def _anchors_of(performance: Performance) -> Anchors:
+    """Of its first frame, by the model's own landmarks."""
+    named, points = _clip_of(performance).model.named, performance[0].landmarks
+    return labelled_anchors({label: points[i] for label, i in named.items()})
+
+
 class FaceModelBuilder(
     FaceDatasetBuilder,
     skip_registration=True,  # type: ignore[call-arg]
@@ -159,18 +168,20 @@ class FaceModelBuilder(
         config = self.builder_config
         key = f"{subject}_{expression}_{intensity:02d}"
         seed = zlib.crc32(f"{config.seed}/{key}".encode())
+        performance = Performance(
+            path=path,
+            identity_modes=config.identity_modes,
+            person_seed=zlib.crc32(f"{config.seed}/{subject}".encode()),
+            seed=seed,
+            expression=expression,
+            intensity=intensity,
+            difficulty=config.difficulty,
+            num_frames=config.sequence_frames,
+        )
         return Sequence4D(
             key=key,
-            frames=Performance(
-                path=path,
-                identity_modes=config.identity_modes,
-                person_seed=zlib.crc32(f"{config.seed}/{subject}".encode()),
-                seed=seed,
-                expression=expression,
-                intensity=intensity,
-                difficulty=config.difficulty,
-                num_frames=config.sequence_frames,
-            ),
+            frames=performance,
+            anchors=functools.partial(_anchors_of, performance),
             labels={
                 "expression": expression,
                 "subject": subject,

@@ -14,20 +14,25 @@ from smile_jax.data.records import DataError
 
 FILE = "records.npz"
 _SHARDS, _SIZES = "shard_names", "shard_bytes"
-_NUMBERS = ("expression", "intensity")
+_NUMBERS = {
+    "expression": np.int32,
+    "intensity": np.int32,
+    "mm_per_pixel": np.float32,
+}
 _TEXTS = ("subject", "sequence", "caption")
 
 
 def make_index(records: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """Columns of all records, in their order: "expression" and "intensity" int32 (n,),
-    "subject", "sequence" and, where there are any, "caption" as texts (n,)."""
+    """Columns (n,) of all records, in their order: "expression" and "intensity" int32,
+    "mm_per_pixel" float32, "subject", "sequence" and, where there are any, "caption" as
+    texts."""
     columns: dict[str, list] = {}
     for record in records:
         for name in (*_NUMBERS, *_TEXTS):
             if name in record:
                 columns.setdefault(name, []).append(record[name])
     return {
-        name: np.array(column, np.int32)
+        name: np.array(column, _NUMBERS[name])
         if name in _NUMBERS
         else np.array([text.decode() for text in column])
         for name, column in columns.items()

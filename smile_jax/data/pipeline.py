@@ -37,7 +37,10 @@ class FaceDataset:
       yaws_deg: camera yaws of the views.
       classes: all class names.
       clips: pixel features: "views", "dynamic" or both.
-      pose: how heads were turned, see `schema.FacesConfig`.
+      pose, framing: how heads were turned and framed, see `schema.FacesConfig`; framing
+        is "landmarks" where an earlier version used what files do not have.
+      extents_mm: smallest and largest side of what a picture shows, None where the
+        index is of an earlier version.
       people: whose subjects these are; datasets that say the same share them.
       labels: (n,) class index of each record, -1 where it has none.
       subjects, sequences: (n,) names.
@@ -52,6 +55,8 @@ class FaceDataset:
     classes: tuple[str, ...]
     clips: tuple[str, ...]
     pose: str
+    framing: str
+    extents_mm: tuple[float, float] | None
     people: str
     labels: np.ndarray
     subjects: np.ndarray
@@ -121,6 +126,8 @@ def open_dataset(path: str | os.PathLike) -> FaceDataset:
         yaws_deg=tuple(metadata["yaws_deg"]),
         classes=tuple(metadata["classes"]),
         pose=metadata["pose"],
+        framing=metadata.get("framing") or framing_before(source.builder.info.name),
+        extents_mm=_extents(index, source.builder.info.features),
         people=metadata["people"],
         clips=tuple(c for c in CLIPS if c in source.builder.info.features),
         labels=index["expression"],
@@ -130,6 +137,21 @@ def open_dataset(path: str | os.PathLike) -> FaceDataset:
         captions=index.get("caption"),
         stored=_stored(source.builder.info.features),
     )
+
+
+def framing_before(name: str) -> str:
+    """How builders framed heads before they said so: generated ones by landmarks."""
+    return "landmarks" if name in ("synthetic_faces", "ict_faces") else "box"
+
+
+def _extents(
+    index: Mapping[str, np.ndarray], features: Any
+) -> tuple[float, float] | None:
+    if "mm_per_pixel" not in index:
+        return None
+    size = next(features[clip].shape[-2] for clip in CLIPS if clip in features)
+    extents = index["mm_per_pixel"] * size
+    return float(extents.min()), float(extents.max())
 
 
 def _stored(features: Any) -> dict[str, tuple[tuple[int, ...], np.dtype]]:

@@ -26,8 +26,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from smile_jax.data.channels import CHANNELS, num_channels
-from smile_jax.mesh import Framing, Mesh, render_views
+from smile_jax.mesh import Framing, Mesh, MeshError, render_views
 from smile_jax.mesh.render import MAX_VIEWS
+
+# A picture with less of it covered, or with less relief over its width, shows no face
+# (this project's choice; faces cover half of theirs and are as deep as half of it).
+_EMPTY = 0.02
+_FLAT = 0.01
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -42,6 +47,10 @@ class FacesConfig(tfds.core.BuilderConfig):
       dynamic: also write the rank-pooled image of the whole sequence.
       pose: "as_is" keeps heads as they are turned; "surface" turns them to the front
         by `smile_jax.mesh.pose`; "landmarks" by landmarks where a sequence has them.
+      framing: of heads that are kept as they are: "box" shows all of the mesh, for
+        scans that are cut alike; "face" finds the face by its surface, in whole heads
+        as in cut ones, and needs millimetres. Heads that are turned are framed by their
+        face.
       captions: also write what moves against the first frame, in words, for meshes in
         correspondence with 68 landmarks (`smile_jax.faces.captions`).
     """
@@ -52,6 +61,7 @@ class FacesConfig(tfds.core.BuilderConfig):
     frames: int = 1
     dynamic: bool = False
     pose: str = "as_is"
+    framing: str = "box"
     captions: bool = False
 
     def __post_init__(self) -> None:
@@ -71,6 +81,8 @@ class FacesConfig(tfds.core.BuilderConfig):
             raise ValueError(
                 f"pose={self.pose!r} must be 'as_is', 'surface' or 'landmarks'"
             )
+        if self.framing not in ("box", "face"):
+            raise ValueError(f"framing={self.framing!r} must be 'box' or 'face'")
         if self.captions and self.frames < 2 and not self.dynamic:
             raise ValueError("captions=True tells of motion: it needs frames > 1")
         self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
@@ -130,6 +142,7 @@ def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> np.ndar
     if "texture" not in config.channels:
         mesh = dataclasses.replace(mesh, texture=None)  # or it would be decoded
     buffers = render_views(mesh, config.yaws_deg, config.size, framing=framing)
+    _check_picture(buffers, framing)
     mask = buffers["mask"][..., None]
     groups = []
     for name in config.channels:
@@ -142,6 +155,27 @@ def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> np.ndar
             group = buffers["texture"]
         groups.append(np.where(mask, group, 0))
     return np.concatenate(groups, axis=-1).round().astype(np.uint8)
+
+
+def _check_picture(buffers: Mapping[str, np.ndarray], framing: Framing) -> None:
+    """Refuses pictures in which there is no face to be seen, whatever it was.
+
+    Raises:
+      MeshError: what is in the picture.
+    """
+    for mask, depth in zip(buffers["mask"], buffers["depth"], strict=True):
+        share = mask.mean()
+        if share < _EMPTY:
+            raise MeshError(
+                f"its picture is empty: {share:.1%} of {framing.extent:.4g} mm are "
+                "covered; the mesh is damaged, or unit_mm is not its unit"
+            )
+        relief = np.ptp(depth[mask]) / framing.extent
+        if not relief > _FLAT:
+            raise MeshError(
+                f"its picture is flat: a relief of {relief:.2g} of its width; the mesh "
+                "is damaged, or no face"
+            )
 
 
 def sample_frames(num_frames: int, keep: int) -> np.ndarray:

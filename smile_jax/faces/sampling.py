@@ -83,7 +83,7 @@ class Clip(Sequence[Mesh]):
       actions: weight of each action at the apex.
       curve: (t,) strength of each frame.
       pose_deg, drift_deg: head pose, and how far it turns from first frame to last.
-      shift: of the framing, in mm.
+      shift: of the head from the scanner's middle, in mm.
       light: direction of the light that stays in the texture.
       faces: triangles without the scan's holes.
       noise: state of the generator that the sensor noise is drawn from.
@@ -111,15 +111,14 @@ class Clip(Sequence[Mesh]):
         vertices = vertices + self._sensor_noise(frame, vertices)
         time = frame / max(len(self) - 1, 1)
         rotation = _head_rotation(self.pose_deg + self.drift_deg * (time - 0.5))
-        vertices = (vertices @ rotation.T).astype(np.float32)
+        vertices = (vertices @ rotation.T + self.shift).astype(np.float32)
         return Mesh(
             vertices=vertices,
             faces=self.faces,
             colors=_baked_light(
                 self.subject.colors, vertices, self.faces, self.light, self.difficulty
             ),
-            # The scanner frames the head where it expects it, off by `shift`.
-            landmarks=(vertices[self.model.landmarks] + self.shift).astype(np.float32),
+            landmarks=vertices[self.model.landmarks],
         )
 
     def _sensor_noise(self, frame: int, vertices: np.ndarray) -> np.ndarray:

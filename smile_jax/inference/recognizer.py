@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from smile_jax.data.anchors import anchors_beside
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.mesh_files import MeshFiles
 from smile_jax.data.prompts import Prompts
@@ -22,6 +23,10 @@ from smile_jax.models import Encoder
 from smile_jax.objectives import SOURCES
 from smile_jax.training.model_spec import ModelSpec, plain_view, read_model
 from smile_jax.training.run_info import RunInfo
+
+# A picture is of another kind beyond this factor of the scales that training saw (this
+# project's choice): a whole head where it saw faces is 1.5 times as wide.
+_OTHER_SCALE = 1.25
 
 
 @dataclasses.dataclass
@@ -70,24 +75,61 @@ class Recognizer:
             frames=0 if r.clip == "dynamic" else r.frames,
             dynamic=r.clip == "dynamic",
             pose=pose,
+            framing="face" if r.framing == "landmarks" else r.framing,
         )
 
     def clip_of(
-        self, path: pathlib.Path, *, pose: str = "as_is", unit_mm: float = 1.0
+        self, path: pathlib.Path, *, pose: str = "", unit_mm: float = 1.0
     ) -> np.ndarray:
         """Renders a mesh, or a folder of meshes in order of their names, as uint8
         (T, A, H, W, C).
 
+        Args:
+          path: of the mesh or folder.
+          pose: see `FacesConfig`; by default as the dataset's heads were turned. What
+            training saw turned otherwise is recognised worse.
+          unit_mm: millimetres of the files' unit.
+
         Raises:
           MeshError: naming the file and what is wrong.
         """
+        pose = pose or self.info.rendering.pose
+        if self.info.rendering.framing == "landmarks" and pose == "as_is":
+            raise MeshError(
+                f"{path}: this run saw heads framed by landmarks, which files do not "
+                "have; build its dataset again with this version and train on it"
+            )
         paths = mesh_paths(path)
         frames = MeshFiles(paths, unit_mm=unit_mm)
         sequence = Sequence4D(key=str(path), frames=frames, labels={})
+        if pose == "landmarks":
+            try:
+                anchors = anchors_beside(paths[0]).scaled(unit_mm)
+            except MeshError as error:
+                raise MeshError(
+                    f"{error}; this run saw heads turned by landmarks: put such a file "
+                    "there, or have them turned by their surface (--pose=surface), "
+                    "which is another pose by some degrees and costs accuracy"
+                ) from error
+            sequence.anchors = lambda: anchors
         made = make_example(sequence, self.rendering(pose))
         if made.example is None or made.skipped:
             raise MeshError("; ".join(made.skipped))
+        self._check_extent(path, float(made.example["mm_per_pixel"]))
         return made.example[self.info.rendering.clip]
+
+    def _check_extent(self, path: pathlib.Path, mm_per_pixel: float) -> None:
+        """Refuses what is shown at another scale than all that training saw."""
+        r = self.info.rendering
+        if r.extents_mm is None:
+            return
+        extent, (low, high) = mm_per_pixel * r.size, r.extents_mm
+        if not low / _OTHER_SCALE <= extent <= high * _OTHER_SCALE:
+            raise MeshError(
+                f"{path}: its picture is {extent:.3g} mm wide, and of {low:.3g} to "
+                f"{high:.3g} mm in training: set unit_mm to the millimetres of its "
+                "unit, or cut it as the dataset's scans are cut"
+            )
 
     @functools.cached_property
     def _embed(self) -> Callable:

@@ -18,7 +18,7 @@ import dataclasses
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
 from smile_jax.mesh.types import Mesh, MeshError
 
@@ -42,31 +42,34 @@ class Framing:
 
 
 def frame_mesh(mesh: Mesh, margin: float = 1.0) -> Framing:
-    """Frames the face by its landmarks, or by robust extents without any.
+    """Frames all that there is, whatever it is: see `mesh.pose` for framing a face.
 
-    With landmarks: their mean, and 3.1 times their RMS distance from it, which shows
-    forehead to chin for the 68 Multi-PIE points. Without: the middle and the larger
-    side of the box between the 2nd and 98th percentile, plus 15 %. The centre's depth
-    is the middle of the same points. Both are this project's choices.
+    The middle and the larger side of the box between the 2nd and 98th percentile of the
+    points that faces use, plus 15 % (this project's choice). The centre's depth is the
+    middle of the same points.
 
     Args:
-      mesh: mesh or scan, roughly facing +z.
+      mesh: mesh or scan.
       margin: factor on the extent.
 
     Raises:
       MeshError: all points coincide.
     """
-    if mesh.landmarks is not None and len(mesh.landmarks) >= 4:
-        center = mesh.landmarks.mean(axis=0)
-        extent = 3.1 * np.sqrt(((mesh.landmarks - center) ** 2).sum(axis=1).mean())
-    else:
-        low, high = np.percentile(mesh.vertices, [2, 98], axis=0)
-        center = (low + high) / 2
-        extent = 1.15 * (high - low)[:2].max()
+    points = mesh.vertices[used_points(mesh)].astype(np.float64)
+    low, high = np.percentile(points, [2, 98], axis=0)
+    center = (low + high) / 2
+    extent = 1.15 * (high - low)[:2].max()
     if not extent > 0:
         raise MeshError("the mesh has no extent: all its points coincide")
     x, y, z = (float(c) for c in center)
     return Framing(center=(x, y, z), extent=float(extent * margin))
+
+
+def used_points(mesh: Mesh) -> Bool[np.ndarray, "n"]:
+    """Which points are a corner of a face. Others are not seen, wherever they lie."""
+    used = np.zeros(len(mesh.vertices), bool)
+    used[mesh.faces] = True
+    return used
 
 
 def view_rotation(yaw_deg: float, pitch_deg: float = 0.0) -> Float32[np.ndarray, "3 3"]:

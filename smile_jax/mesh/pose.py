@@ -13,7 +13,8 @@ from jaxtyping import Float, Float32
 from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
-from smile_jax.mesh.cameras import Framing
+from smile_jax.mesh.cameras import Framing, used_points
+from smile_jax.mesh.neighbourhood import ball_means
 from smile_jax.mesh.raster import vertex_normals
 from smile_jax.mesh.types import Mesh, MeshError
 
@@ -26,6 +27,7 @@ _NOSE_RADIUS = 25.0  # of the neighbourhood above which the nose rises
 _FACE_RADIUS = 75.0  # of the region that is symmetric
 _PITCH_RADIUS = 85.0
 _RIDGE = 5.0  # half width of what lies on the plane of symmetry
+_ICP_POINTS = 600  # of the face, that are aligned to its mirror image
 _STEEPEST = 0.5  # cosine of the largest angle between nose and +z
 _SYMMETRIC = 3.0  # mm, mean misfit of a face and its mirror image
 _SURE = 1.8  # mm, a misfit with which one need not look for another plane
@@ -123,7 +125,7 @@ def pose_from_surface(mesh: Mesh) -> Pose:
     """
     points, normals = _thin(mesh)
     tree = KDTree(points)
-    tips = _nose_tips(points, normals, tree)
+    tips = _nose_tips(points, normals)
     best = (np.inf, np.zeros(3), np.zeros(3))
     for tip, forward in tips:
         for start in _starts(forward):
@@ -131,6 +133,8 @@ def pose_from_surface(mesh: Mesh) -> Pose:
             # Not a plane that divides brow from chin.
             if lateral[0] > 0.6 and misfit < best[0]:
                 best = misfit, lateral, tip
+            if best[0] < _SURE:
+                break
         if best[0] < _SURE:
             break
     misfit, lateral, on_plane = best
@@ -179,22 +183,24 @@ def _pose(axes: np.ndarray, tip: np.ndarray) -> Pose:
 
 def _thin(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Mean point and normal of each cell of a grid; float64, so sums are exact."""
-    low = mesh.vertices.min(axis=0)
-    cells = np.floor((mesh.vertices - low) / _CELL).astype(np.int64)
-    if cells.max() > 1000 or cells.max() < 10:
+    used = used_points(mesh)
+    vertices = mesh.vertices[used]
+    size = np.ptp(vertices.astype(np.float64), axis=0).max()
+    if not 10 * _CELL < size < 1000 * _CELL:
         raise MeshError(
-            f"a mesh of {np.ptp(mesh.vertices, axis=0).max():.3g} mm is no head; set "
-            "unit_mm to the millimetres of the file's unit"
+            f"a mesh of {size:.3g} mm is no head; set unit_mm to the millimetres of "
+            "the file's unit"
         )
+    cells = np.floor((vertices - vertices.min(axis=0)) / _CELL).astype(np.int64)
     key = (cells[:, 0] * 1024 + cells[:, 1]) * 1024 + cells[:, 2]
     _, cell, count = np.unique(key, return_inverse=True, return_counts=True)
-    normals = vertex_normals(mesh.vertices, mesh.faces.view(np.uint32))
+    normals = vertex_normals(mesh.vertices, mesh.faces.view(np.uint32))[used]
 
     def mean(values: np.ndarray) -> np.ndarray:
         columns = [np.bincount(cell, values[:, k]) / count for k in range(3)]
         return np.stack(columns, axis=1)
 
-    return mean(mesh.vertices), _unit(mean(normals))
+    return mean(vertices), _unit(mean(normals))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -203,13 +209,12 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _nose_tips(
-    points: np.ndarray, normals: np.ndarray, tree: KDTree, most: int = 5
+    points: np.ndarray, normals: np.ndarray, most: int = 5
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The points that rise most above their surroundings, and where they look."""
-    around = tree.query_ball_point(points, _NOSE_RADIUS)
-    count = np.array([len(near) for near in around])
-    middle = np.stack([points[near].mean(axis=0) for near in around])
-    forward = _unit(np.stack([normals[near].mean(axis=0) for near in around]))
+    both = np.concatenate([points, normals], axis=1)
+    means, count = ball_means(points, both, _NOSE_RADIUS)
+    middle, forward = means[:, :3], _unit(means[:, 3:])
     height = ((points - middle) * forward).sum(axis=1)
     # Not the rim of the scan, where half of the neighbourhood is missing.
     height[(count < 0.6 * np.median(count)) | (forward[:, 2] < _STEEPEST)] = -np.inf
@@ -243,11 +248,13 @@ def _symmetry(
     trim: float = 0.75,
 ) -> tuple[float, np.ndarray]:
     """Aligns the face to its mirror image; returns (misfit in mm, lateral axis)."""
-    face = points[np.linalg.norm(points - tip, axis=1) < _FACE_RADIUS]
+    near = np.linalg.norm(points - tip, axis=1)
+    face = points[near < _FACE_RADIUS]
+    sample = face[:: max(1, len(face) // _ICP_POINTS)]
     linear = np.eye(3) - 2 * np.outer(lateral, lateral)
     shift = tip - linear @ tip
     for _ in range(iterations):
-        image = face @ linear.T + shift
+        image = sample @ linear.T + shift
         distance, nearest = tree.query(image)
         kept = distance <= np.quantile(distance, trim)
         p, q, n = image[kept], points[nearest[kept]], normals[nearest[kept]]

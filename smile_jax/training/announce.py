@@ -81,6 +81,8 @@ def run_info(config: Config, plan: Plan, spec: ModelSpec) -> RunInfo:
             frames=plan.clip_shape[0],
             size=plan.clip_shape[2],
             pose=plan.dataset.pose,
+            framing=plan.dataset.framing,
+            extents_mm=plan.dataset.extents_mm,
         ),
         model=spec.model,
         mean=spec.mean,

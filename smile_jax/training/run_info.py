@@ -27,7 +27,8 @@ class Rendering:
       channels: groups of the stored pixels.
       clip: "views" or "dynamic".
       frames, size: of a clip; pixels a side.
-      pose: see `schema.FacesConfig`.
+      pose, framing: see `schema.FacesConfig`.
+      extents_mm: smallest and largest side of what a picture shows; None: not known.
     """
 
     yaws_deg: tuple[float, ...]
@@ -36,6 +37,8 @@ class Rendering:
     frames: int
     size: int
     pose: str
+    framing: str
+    extents_mm: tuple[float, float] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +95,11 @@ class RunInfo:
           CheckpointError: it is too old, or of a newer version.
         """
         new = upgrade(stored, where)
-        r, model = new["rendering"], new["model"]
+        model = new["model"]
+        rendering: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in new["rendering"].items()
+        }
         # The tower's own kind: published weights and other runs bring theirs.
         vision = VISION_TOWERS[model["vision"].pop("kind")]
         towers = {"vision": vision(**model["vision"])}
@@ -104,9 +111,7 @@ class RunInfo:
             dataset=new["dataset"],
             steps=new["steps"],
             prompts=Prompts.from_json(new["prompts"]),
-            rendering=Rendering(
-                **r | {name: tuple(r[name]) for name in ("yaws_deg", "channels")}
-            ),
+            rendering=Rendering(**rendering),
             model=EncoderConfig(**model | towers),
             mean=tuple(new["mean"]),
             std=tuple(new["std"]),

@@ -1,14 +1,16 @@
 """Runs of earlier versions, read as this version would have written them."""
 
 import copy
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from smile_jax.data.pipeline import framing_before
 from smile_jax.training.checkpoints import CheckpointError
 
 # Of what checkpoints and exports say of their run, keys of the config left out. It
 # grows where that changes so that older ones cannot be read as they are.
-FORMAT = 3
+FORMAT = 4
 _OLDEST = 2
 
 # Keys that the config did not always have, with the value with which a run goes on as
@@ -53,6 +55,13 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
         model["vision"]["kind"] = "vit"
         del model["projector_dim"], model["num_classes"]
         new["versions"] = {}  # they were in the run's folder alone
+    if found < 4:  # heads were framed by what there was
+        rendering = new["rendering"]
+        # <data_dir>/<name>/<config>/<version>
+        rendering["framing"] = framing_before(
+            pathlib.PurePath(new["dataset"]).parts[-3]
+        )
+        rendering["extents_mm"] = None
     config = new["config"]
     for key, value in NEW_KEYS.items():
         _section_of(key, config).setdefault(key.split(".")[-1], value)

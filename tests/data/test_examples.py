@@ -33,7 +33,7 @@ class Growing(Sequence):
         if index in self.broken:
             raise MeshError(f"frame{index}.wrl: byte 3: broken")
         ball = sphere(n=30)
-        return dataclasses.replace(ball, vertices=ball.vertices + np.float32(index))
+        return dataclasses.replace(ball, vertices=ball.vertices + np.float32(index / 4))
 
 
 def config(**fields) -> FacesConfig:
@@ -102,6 +102,23 @@ def test_landmarks_that_cannot_be_used_are_noted(tmp_path):
     assert made.notes == [
         "k: turned by its surface, not by landmarks: a.lm3: byte 3: damaged"
     ]
+
+
+def test_a_picture_without_a_face_is_unreadable():
+    """Where the scan is, or is all there is, is not in it."""
+    ball = sphere(n=30)
+    away = dataclasses.replace(ball, vertices=ball.vertices + np.float32(1000))
+    flat = dataclasses.replace(ball, vertices=ball.vertices * np.float32([1, 1, 0]))
+    for frames, said in (([ball, away], "is empty: 0.0%"), ([flat], "is flat")):
+        made = make_example(Sequence4D("k", frames, LABELS), config(frames=len(frames)))
+        assert said in made.skipped[0]
+    stray = np.full((len(ball.vertices) // 20, 3), -1e9, np.float32)
+    far = dataclasses.replace(ball, vertices=np.append(ball.vertices, stray, axis=0))
+    plain, other = (
+        make_example(Sequence4D("k", [mesh], LABELS), config()).example
+        for mesh in (ball, far)
+    )
+    np.testing.assert_array_equal(plain["views"], other["views"])
 
 
 def test_no_frames_and_one_unreadable_scan_are_given_up():

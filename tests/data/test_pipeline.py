@@ -206,7 +206,7 @@ def test_other_file_formats_are_named(copied):
 
 
 def test_dataset_of_another_project(copied):
-    (copied / "1.0.0" / "metadata.json").write_text("{}")
+    next(copied.rglob("metadata.json")).write_text("{}")
     with pytest.raises(DataError, match="not a dataset of this project"):
         open_dataset(copied)
 
