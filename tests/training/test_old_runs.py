@@ -41,8 +41,8 @@ KEYS = {
     "train.log_every": 1,
     "train.keep_checkpoints": 1,
 }
-# Of the same run when it went on at that commit, on one device, on `tiny` as it is built
-# now.
+# Of the same run when it went on at that commit, on one device, on `tiny` as it is
+# built now.
 LOSSES = (12.134649276733398, 12.327659606933594)
 
 
