@@ -13,6 +13,10 @@ import orbax.checkpoint as ocp
 from absl import logging
 from jax.experimental import multihost_utils
 
+from smile_jax.training.checksums import check_run, checksums, compare
+
+_CHECKSUMS = "checksums"
+
 
 class CheckpointError(RuntimeError):
     """A checkpoint cannot be written or read; the message says what to do."""
@@ -22,9 +26,9 @@ class Checkpoints:
     """The checkpoints of one run, in `<workdir>/checkpoints/<step>/`.
 
     Each holds the state, the resolved config and what evaluation must know (folds,
-    classes, ...). Arrays are saved from the host with their true shapes, so a run
-    continues on any number of devices. Orbax renames a checkpoint into place when it
-    is whole: one that a crash cut short is never seen.
+    classes, ...), and checksums of all that. Arrays are saved from the host with their
+    true shapes, so a run continues on any number of devices. Orbax renames a checkpoint
+    into place when it is whole: one that a crash cut short is never seen.
     """
 
     def __init__(self, workdir: pathlib.Path, *, keep: int = 2) -> None:
@@ -33,7 +37,9 @@ class Checkpoints:
             max_to_keep=keep, enable_async_checkpointing=True
         )
         self._manager = ocp.CheckpointManager(
-            self.folder, options=self._options, item_names=("state", "run")
+            self.folder,
+            options=self._options,
+            item_names=("state", "run", _CHECKSUMS),
         )
 
     @classmethod
@@ -62,12 +68,14 @@ class Checkpoints:
           CheckpointError: this or the previous checkpoint could not be written, e.g.
             because the disk is full.
         """
+        filled = _filled(state)
         with self._explain_write():
             self._manager.save(
                 int(state.step),
                 args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(_filled(state)),
+                    state=ocp.args.StandardSave(filled),
                     run=ocp.args.JsonSave(run),
+                    checksums=ocp.args.JsonSave(checksums(filled, run)),
                 ),
             )
 
@@ -83,10 +91,12 @@ class Checkpoints:
 
     def read_run(self) -> dict[str, Any] | None:
         """Reads the run out of the newest readable checkpoint; None without one."""
-        run = ocp.args.Composite(run=ocp.args.JsonRestore())
         for step in sorted(self._manager.all_steps(), reverse=True):
             with contextlib.suppress(Exception):  # `restore` names what is damaged
-                return self._manager.restore(step, args=run)["run"]
+                restored = self._restore(step)
+                if _CHECKSUMS in restored:
+                    check_run(restored["run"], restored[_CHECKSUMS])
+                return restored["run"]
         return None
 
     def restore(
@@ -106,10 +116,7 @@ class Checkpoints:
             another model.
         """
         target = _filled(jax.tree.map(np.asarray, like))
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(target), run=ocp.args.JsonRestore()
-        )
-        newest = self._newest(args, lambda state: _check_shapes(state, target))
+        newest = self._newest(target, lambda state: _check_shapes(state, target))
         if newest is None:
             return None
         parts, run, step = newest
@@ -117,15 +124,28 @@ class Checkpoints:
             self._set_aside_after(step)
         return like.replace(**parts), run
 
+    def _restore(self, step: int, **more: Any) -> Any:
+        """The run, its checksums where it is not older than they are, and more."""
+        items = {"run": ocp.args.JsonRestore()} | more
+        if (self.folder / str(step) / _CHECKSUMS).exists():
+            items[_CHECKSUMS] = ocp.args.JsonRestore()
+        return self._manager.restore(step, args=ocp.args.Composite(**items))
+
     def _newest(
-        self, args: Any, check: Callable[[Any], None]
+        self, target: Any, check: Callable[[Any], None]
     ) -> tuple[Any, dict[str, Any], int] | None:
         """State, run and step of the newest checkpoint that can be read."""
         damaged = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                restored = self._manager.restore(step, args=args)
+                state = ocp.args.StandardRestore(target)
+                restored = self._restore(step, state=state)
                 check(restored["state"])
+                if _CHECKSUMS in restored:
+                    compare(
+                        checksums(restored["state"], restored["run"]),
+                        restored[_CHECKSUMS],
+                    )
             except Exception as error:  # Orbax and TensorStore raise many kinds
                 reason = str(error).splitlines()[0] if str(error) else repr(error)
                 damaged.append(f"{self.folder / str(step)}: {reason}")
@@ -150,10 +170,7 @@ class Checkpoints:
         Raises:
           CheckpointError: there is none that can be read.
         """
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(), run=ocp.args.JsonRestore()
-        )
-        newest = self._newest(args, lambda state: None)
+        newest = self._newest(None, lambda state: None)
         if newest is None:
             raise CheckpointError(f"{self.folder}: no checkpoint in it; train first")
         state, run, _ = newest

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -266,3 +267,41 @@ print("newest:", Checkpoints(workdir).latest)
     assert "GiB free; free some" in done.stdout
     assert "the run continues from step 1" in done.stdout
     assert "newest: 1" in done.stdout
+
+
+def test_a_flipped_bit_is_never_restored(two_checkpoints, rng):
+    """In any file of the newest checkpoint: it is refused by name, or it changes
+    nothing that is read."""
+    workdir, _ = two_checkpoints
+    expected = Checkpoints(workdir).restore_raw()
+    files = [p for p in (workdir / "checkpoints" / "4").rglob("*") if p.is_file()]
+    sizes = np.array([p.stat().st_size for p in files], float)
+    refused = 0
+    for path in rng.choice(files, 6, p=sizes / sizes.sum()):
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        found, run = Checkpoints(workdir).restore_raw()
+        path.write_bytes(whole)
+        if int(found["step"]) == 4:
+            assert_identical(found, expected[0])
+            assert run == expected[1]
+        else:
+            refused += 1
+    assert refused > 0
+
+
+def test_what_is_not_as_written_is_named(two_checkpoints, caplog):
+    """Though it can be read: the newest checkpoint has parameters of another."""
+    workdir, state = two_checkpoints
+    checkpoints = Checkpoints(workdir, keep=3)
+    other = jax.tree.map(lambda x: x + 1, state.params)
+    checkpoints.save(state.replace(step=np.int32(6), params=other), {})
+    checkpoints.close()
+    written = workdir / "checkpoints"
+    shutil.rmtree(written / "4" / "state")
+    shutil.move(written / "6" / "state", written / "4" / "state")
+    shutil.rmtree(written / "6")
+    restored, _ = Checkpoints(workdir).restore(state)
+    assert int(restored.step) == 2 and "is not what was written" in caplog.text
