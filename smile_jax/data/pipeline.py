@@ -6,6 +6,9 @@ examples however many processes there are, and the position in the data is the s
 """
 
 import dataclasses
+import functools
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -64,6 +67,16 @@ class FaceDataset:
     intensities: np.ndarray
     captions: np.ndarray | None
     stored: dict[str, tuple[tuple[int, ...], np.dtype]]
+
+    @functools.cached_property
+    def contents(self) -> str:
+        """A checksum of who and what the records are, in their order."""
+        columns = [self.subjects, self.sequences, self.labels, self.intensities]
+        if self.captions is not None:
+            columns.append(self.captions)
+        lists = [column.tolist() for column in columns]
+        text = json.dumps([self.classes, *lists], ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def records_of(self, classes: Sequence[str]) -> np.ndarray:
         """Indices of the records of some classes."""

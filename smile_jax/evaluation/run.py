@@ -23,11 +23,13 @@ from smile_jax.evaluation.pixels import leading_counts, pca_features, pixels_of
 from smile_jax.inference.prompting import ZeroShot
 from smile_jax.models import Encoder
 from smile_jax.objectives import SOURCES
+from smile_jax.training.announce import run_info
 from smile_jax.training.build import spec_of_fresh_run
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.init import random_params
 from smile_jax.training.model_spec import StoredModel, read_model
 from smile_jax.training.plan import Plan, make_plan
+from smile_jax.training.run_info import other_data
 
 PROTOCOLS = ("holdout", "kfold")
 
@@ -111,6 +113,13 @@ def load_run(
         raise ProtocolError(
             f"{plan.dataset.path}: its subjects are not those of the training run, so "
             "the stored folds do not apply; point data.dir at the dataset trained on"
+        )
+    other = other_data(info, run_info(config, plan, stored.spec))
+    if other:
+        listed = "\n  ".join(other)
+        raise ProtocolError(
+            f"{workdir}: the dataset there is not the one trained on:\n  {listed}\n"
+            "Put that one back, or train again on this one"
         )
     return Trained(workdir, config, plan, stored)
 

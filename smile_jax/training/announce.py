@@ -72,6 +72,8 @@ def run_info(config: Config, plan: Plan, spec: ModelSpec) -> RunInfo:
         config=config,
         folds=plan.folds,
         dataset=str(plan.dataset.path.absolute()),
+        people=plan.dataset.people,
+        contents=plan.dataset.contents,
         steps=plan.steps,
         prompts=plan.prompts,
         rendering=Rendering(

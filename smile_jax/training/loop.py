@@ -1,5 +1,6 @@
 """The training loop: restore, step, log, checkpoint, stop cleanly."""
 
+import contextlib
 import dataclasses
 import pathlib
 import signal
@@ -14,6 +15,7 @@ from jax.experimental import multihost_utils
 from smile_jax import parallel
 from smile_jax.config import Config
 from smile_jax.data.pipeline import train_batches
+from smile_jax.training import lock
 from smile_jax.training.announce import print_plan, run_info, write_run_files
 from smile_jax.training.build import build, make_layout, spec_of_fresh_run
 from smile_jax.training.checkpoints import Checkpoints
@@ -45,11 +47,15 @@ def train(
       workdir: of the run.
       make_scorer: of what `train.evaluate_every` asks for.
     """
-    stop = _StopSignal()
-    plan = make_plan(config)
-    workdir.mkdir(parents=True, exist_ok=True)
-    checkpoints = Checkpoints(workdir, keep=config.train.keep_checkpoints)
-    try:
+    with contextlib.ExitStack() as stack:
+        stop = _StopSignal()
+        stack.callback(stop.release)
+        plan = make_plan(config)
+        workdir.mkdir(parents=True, exist_ok=True)
+        if jax.process_index() == 0:
+            stack.enter_context(lock.held(workdir))
+        checkpoints = Checkpoints(workdir, keep=config.train.keep_checkpoints)
+        stack.callback(checkpoints.close)
         stored = checkpoints.read_run()
         if stored is None:
             spec = spec_of_fresh_run(config, plan)
@@ -72,9 +78,6 @@ def train(
         return _loop(
             config, plan, info, state, step_function, checkpoints, workdir, stop, scorer
         )
-    finally:
-        checkpoints.close()
-        stop.release()
 
 
 def _loop(

@@ -49,6 +49,8 @@ class RunInfo:
       config: as it was when the checkpoint was written.
       folds: subject -> test fold.
       dataset: path that the run read.
+      people, contents: of the dataset, see `FaceDataset`; "" where an earlier version
+        did not tell.
       steps: of the whole schedule.
       prompts: of the classes.
       rendering: of the dataset.
@@ -62,6 +64,8 @@ class RunInfo:
     config: Config
     folds: dict[str, int]
     dataset: str
+    people: str
+    contents: str
     steps: int
     prompts: Prompts
     rendering: Rendering
@@ -109,6 +113,8 @@ class RunInfo:
             config=typed(new["config"], complete=True),
             folds=new["folds"],
             dataset=new["dataset"],
+            people=new["people"],
+            contents=new["contents"],
             steps=new["steps"],
             prompts=Prompts.from_json(new["prompts"]),
             rendering=Rendering(**rendering),
@@ -151,6 +157,7 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
         for key in sorted(ours.keys() - free)
         if ours[key] != theirs[key]
     ]
+    differing += other_data(stored, current)
     words = f"the words of {stored.config.prompts.file or 'prompts'}"
     if stored.folds != current.folds:
         differing.append("the subjects' folds changed")
@@ -164,3 +171,20 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
             f"{workdir} holds another run, which cannot be continued as this one:\n  "
             f"{listed}\nUse another --workdir, or the config of that run"
         )
+
+
+def other_data(stored: RunInfo, current: RunInfo) -> list[str]:
+    """How the data of a run differ from what is there now, where that is known."""
+    found = []
+    ours, theirs = (dataclasses.asdict(run.rendering) for run in (current, stored))
+    for name in ours:
+        if ours[name] != theirs[name] and None not in (ours[name], theirs[name]):
+            found.append(f"the dataset's {name}: {theirs[name]} became {ours[name]}")
+    if stored.people and stored.people != current.people:
+        found.append(f"the dataset's people: {stored.people} became {current.people}")
+    if stored.contents and stored.contents != current.contents:
+        found.append(
+            f"the records of {current.dataset} are not those of {stored.dataset}: "
+            "other clips, labels or captions, or another order"
+        )
+    return found

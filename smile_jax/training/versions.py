@@ -62,6 +62,7 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
             pathlib.PurePath(new["dataset"]).parts[-3]
         )
         rendering["extents_mm"] = None
+        new["people"] = new["contents"] = ""
     config = new["config"]
     for key, value in NEW_KEYS.items():
         _section_of(key, config).setdefault(key.split(".")[-1], value)

@@ -12,6 +12,7 @@ at the last commit of that format. A new format adds an archive here and changes
 
 import json
 import pathlib
+import shutil
 import tarfile
 
 import numpy as np
@@ -47,22 +48,34 @@ LOSSES = (12.134649276733398, 12.327659606933594)
 
 
 @pytest.fixture
-def old_run(tiny_dataset, tmp_path):
+def old_dataset(tiny_dataset, tmp_path):
+    """`tiny` as it says of itself that it was built then."""
+    copied = tmp_path / "synthetic_faces" / "tiny"
+    shutil.copytree(tiny_dataset, copied)
+    metadata = next(copied.rglob("metadata.json"))
+    said = json.loads(metadata.read_text())
+    del said["framing"]
+    metadata.write_text(json.dumps(said))
+    return copied
+
+
+@pytest.fixture
+def old_run(old_dataset, tmp_path):
     with tarfile.open(OLD) as archive:
         archive.extractall(tmp_path, filter="data")
     workdir = tmp_path / "half"
     (run,) = workdir.glob("checkpoints/*/run/metadata")
-    before, now = "/data/synthetic_faces/tiny/1.0.0", open_dataset(tiny_dataset).path
+    before, now = "/data/synthetic_faces/tiny/1.0.0", open_dataset(old_dataset).path
     run.write_text(run.read_text().replace(before, str(now)))
     return workdir
 
 
-def test_it_goes_on_as_it_would_have(old_run, tiny_dataset):
+def test_it_goes_on_as_it_would_have(old_run, old_dataset):
     info = Recognizer.of_run(old_run).info
     assert info.config.objective.name == "smile"
     assert info.config.loss.redundancy_off_diagonal == info.config.loss.off_diagonal
     assert info.rendering.framing == "landmarks"
-    printed = train_here(tiny_dataset, old_run, **KEYS)
+    printed = train_here(old_dataset, old_run, **KEYS)
     assert "steps      2 of 4 done" in printed
     rows = [json.loads(x) for x in (old_run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]

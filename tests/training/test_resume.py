@@ -13,8 +13,12 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from etils import epath
 
+from smile_jax.data.index import read_index, write_index
+from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.run import load_run
+from smile_jax.training import lock
 from smile_jax.training.build import build
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
 from smile_jax.training.plan import make_plan
@@ -164,6 +168,27 @@ def test_another_run_is_not_continued(tiny_dataset, plain_run):
     assert "Use another --workdir" in str(error.value)
 
 
+def test_other_data_in_the_same_place_are_another_run(
+    tiny_dataset, plain_run, tmp_path
+):
+    """Another seed, other cameras, other labels: by their metadata and index."""
+    copied = tmp_path / "synthetic_faces" / "tiny"
+    shutil.copytree(tiny_dataset, copied)
+    metadata = next(copied.rglob("metadata.json"))
+    kept = metadata.read_text()
+    for name, value in (("people", "others"), ("yaws_deg", [-31.0, 0.0, 30.0])):
+        metadata.write_text(json.dumps(json.loads(kept) | {name: value}))
+        with pytest.raises(CheckpointError, match=f"the dataset's {name}"):
+            train_here(copied, plain_run)
+    metadata.write_text(kept)
+    folder = epath.Path(metadata.parent)
+    shards = RecordSource(folder).shards()
+    index = read_index(folder, shards)
+    write_index(folder, index | {"expression": np.roll(index["expression"], 1)}, shards)
+    with pytest.raises(CheckpointError, match=r"the records of .* are not those of"):
+        train_here(copied, plain_run)
+
+
 @pytest.fixture
 def two_checkpoints(tiny_dataset, tmp_path):
     """Checkpoints at steps 2 and 4, and a fresh state like them."""
@@ -305,3 +330,19 @@ def test_what_is_not_as_written_is_named(two_checkpoints, caplog):
     shutil.rmtree(written / "6")
     restored, _ = Checkpoints(workdir).restore(state)
     assert int(restored.step) == 2 and "is not what was written" in caplog.text
+
+
+def test_one_process_trains_in_a_folder(tiny_dataset, tmp_path):
+    code = (
+        "import pathlib, sys, time; from smile_jax.training import lock\n"
+        "with lock.held(pathlib.Path(sys.argv[1])): print('held', flush=True);"
+        " time.sleep(600)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(CheckpointError, match=f"trains there .pid {other.pid} on"):
+            train_here(tiny_dataset, tmp_path)
+        other.kill()
+    with lock.held(tmp_path):  # a killed process holds nothing
+        assert str(os.getpid()) in (tmp_path / lock.FILE).read_text()
