@@ -3,18 +3,23 @@
 import dataclasses
 import json
 import pathlib
+import zlib
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
 
+from smile_jax.config import changed
 from smile_jax.models.encoder import PARTS
+from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.pretrained.load import params_of
 from smile_jax.models.pretrained.weights import read_weights, write_tensors
 from smile_jax.models.pretrained.write import describe_towers, write_towers
 from smile_jax.models.towers import TowersConfig
 from smile_jax.models.vit import VisionConfig
 from smile_jax.pytree import flatten, unflatten
+from smile_jax.training.checkpoints import CheckpointError
+from smile_jax.training.checksums import of_json
 from smile_jax.training.model_spec import ModelSpec, merge_lora, stored_spec
 from smile_jax.training.run_info import RunInfo
 
@@ -34,32 +39,89 @@ def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[st
         raise ValueError(f"{out}: not empty; name a new folder, or remove this one")
     out.mkdir(parents=True, exist_ok=True)
     spec, params = merge_lora(recognizer.spec, flatten(recognizer.params))
-    info = dataclasses.replace(recognizer.info, model=spec.model)
+    info = _without_paths(dataclasses.replace(recognizer.info, model=spec.model))
     params = {k: x for k, x in params.items() if k.split("/")[0] in PARTS}
     towers = _towers_of(spec, info)
     written = write_towers(out, towers, params) if towers else set()
     rest = {k: x for k, x in params.items() if k not in written}
     write_tensors(out / WEIGHTS, rest)
-    stored = info.to_json() | {"towers": towers is not None}
-    (out / JSON).write_text(json.dumps(stored, indent=1) + "\n")
     (out / "tokenizer").mkdir(exist_ok=True)
     spec.tokenizer.save(out / "tokenizer")
+    stored = info.to_json() | {"towers": towers is not None, "files": _files(out)}
+    stored["checksum"] = of_json(stored)
+    (out / JSON).write_text(json.dumps(stored, indent=1) + "\n")
     if towers and towers.text:  # where transformers looks for it
         spec.tokenizer.save(out)
     (out / "README.md").write_text(_card(params, info, towers, workdir))
     return sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
 
 
+def _files(folder: pathlib.Path) -> dict[str, str]:
+    """CRC-32 of each file by its name."""
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    return {
+        p.relative_to(folder).as_posix(): f"{zlib.crc32(p.read_bytes()):08x}"
+        for p in files
+    }
+
+
+def _without_paths(info: RunInfo) -> RunInfo:
+    """The same without the names of folders on the machine that trained it."""
+    keys = ("model.start_from", "model.pretrained", "model.pretrained_text")
+    flat = flatten(dataclasses.asdict(info.config), sep=".")
+    named = {k: flat[k] for k in (*keys, "prompts.file")}
+    local = {k: x for k, x in named.items() if pathlib.PurePath(x).is_absolute()}
+    # <name>/<config>/<version>, by which a dataset is known anywhere.
+    dataset = "/".join(pathlib.PurePath(info.dataset).parts[-3:])
+    names = {k: pathlib.PurePath(x).name for k, x in local.items()}
+    config = changed(info.config, names | {"data.dir": dataset})
+    return dataclasses.replace(info, config=config, dataset=dataset)
+
+
 def load_exported(folder: pathlib.Path) -> tuple[ModelSpec, dict[str, Any], RunInfo]:
-    """Reads what `export` wrote: the spec, nested parameters and info."""
-    stored = json.loads((folder / JSON).read_text())
-    info = RunInfo.from_json(stored, folder)
-    spec = stored_spec(info, folder)
-    params: dict[str, np.ndarray] = dict(load_file(folder / WEIGHTS))
-    towers = _towers_of(spec, info) if stored["towers"] else None
-    if towers:
-        params |= params_of(read_weights(folder), towers, folder)
-    return spec, unflatten(params), info
+    """Reads what `export` wrote: the spec, nested parameters and info.
+
+    Raises:
+      CheckpointError: a file is missing, damaged or not of this export.
+    """
+    try:
+        stored = json.loads((folder / JSON).read_text())
+        # Exports of earlier versions have no checksums.
+        if "checksum" in stored:
+            _check_files(folder, stored)
+        info = RunInfo.from_json(stored, folder)
+        spec = stored_spec(info, folder)
+        params: dict[str, np.ndarray] = dict(load_file(folder / WEIGHTS))
+        towers = _towers_of(spec, info) if stored["towers"] else None
+        if towers:
+            params |= params_of(read_weights(folder), towers, folder)
+        return spec, unflatten(params), info
+    except (CheckpointError, PretrainedError):
+        raise
+    except Exception as error:  # a file of another kind fails in many ways
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise CheckpointError(
+            f"{folder}: no export that can be read ({said[:200]}); copy or export it "
+            "again"
+        ) from error
+
+
+def _check_files(folder: pathlib.Path, stored: dict[str, Any]) -> None:
+    written = {k: x for k, x in stored.items() if k != "checksum"}
+    if of_json(written) != stored["checksum"]:
+        raise CheckpointError(
+            f"{folder / JSON}: not what was exported: its checksum differs; copy or "
+            "export it again"
+        )
+    for name, checksum in stored["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path}: missing; copy or export it again")
+        if f"{zlib.crc32(path.read_bytes()):08x}" != checksum:
+            raise CheckpointError(
+                f"{path}: not what was exported: its checksum differs, so it is "
+                "damaged; copy or export it again"
+            )
 
 
 def _towers_of(spec: ModelSpec, info: RunInfo) -> TowersConfig | None:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from smile_jax.data.anchors import anchors_beside
+from smile_jax.data.channels import num_channels
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.mesh_files import MeshFiles
 from smile_jax.data.prompts import Prompts
@@ -20,7 +21,11 @@ from smile_jax.inference.prompting import ZeroShot
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.readers import MESH_SUFFIXES
 from smile_jax.models import Encoder
+from smile_jax.models.encoder import PARTS
 from smile_jax.objectives import SOURCES
+from smile_jax.pytree import flatten
+from smile_jax.training.checkpoints import CheckpointError
+from smile_jax.training.init import random_shapes
 from smile_jax.training.model_spec import ModelSpec, plain_view, read_model
 from smile_jax.training.run_info import RunInfo
 
@@ -51,14 +56,47 @@ class Recognizer:
           CheckpointError: there is none that this version can use.
         """
         stored = read_model(workdir)
-        return cls(stored.spec, stored.averaged, stored.info)
+        found = cls(stored.spec, stored.averaged, stored.info)
+        found.check(workdir)
+        return found
 
     @classmethod
     def load(cls, folder: pathlib.Path) -> "Recognizer":
         """A run, or what `smile_jax.export` wrote."""
         if (folder / export.JSON).is_file():
-            return cls(*export.load_exported(folder))
+            found = cls(*export.load_exported(folder))
+            found.check(folder)
+            return found
         return cls.of_run(folder)
+
+    def check(self, folder: pathlib.Path) -> None:
+        """Refuses parameters that are not the model's, or no numbers.
+
+        Raises:
+          CheckpointError: naming the first.
+        """
+        r, c = self.info.rendering, self.info.config
+        channels = num_channels(c.data.inputs)
+        shape = (r.frames, c.data.views, r.size, r.size, channels)
+        expected = flatten(random_shapes(self.model, shape))
+        found = flatten(self.params)
+        needed = {k: x.shape for k, x in expected.items() if k.split("/")[0] in PARTS}
+        wrong = [f"{name} is missing" for name in needed if name not in found]
+        wrong += [
+            f"{name} is {np.shape(found[name])}, not {shape}"
+            for name, shape in needed.items()
+            if name in found and np.shape(found[name]) != shape
+        ]
+        wrong += [
+            f"{name} is not finite"
+            for name, x in found.items()
+            if not np.isfinite(x).all()
+        ]
+        if wrong:
+            raise CheckpointError(
+                f"{folder}: its parameters cannot be used: {wrong[0]} (and "
+                f"{len(wrong) - 1} more); export or train it again"
+            )
 
     @functools.cached_property
     def model(self) -> Encoder:

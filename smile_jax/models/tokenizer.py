@@ -5,6 +5,7 @@ import pathlib
 import re
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int32
@@ -29,8 +30,19 @@ class HashTokenizer:
 
     @classmethod
     def load(cls, folder: pathlib.Path) -> "HashTokenizer":
-        """Reads what `save` wrote."""
-        return cls(**json.loads((folder / FILE).read_text()))
+        """Reads what `save` wrote.
+
+        Raises:
+          ValueError: the file is damaged.
+        """
+        try:
+            found = json.loads((folder / FILE).read_text())
+            sizes = found["context_length"], found["vocab_size"]
+        except (ValueError, LookupError, TypeError) as error:
+            raise ValueError(_damaged(folder / FILE, error)) from error
+        if not all(type(size) is int and 1 < size <= 1 << 24 for size in sizes):
+            raise ValueError(_damaged(folder / FILE, f"its sizes are {sizes}"))
+        return cls(*sizes)
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes the settings into a folder."""
@@ -67,3 +79,10 @@ class HashTokenizer:
 
     def _id(self, word: str) -> int:
         return 1 + zlib.crc32(word.encode()) % (self.vocab_size - 1)
+
+
+def _damaged(path: pathlib.Path, what: Any) -> str:
+    return (
+        f"{path}: damaged ({what}); copy it from where the run was trained, or from a "
+        "run of the same model.text keys"
+    )

@@ -13,6 +13,7 @@ import numpy as np
 
 from smile_jax.config import Config
 from smile_jax.config.build import make_objective, source_class, uses_labels
+from smile_jax.files import replacing
 from smile_jax.training.model_spec import ModelSpec
 from smile_jax.training.plan import Plan
 from smile_jax.training.run_info import Rendering, RunInfo
@@ -107,12 +108,13 @@ def _labels_seen(config: Config, plan: Plan, spec: ModelSpec) -> dict[str, list[
 
 def write_run_files(info: RunInfo, spec: ModelSpec, workdir: pathlib.Path) -> None:
     """The resolved config, the tokenizer, versions and command of a run."""
-    (workdir / "tokenizer").mkdir(exist_ok=True)
-    spec.tokenizer.save(workdir / "tokenizer")
     config = json.dumps(dataclasses.asdict(info.config), indent=2)
-    (workdir / "config.json").write_text(config + "\n")
     run = {"argv": sys.argv, "commit": _commit(), "versions": info.versions}
-    (workdir / "run.json").write_text(json.dumps(run, indent=2) + "\n")
+    with replacing(workdir) as folder:
+        (folder / "tokenizer").mkdir()
+        spec.tokenizer.save(folder / "tokenizer")
+        (folder / "config.json").write_text(config + "\n")
+        (folder / "run.json").write_text(json.dumps(run, indent=2) + "\n")
 
 
 def _commit() -> str:

@@ -21,12 +21,12 @@ def checksums(state: Any, run: Mapping[str, Any]) -> dict[str, str]:
         f"state/{'/'.join(map(str, path))}": _of_array(np.asarray(leaf))
         for path, leaf in ocp.tree.to_flat_dict(state).items()
     }
-    return found | {_RUN: of_run(run)}
+    return found | {_RUN: of_json(run)}
 
 
-def of_run(run: Mapping[str, Any]) -> str:
-    """CRC-32 of a run's JSON, whatever the order of its keys."""
-    return f"{zlib.crc32(json.dumps(run, sort_keys=True).encode()):08x}"
+def of_json(value: Mapping[str, Any]) -> str:
+    """CRC-32 of what JSON gives back, whatever the order of its keys."""
+    return f"{zlib.crc32(json.dumps(value, sort_keys=True).encode()):08x}"
 
 
 def compare(found: Mapping[str, str], stored: Mapping[str, str]) -> None:
@@ -45,7 +45,7 @@ def compare(found: Mapping[str, str], stored: Mapping[str, str]) -> None:
 
 def check_run(run: Mapping[str, Any], stored: Mapping[str, str]) -> None:
     """The same of the run alone."""
-    compare({_RUN: of_run(run)}, {_RUN: stored.get(_RUN, "")})
+    compare({_RUN: of_json(run)}, {_RUN: stored.get(_RUN, "")})
 
 
 def _of_array(array: np.ndarray) -> str:

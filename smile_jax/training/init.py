@@ -72,14 +72,35 @@ def random_params(
     A parameter's numbers depend on the seed and on its name alone, so a model without
     heads draws the same towers.
     """
-    # Two examples, for a batch of one has no variance. Nothing but the parameters is
-    # computed, and blocks of one shape share what is compiled to draw them.
+    # Nothing but the parameters is computed, and blocks of one shape share what is
+    # compiled to draw them.
     drawn = model.clone(axis_name=None).lazy_init(
         stream_key(jax.random.PRNGKey(seed), "init", 0),
-        jax.ShapeDtypeStruct((2, *clip_shape), np.float32),
-        jax.ShapeDtypeStruct((2, clip_shape[1]), np.int32),
-        jax.ShapeDtypeStruct((1, model.config.text.context_length), np.int32),
+        *_inputs(model, clip_shape),
         method=Encoder.initialize,
     )
     flat = flatten(jax.device_get(drawn["params"]))
     return unflatten(place_params(flat, dict(start)))
+
+
+def random_shapes(model: Encoder, clip_shape: tuple[int, ...]) -> dict[str, Any]:
+    """Nested shapes and types of a model's parameters; nothing is computed."""
+    drawn = jax.eval_shape(
+        lambda key, *inputs: model.clone(axis_name=None).init(
+            key, *inputs, method=Encoder.initialize
+        ),
+        jax.random.PRNGKey(0),
+        *_inputs(model, clip_shape),
+    )
+    return drawn["params"]
+
+
+def _inputs(
+    model: Encoder, clip_shape: tuple[int, ...]
+) -> tuple[jax.ShapeDtypeStruct, ...]:
+    # Two examples, for a batch of one has no variance.
+    return (
+        jax.ShapeDtypeStruct((2, *clip_shape), np.float32),
+        jax.ShapeDtypeStruct((2, clip_shape[1]), np.int32),
+        jax.ShapeDtypeStruct((1, model.config.text.context_length), np.int32),
+    )

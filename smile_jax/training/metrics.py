@@ -9,6 +9,8 @@ import time
 from absl import logging
 from tensorboardX import SummaryWriter
 
+from smile_jax.files import replace_text
+
 # Warn below this share of ln K: prompts are collapsing (this project's choice).
 _MIN_USAGE_ENTROPY = 0.8
 
@@ -23,7 +25,7 @@ class MetricWriter:
         if self._path.is_file():
             rows = self._path.read_text().splitlines()
             kept = [row for row in rows if _step_of(row) <= first_step]
-            self._path.write_text("".join(row + "\n" for row in kept))
+            replace_text(self._path, "".join(row + "\n" for row in kept))
         self._board = SummaryWriter(
             str(workdir / "tensorboard"), purge_step=first_step + 1
         )

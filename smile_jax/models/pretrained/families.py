@@ -38,7 +38,7 @@ def read_config(folder: pathlib.Path, names: Collection[str]) -> TowersConfig:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(str(folder))
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # unknown model types and malformed files
         raise PretrainedError(
             f"{folder / 'config.json'}: transformers cannot read it ({error}); "

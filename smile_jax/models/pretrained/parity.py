@@ -149,7 +149,7 @@ def same_ids(
     from transformers import AutoTokenizer, Siglip2Tokenizer
 
     kind = Siglip2Tokenizer if tokenizer.lower_case else AutoTokenizer
-    reference = kind.from_pretrained(str(folder))
+    reference = kind.from_pretrained(str(folder), trust_remote_code=False)
     reference.padding_side = "right"
     lengths = [len(ids) for ids in reference(list(texts))["input_ids"]]
     texts = [
@@ -238,9 +238,11 @@ def _run_reference(
     import torch
     from transformers import AutoConfig, AutoModel
 
-    described = AutoConfig.from_pretrained(str(folder))
+    described = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
     model: Any = _reference_class(described, AutoModel)
-    model = model.from_pretrained(str(folder), dtype=torch.float32).eval()
+    model = model.from_pretrained(
+        str(folder), dtype=torch.float32, trust_remote_code=False
+    ).eval()
     out: dict[str, Any] = {}
     if inputs.images is not None:
         pixels = torch.from_numpy(inputs.images.transpose(0, 3, 1, 2).copy())

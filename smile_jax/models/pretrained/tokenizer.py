@@ -75,7 +75,16 @@ class PretrainedTokenizer:
         """
         if not (folder / _FILE).is_file():
             raise PretrainedError(f"{folder}: no tokenizer of a run there, no {_FILE}")
-        return cls(_read(folder), **json.loads((folder / _FILE).read_text()))
+        try:
+            settings = json.loads((folder / _FILE).read_text())
+            return cls(_read(folder), **settings)
+        except (ValueError, TypeError) as error:
+            if isinstance(error, PretrainedError):
+                raise
+            raise PretrainedError(
+                f"{folder / _FILE}: damaged ({error}); copy it from where the run was "
+                "trained"
+            ) from error
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes the tokenizer's files, and ours beside them."""
@@ -113,7 +122,8 @@ def _read(folder: pathlib.Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(str(folder))
+        # Never a folder's own code, nor a question whether to run it.
+        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # many kinds, by tokenizer
         reason = (str(error).strip().splitlines() or [repr(error)])[0]
         raise PretrainedError(

@@ -1,0 +1,26 @@
+"""Files that are there whole or as they were before, whenever a process dies."""
+
+import contextlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+
+def replace_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file under another name and renames it into place."""
+    with replacing(path.parent) as folder:
+        (folder / path.name).write_text(text)
+
+
+@contextlib.contextmanager
+def replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder to write into, inside of another one; at the end each of its files takes
+    the place of that one's file of the same name. After an error none does."""
+    with tempfile.TemporaryDirectory(prefix=".part_", dir=folder) as part:
+        yield pathlib.Path(part)
+        written = [p for p in pathlib.Path(part).rglob("*") if p.is_file()]
+        for path in sorted(written):
+            place = folder / path.relative_to(part)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, place)
