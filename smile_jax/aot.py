@@ -12,9 +12,9 @@ from absl import flags
 from ml_collections import config_flags
 
 from smile_jax import commands
+from smile_jax.config.flag import config_of
 from smile_jax.config.validate import validate
 from smile_jax.cost.step_cost import compile_step, devices_of, plan_without_data
-from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.plan import make_plan
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -29,24 +29,22 @@ _SIZE = flags.DEFINE_integer(
     "image_size",
     None,
     "Pixels a side, for a dataset that is not built: it is not read.",
+    lower_bound=1,
 )
-_FRAMES = flags.DEFINE_integer("frames", 1, "Of a clip, with --image_size.")
+_FRAMES = flags.DEFINE_integer(
+    "frames", 1, "Of a clip, with --image_size.", lower_bound=1
+)
 
 
 def main(argv: list[str]) -> None:
     commands.no_words(argv)
-    try:
-        config = commands.config_of(_CONFIG)
-        validate(config, len(devices_of(_TOPOLOGY.value)))
-        if _SIZE.value:
-            plan = plan_without_data(
-                config, image_size=_SIZE.value, frames=_FRAMES.value
-            )
-        else:
-            plan = make_plan(config)
-        cost = compile_step(config, plan, _TOPOLOGY.value)
-    except (ValueError, OSError, CheckpointError) as error:
-        commands.fail(error)
+    config = config_of(_CONFIG)
+    validate(config, len(devices_of(_TOPOLOGY.value)))
+    if _SIZE.value:
+        plan = plan_without_data(config, image_size=_SIZE.value, frames=_FRAMES.value)
+    else:
+        plan = make_plan(config)
+    cost = compile_step(config, plan, _TOPOLOGY.value)
     print(json.dumps(dataclasses.asdict(cost)))
 
 

@@ -2,57 +2,63 @@
 
 import re
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from smile_jax.config import Config, ConfigError, typed
+from smile_jax.errors import EXPECTED, in_a_line
 
 
-def run(main: Any) -> None:
-    """`absl.app.run`, with a line for what is wrong with flags and config keys."""
+def run(main: Callable[[list[str]], Any]) -> None:
+    """`absl.app.run`, with a line for what is wrong: with flags, with config keys, or
+    with what the command finds. --verbosity=1 shows the traceback."""
     logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
-    app.run(main, flags_parser=_parse)
+
+    def guarded(argv: list[str]) -> Any:
+        try:
+            return main(argv)
+        except EXPECTED as error:
+            fail(error)
+
+    app.run(guarded, flags_parser=_parse)
 
 
 def no_words(argv: list[str]) -> None:
     """Refuses words that no flag takes."""
     if len(argv) > 1:
-        fail(ValueError(f"unexpected arguments {argv[1:]}; flags start with --"))
+        raise ValueError(f"unexpected arguments {argv[1:]}; flags start with --")
+
+
+def one_word(argv: list[str], wanted: str) -> str:
+    """The word that no flag takes."""
+    if len(argv) != 2:
+        raise ValueError(f"name {wanted}; found {argv[1:]}")
+    return argv[1]
 
 
 def fail(error: Exception) -> NoReturn:
-    """Ends the command with what is wrong; the traceback needs --verbosity=1."""
+    """Ends the command with what is wrong."""
     logging.debug("traceback", exc_info=True)
-    sys.exit(f"error: {error}")
-
-
-def config_of(flag: Any) -> Config:
-    """The value of `config_flags.DEFINE_config_file`, typed.
-
-    Raises:
-      ConfigError: its file is missing or has keys that there are not.
-    """
-    try:
-        return typed(flag.value)
-    except (OSError, AttributeError, KeyError, TypeError) as error:
-        raise ConfigError(f"--config: {_in_a_line(error)}") from error
+    # Messages that list several problems keep their lines.
+    text = str(error) if isinstance(error, ValueError) else in_a_line(error)
+    sys.exit(f"error: {text}")
 
 
 def _parse(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # --config runs a file, which may raise anything
         logging.debug("traceback", exc_info=True)
-        text = _in_a_line(error)
+        text = in_a_line(error)
         near = re.search(r'Did you mean "(\w+)" instead of "(\w+)"', text)
         if near:
             wrong = [a for a in argv if re.search(rf"[.]{near[2]}\b", a)]
             flag = wrong[0].split("=")[0] if wrong else f"--config ... {near[2]}"
             text = f"{flag}: there is no such key; did you mean {near[1]!r}?"
+        elif isinstance(error, SyntaxError):
+            text = (
+                f"--config: {error.filename}, line {error.lineno}: {error.msg}; it "
+                "must be a Python file with get_config()"
+            )
         sys.exit(f"error: {text}")
-
-
-def _in_a_line(error: Exception) -> str:
-    words = str(error.args[0] if error.args else error)
-    return " ".join(words.replace("\\n", " ").split())

@@ -21,7 +21,6 @@ from smile_jax.evaluation.run import (
     write_results,
 )
 from smile_jax.hostmemory import cpu_only, keep_freed_memory
-from smile_jax.training.checkpoints import CheckpointError
 
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run, or of fold_<i> runs.", required=True
@@ -44,10 +43,7 @@ def main(argv: list[str]) -> None:
         keep_freed_memory()
     keep_compiled()
     settings = dict(text.partition("=")[::2] for text in _SETTINGS.value)
-    try:
-        results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings)
-    except (ValueError, OSError, CheckpointError) as error:
-        commands.fail(error)
+    results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings)
     folder = workdir / "eval"
     write_results(results, folder)
     report.write(results, workdir, folder / "report.html")

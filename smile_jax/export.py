@@ -13,7 +13,6 @@ from absl import flags
 from smile_jax import commands
 from smile_jax.inference.export import export
 from smile_jax.inference.recognizer import Recognizer
-from smile_jax.training.checkpoints import CheckpointError
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
@@ -22,11 +21,8 @@ _OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
 def main(argv: list[str]) -> None:
     commands.no_words(argv)
     out = pathlib.Path(_OUT.value)
-    try:
-        recognizer = Recognizer.of_run(pathlib.Path(_WORKDIR.value))
-        written = export(recognizer, pathlib.Path(_WORKDIR.value), out)
-    except (ValueError, OSError, CheckpointError) as error:
-        commands.fail(error)
+    recognizer = Recognizer.of_run(pathlib.Path(_WORKDIR.value))
+    written = export(recognizer, pathlib.Path(_WORKDIR.value), out)
     print(f"wrote {out}: {', '.join(written)}")
 
 

@@ -14,11 +14,12 @@ import sys
 
 from absl import logging
 
+from smile_jax import commands
 from smile_jax.data.prompts import Prompts, plain_prompts
+from smile_jax.errors import EXPECTED
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh import MeshError
 from smile_jax.models import HashTokenizer
-from smile_jax.training.checkpoints import CheckpointError
 
 
 def _arguments() -> argparse.Namespace:
@@ -44,12 +45,13 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = _arguments()
     try:
+        if not 0 < arguments.unit_mm < float("inf"):
+            raise ValueError(f"--unit_mm={arguments.unit_mm}: must be positive")
         recognizer = Recognizer.load(arguments.workdir)
         prompts = _prompts(recognizer, arguments.prompts)
         bank = recognizer.bank(prompts)
-    except (CheckpointError, ValueError, OSError) as error:
-        logging.debug("traceback", exc_info=True)
-        sys.exit(f"error: {error}")
+    except EXPECTED as error:
+        commands.fail(error)
     failed = 0
     for path in arguments.files:
         try:

@@ -10,6 +10,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from smile_jax import commands
+from smile_jax.config.flag import config_of
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment.", lock_config=True
@@ -32,31 +33,20 @@ _HEARTBEAT = flags.DEFINE_integer(
 def main(argv: list[str]) -> None:
     commands.no_words(argv)
     if "://" in _WORKDIR.value:
-        commands.fail(
-            ValueError(
-                f"--workdir={_WORKDIR.value}: runs need a folder; mount the bucket "
-                "and name the mounted folder (docs/tpu_pods.md)"
-            )
+        raise ValueError(
+            f"--workdir={_WORKDIR.value}: runs need a folder; mount the bucket and "
+            "name the mounted folder (docs/tpu_pods.md)"
         )
-    try:
-        config = commands.config_of(_CONFIG)
-        devices = _start_jax()
-        from smile_jax.config.validate import validate
+    config = config_of(_CONFIG)
+    devices = _start_jax()
+    from smile_jax.config.validate import validate
 
-        validate(config, devices, dataset=True)
-    except ValueError as error:
-        commands.fail(error)
+    validate(config, devices, dataset=True)
 
     from smile_jax.evaluation.validation import make_scorer
-    from smile_jax.training.checkpoints import CheckpointError
-    from smile_jax.training.gradient import ReplicaError
     from smile_jax.training.loop import train
 
-    problems = (ValueError, OSError, CheckpointError, FloatingPointError, ReplicaError)
-    try:
-        train(config, pathlib.Path(_WORKDIR.value), make_scorer)
-    except problems as error:
-        commands.fail(error)
+    train(config, pathlib.Path(_WORKDIR.value), make_scorer)
 
 
 def _start_jax() -> int:

@@ -8,9 +8,10 @@ with 2 where PyTorch is not installed, since nothing was compared then.
 import json
 import sys
 
-from absl import app, flags, logging
+from absl import flags
 
-from smile_jax.models import PretrainedError, load_pretrained
+from smile_jax import commands
+from smile_jax.models import load_pretrained
 from smile_jax.models.pretrained import parity
 
 _DTYPE = flags.DEFINE_enum(
@@ -23,22 +24,18 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the random inputs.")
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) != 2:
-        raise app.UsageError("name one model: a folder or a hub name")
-    try:
-        if not parity.torch_installed():
-            towers, _, _ = load_pretrained(argv[1])
-            line = {"family": towers.config.family, "compared": False}
-            print(json.dumps(line))
-            print(
-                "the weights load, but PyTorch is not installed, so nothing was "
-                "compared; `pip install torch` and try again",
-                file=sys.stderr,
-            )
-            sys.exit(2)
-        found = parity.compare(argv[1], dtype=_DTYPE.value, seed=_SEED.value)
-    except PretrainedError as error:
-        sys.exit(f"error: {error}")
+    model = commands.one_word(argv, "one model: a folder or a hub name")
+    if not parity.torch_installed():
+        towers, _, _ = load_pretrained(model)
+        line = {"family": towers.config.family, "compared": False}
+        print(json.dumps(line))
+        print(
+            "the weights load, but PyTorch is not installed, so nothing was compared; "
+            "`pip install torch` and try again",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    found = parity.compare(model, dtype=_DTYPE.value, seed=_SEED.value)
     tolerance = _TOLERANCE.value
     if tolerance is None:
         tolerance = 1e-4 if _DTYPE.value == "float32" else 0.1
@@ -62,5 +59,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(logging.WARNING)
-    app.run(main)
+    commands.run(main)

@@ -9,6 +9,9 @@ from tests.conftest import ROOT
 
 # From what imports nothing of the others to what imports them.
 LAYERS = (
+    "errors",
+    "commands",
+    "files",
     "workers",
     "hostmemory",
     "cache",
@@ -26,7 +29,6 @@ LAYERS = (
     "inference",
     "evaluation",
     "cost",
-    "commands",
     "train",
     "evaluate",
     "predict",

@@ -18,7 +18,10 @@ from smile_jax.data.examples import Made, Sequence4D, make_example
 from smile_jax.data.index import FILE, make_index, write_index
 from smile_jax.data.records import FORMAT, RecordSource
 from smile_jax.data.schema import FacesConfig, face_features, rendering_of
+from smile_jax.errors import explain_under
 from smile_jax.workers import run_everywhere
+
+explain_under("tfds")
 
 # Share of skipped sequences, or frames, beyond which a build fails (this project's
 # choice). One is always allowed.

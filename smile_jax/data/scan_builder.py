@@ -46,7 +46,7 @@ class ScanConfig(FacesConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.unit_mm > 0:
+        if not 0 < self.unit_mm < float("inf"):
             raise ValueError(f"unit_mm={self.unit_mm} must be positive")
         if isinstance(self.exclude, str):
             listed = pathlib.Path(self.exclude)

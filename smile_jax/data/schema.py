@@ -19,6 +19,7 @@ framing extent, nearer is brighter; `normals` 127.5 + 127 n in camera axes.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,6 +66,13 @@ class FacesConfig(tfds.core.BuilderConfig):
     captions: bool = False
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]*", self.name):
+            raise ValueError(
+                f"name={self.name!r} must be letters, digits, '_', '-' and '.': it "
+                "becomes a folder"
+            )
+        if not np.isfinite(self.yaws_deg).all():
+            raise ValueError(f"yaws_deg={self.yaws_deg} must be finite")
         unknown = [name for name in self.channels if name not in CHANNELS]
         if unknown or not self.channels:
             raise ValueError(

@@ -6,13 +6,12 @@
 """
 
 import pathlib
-import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
+from smile_jax import commands
 from smile_jax.faces.rehearsal import LAYOUTS, Options, finish, record, recordings
-from smile_jax.mesh import MeshError
 from smile_jax.workers import run_everywhere
 
 _FORMAT = flags.DEFINE_enum("format", None, LAYOUTS, "Dataset.", required=True)
@@ -28,27 +27,25 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of people and performances.")
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
 
 
-def main(_: list[str]) -> None:
+def main(argv: list[str]) -> None:
+    commands.no_words(argv)
     started = time.perf_counter()
     out = pathlib.Path(_OUT.value)
-    if out.exists() and any(out.iterdir()):
-        sys.exit(f"error: {out} is not empty; name a new folder")
-    try:
-        options = Options(
-            out=out,
-            subjects=_SUBJECTS.value,
-            frames=_FRAMES.value,
-            points=_POINTS.value,
-            texture=_TEXTURE.value,
-            raw=_RAW.value,
-            seed=_SEED.value,
-            ict=_ICT.value,
-        )
-        plan = recordings(_FORMAT.value, options)
-        scans = sum(run_everywhere(record, plan, options))
-        finish(_FORMAT.value, options, plan)
-    except (MeshError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"--out={out}: not an empty folder; name a new one")
+    options = Options(
+        out=out,
+        subjects=_SUBJECTS.value,
+        frames=_FRAMES.value,
+        points=_POINTS.value,
+        texture=_TEXTURE.value,
+        raw=_RAW.value,
+        seed=_SEED.value,
+        ict=_ICT.value,
+    )
+    plan = recordings(_FORMAT.value, options)
+    scans = sum(run_everywhere(record, plan, options))
+    finish(_FORMAT.value, options, plan)
     print(
         f"wrote {scans} scans of {options.subjects} people to {out} in "
         f"{time.perf_counter() - started:.0f} s; build them with\n"
@@ -58,4 +55,4 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

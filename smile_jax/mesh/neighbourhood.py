@@ -5,16 +5,17 @@ import numpy as np
 
 
 @numba.njit(cache=True)
-def ball_means(points, values, radius):
-    """Means over the ball around each point.
+def ball_means(points, values, radius, wanted):
+    """Means over the balls around some of the points.
 
     Args:
       points: (n, 3) float64; few to each cube of side `radius`.
       values: (n, k) float64.
       radius: of the balls.
+      wanted: (n,) bool, of which points.
 
     Returns:
-      (means (n, k), how many points each ball holds (n,)).
+      (means (n, k), how many points each ball holds (n,)); 0 for other points.
     """
     n, k = values.shape
     low = np.array([points[:, 0].min(), points[:, 1].min(), points[:, 2].min()])
@@ -35,6 +36,8 @@ def ball_means(points, values, radius):
     means = np.zeros((n, k))
     count = np.zeros(n, np.int64)
     for i in range(n):
+        if not wanted[i]:
+            continue
         for x in range(max(cell[i, 0] - 1, 0), min(cell[i, 0] + 2, shape[0])):
             for y in range(max(cell[i, 1] - 1, 0), min(cell[i, 1] + 2, shape[1])):
                 row = (x * shape[1] + y) * shape[2]

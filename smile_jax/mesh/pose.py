@@ -27,10 +27,12 @@ _NOSE_RADIUS = 25.0  # of the neighbourhood above which the nose rises
 _FACE_RADIUS = 75.0  # of the region that is symmetric
 _PITCH_RADIUS = 85.0
 _RIDGE = 5.0  # half width of what lies on the plane of symmetry
+_STILL = 5e-4  # radians, a turn after which no other follows
 _ICP_POINTS = 600  # of the face, that are aligned to its mirror image
 _STEEPEST = 0.5  # cosine of the largest angle between nose and +z
 _SYMMETRIC = 3.0  # mm, mean misfit of a face and its mirror image
 _SURE = 1.8  # mm, a misfit with which one need not look for another plane
+_SAME_PLANE = 0.9998  # cosine of 1 degree: two starts led to the same
 _OFF_PLANE = 12.0  # mm, a nose tip lies no farther from the plane of symmetry
 _AS_STEEP = 0.7  # what rises by this share of the steepest may be the nose
 # In a frontal face the line from the middle of the mouth's corners up to the eyes leans
@@ -128,13 +130,15 @@ def pose_from_surface(mesh: Mesh) -> Pose:
     tips = _nose_tips(points, normals)
     best = (np.inf, np.zeros(3), np.zeros(3))
     for tip, forward in tips:
+        before = np.zeros(3)
         for start in _starts(forward):
             misfit, lateral = _symmetry(points, normals, tree, tip, start)
             # Not a plane that divides brow from chin.
             if lateral[0] > 0.6 and misfit < best[0]:
                 best = misfit, lateral, tip
-            if best[0] < _SURE:
+            if best[0] < _SURE or lateral @ before > _SAME_PLANE:
                 break
+            before = lateral
         if best[0] < _SURE:
             break
     misfit, lateral, on_plane = best
@@ -213,11 +217,14 @@ def _nose_tips(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The points that rise most above their surroundings, and where they look."""
     both = np.concatenate([points, normals], axis=1)
-    means, count = ball_means(points, both, _NOSE_RADIUS)
+    # Of points that look forward themselves, as the top of a nose does.
+    ahead = normals[:, 2] > 0
+    means, count = ball_means(points, both, _NOSE_RADIUS, ahead)
     middle, forward = means[:, :3], _unit(means[:, 3:])
     height = ((points - middle) * forward).sum(axis=1)
     # Not the rim of the scan, where half of the neighbourhood is missing.
-    height[(count < 0.6 * np.median(count)) | (forward[:, 2] < _STEEPEST)] = -np.inf
+    rim = count < 0.6 * np.median(count[ahead])
+    height[rim | ~ahead | (forward[:, 2] < _STEEPEST)] = -np.inf
     tips: list[int] = []
     for i in np.argsort(-height):
         apart = [np.linalg.norm(points[i] - points[j]) > 50 for j in tips]
@@ -226,6 +233,14 @@ def _nose_tips(
         if len(tips) == most:
             break
     return [(points[i], forward[i]) for i in tips]
+
+
+def _least_squares(
+    columns: Float[np.ndarray, "n k"], values: np.ndarray, weight: np.ndarray
+) -> Float[np.ndarray, "k"]:
+    """Weighted, by the normal equations: few unknowns, far from singular."""
+    weighted = columns * (weight * weight)[:, None]
+    return np.linalg.lstsq(columns.T @ weighted, weighted.T @ values, rcond=None)[0]
 
 
 def _starts(forward: np.ndarray) -> list[np.ndarray]:
@@ -262,11 +277,11 @@ def _symmetry(
         gap = ((q - p) * n).sum(axis=1)
         weight = 1 / (1 + (gap / 2) ** 2)
         jacobian = np.concatenate([np.cross(p - center, n), n], axis=1)
-        step = np.linalg.lstsq(jacobian * weight[:, None], gap * weight, rcond=None)[0]
+        step = _least_squares(jacobian, gap, weight)
         turn = Rotation.from_rotvec(step[:3]).as_matrix()
         linear = turn @ linear
         shift = center + turn @ (shift - center) + step[3:]
-        if np.linalg.norm(step[:3]) < 1e-4:
+        if np.linalg.norm(step[:3]) < _STILL:
             break
     distance, _ = tree.query(face @ linear.T + shift)
     misfit = distance[distance <= np.quantile(distance, trim)].mean()
@@ -287,10 +302,10 @@ def _upright(
         columns = np.stack([y, np.abs(x), np.ones_like(x)], axis=1)
         weight = np.ones_like(z)
         for _reweighting in range(5):
-            fit = np.linalg.lstsq(columns * weight[:, None], z * weight, rcond=None)[0]
+            fit = _least_squares(columns, z, weight)
             weight = 1 / (1 + ((z - columns @ fit) / 6) ** 2)
         tilt = float(np.arctan(fit[0]))
         axes = axes @ Rotation.from_euler("x", tilt).as_matrix()
-        if abs(tilt) < 1e-4:
+        if abs(tilt) < _STILL:
             break
     return axes

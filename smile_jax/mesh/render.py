@@ -64,6 +64,8 @@ def render_views(
       (3, 224, 224, 3)
     """
     _check(yaws_deg, size, projection)
+    if not np.isfinite(pitch_deg):
+        raise ValueError(f"pitch_deg={pitch_deg} must be finite")
     views = len(yaws_deg)
     framing = framing or frame_mesh(mesh)
     if texture is None and mesh.texture is not None and mesh.uv is not None:
@@ -156,6 +158,8 @@ def _check(yaws_deg: Sequence[float], size: int, projection: str) -> None:
     views = len(yaws_deg)
     if not 1 <= views <= MAX_VIEWS:
         raise ValueError(f"yaws_deg must name 1 to {MAX_VIEWS} views, got {views}")
+    if not np.isfinite(yaws_deg).all():
+        raise ValueError(f"yaws_deg={list(yaws_deg)} must be finite")
     if size < 1:
         raise ValueError(f"size must be a positive number of pixels, got {size}")
     if projection not in ("orthographic", "perspective"):

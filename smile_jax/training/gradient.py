@@ -20,9 +20,10 @@ from jax.experimental import multihost_utils
 from jaxtyping import Array, Float
 
 from smile_jax import parallel
+from smile_jax.errors import Explained
 
 
-class ReplicaError(RuntimeError):
+class ReplicaError(Explained, RuntimeError):
     """Devices that must hold the same numbers do not; the message names the first."""
 
 

@@ -1,0 +1,95 @@
+"""What a command is given by mistake is answered in a line, not by a traceback."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, run_module
+
+MESH = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 2 3 4\n"
+TRAIN = ("smile_jax.train", "--workdir={tmp}/run")
+DEMO = (*TRAIN, "--config=experiments/demo.py", "--config.data.dir={dataset}")
+RENDER = ("smile_jax.render", "{tmp}/mesh.obj")
+REHEARSE = ("smile_jax.faces.export", "--format=bu3dfe")
+AOT = ("smile_jax.aot", "--config=experiments/demo.py")
+MISTAKES = [
+    ((*DEMO, "--config.train.stepz=3"), "did you mean 'steps'"),
+    ((*DEMO, "--config.model.vision.heads=0"), "heads=0: must be between"),
+    ((*DEMO, "--config.model.vision.patch_size=0"), "patch_size=0: must be"),
+    ((*DEMO, "--config.model.vision.width=-16"), "width=-16: must be"),
+    ((*TRAIN, "--config=README.md"), "README.md, line 3"),
+    ((*TRAIN, "--config=experiments/nothing.py"), "experiments/nothing.py"),
+    ((*RENDER, "--out={tmp}/x.unknown"), "name an image file"),
+    ((*RENDER, "--out={tmp}/x"), "name an image file"),
+    ((*RENDER, "--out={tmp}"), "name an image file"),
+    ((*RENDER, "--size=1000000"), "1000000"),
+    ((*RENDER, "--yaws=nan"), "must be finite"),
+    ((*RENDER, "--pitch=nan"), "must be finite"),
+    ((*REHEARSE, "--out={tmp}/mesh.obj"), "not an empty folder"),
+    ((*REHEARSE, "--out={tmp}/new", "--subjects=0"), "at least 1"),
+    ((*AOT, "--image_size=64", "--frames=0"), "--frames=0"),
+    ((*AOT, "--image_size=-64"), "--image_size=-64"),
+    (("smile_jax.evaluate", "--workdir={tmp}/nothing"), "train first"),
+    (("smile_jax.export", "--workdir={tmp}/nothing", "--out={tmp}"), "train first"),
+    (("smile_jax.verify", "{tmp}/nothing"), "no such folder"),
+    (
+        ("smile_jax.predict", "--workdir={tmp}", "{tmp}/mesh.obj", "--unit_mm=-1"),
+        "--unit_mm=-1.0: must be positive",
+    ),
+]
+EVERY_TIME = {0, 4, 6, 12}  # one of each kind; the others are slow
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        pytest.param(*m, marks=[] if i in EVERY_TIME else pytest.mark.slow)
+        for i, m in enumerate(MISTAKES)
+    ],
+)
+def test_a_mistake_is_answered_in_a_line(words, said, tmp_path, tiny_dataset):
+    (tmp_path / "mesh.obj").write_text(MESH)
+    module, *flags = (w.format(tmp=tmp_path, dataset=tiny_dataset) for w in words)
+    done = run_module(module, *flags)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines[0].startswith("error: ") and len(lines) <= 2
+    assert len(done.stderr) < 600
+
+
+BUILDS = [
+    ("synthetic_faces", {"name": "../../x"}, "must be letters, digits"),
+    ("synthetic_faces", {"name": "x", "subjectz": 6}, "subjectz"),
+    ("synthetic_faces", {"name": "x", "yaws_deg": [float("nan")]}, "must be finite"),
+    ("bu3dfe", {"name": "x"}, "no file there is named as those of bu3dfe"),
+]
+
+
+@pytest.mark.parametrize(
+    "name, config, said",
+    [BUILDS[0], *(pytest.param(*b, marks=pytest.mark.slow) for b in BUILDS[1:])],
+)
+def test_a_build_that_fails_is_answered_without_a_traceback(
+    name, config, said, tmp_path
+):
+    (tmp_path / "manual").mkdir()
+    (tmp_path / "manual" / "readme.txt").touch()
+    command = [
+        f"{os.path.dirname(sys.executable)}/tfds",
+        "build",
+        f"tfds_builders/{name}",
+        f"--config={json.dumps(config)}",
+        f"--data_dir={tmp_path / 'data'}",
+        f"--manual_dir={tmp_path / 'manual'}",
+        "--file_format=array_record",
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and "error: " in done.stderr
+    assert not (tmp_path / "x").exists()
