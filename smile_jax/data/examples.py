@@ -10,6 +10,7 @@ import numpy as np
 from smile_jax.data.schema import FacesConfig, render_example, sample_frames
 from smile_jax.faces.captions import Motion, caption, largest_motion
 from smile_jax.mesh import Framing, Mesh, MeshError, RankPooling, frame_mesh
+from smile_jax.mesh.cameras import used_points
 from smile_jax.mesh.pose import (
     Anchors,
     Pose,
@@ -23,6 +24,7 @@ from smile_jax.mesh.pose import (
 # choices).
 _STEPS = (0, -1, 1, -2, 2)
 _MAX_LOST = 0.1
+_FARTHEST = 1e5  # mm, that a point may lie from the origin
 
 
 @dataclasses.dataclass
@@ -139,6 +141,7 @@ class _Renderer:
 
     def __call__(self, index: int) -> np.ndarray:
         mesh = self._sequence.frames[index]
+        _check_reach(mesh)
         framing, pose = self.framing, self._pose
         if framing is None:
             pose = self._find_pose(mesh)
@@ -171,6 +174,16 @@ class _Renderer:
                     f"{error}"
                 )
         return pose_from_surface(mesh)
+
+
+def _check_reach(mesh: Mesh) -> None:
+    """Refuses coordinates that no scanner measures, now that the unit is known."""
+    reach = np.abs(mesh.vertices[used_points(mesh)]).max()
+    if not reach <= _FARTHEST:
+        raise MeshError(
+            f"its points reach {reach:.3g} mm; the mesh is damaged, or unit_mm is not "
+            "its unit"
+        )
 
 
 def _nearest(render: _Renderer, index: int, total: int, made: Made) -> np.ndarray:

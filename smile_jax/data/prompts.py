@@ -1,9 +1,11 @@
 """The prompt bank's words: descriptions of each class, in templates, by view."""
 
+import collections
 import dataclasses
 import functools
 import itertools
 import pathlib
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,8 @@ import numpy as np
 import yaml
 
 STYLES = ("plain", "facs")
+_LONGEST = 1000  # letters of a description or template
+_MOST_CLASSES = 1000
 BUILT_IN = pathlib.Path(__file__).with_name("prompts.yaml")
 
 
@@ -194,13 +198,15 @@ def _read_prompt_file(path: pathlib.Path, changed: int) -> PromptBook:
     except OSError as error:
         raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PromptError(f"{path}: not YAML ({error})") from error
+        raise PromptError(f"{path}: not YAML ({str(error)[:300]})") from error
+    except (RecursionError, TypeError, ValueError) as error:
+        raise PromptError(f"{path}: nested too deep, or keys of odd kinds") from error
     known = {"templates", "view_templates", "views", "classes"}
     if not isinstance(content, dict) or "classes" not in content:
         raise PromptError(f"{path}: expected a mapping with the key `classes`")
     if not set(content) <= known:
         raise PromptError(
-            f"{path}: unknown keys {sorted(set(content) - known)}; known: "
+            f"{path}: unknown keys {sorted(map(str, set(content) - known))}; known: "
             f"{sorted(known)}"
         )
     templates = _texts(content.get("templates", ["{}"]), path, "templates")
@@ -219,6 +225,9 @@ def _read_prompt_file(path: pathlib.Path, changed: int) -> PromptBook:
     words_of = tuple((angle, _texts(words, path, "views")) for angle, words in angles)
     for words in itertools.chain(*(words for _, words in words_of)):
         try:
+            fields = string.Formatter().parse(words)
+            if any(spec or how for _, _, spec, how in fields):
+                raise ValueError("a format")
             words.format(side="left")
         except (AttributeError, LookupError, ValueError) as error:
             raise PromptError(
@@ -239,7 +248,7 @@ class _NoDuplicates(yaml.SafeLoader):
 
 def _mapping(loader: _NoDuplicates, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    twice = [key for key in keys if keys.count(key) > 1]
+    twice = [key for key, count in collections.Counter(keys).items() if count > 1]
     if twice:
         raise yaml.constructor.ConstructorError(
             None, None, f"the key {twice[0]!r} comes twice", node.start_mark
@@ -253,6 +262,8 @@ _NoDuplicates.add_constructor(yaml.resolver.Resolver.DEFAULT_MAPPING_TAG, _mappi
 def _classes(content: Any, path: pathlib.Path) -> dict[str, dict[str, tuple[str, ...]]]:
     if not isinstance(content, dict) or not content:
         raise PromptError(f"{path}: classes: expected `name: descriptions`")
+    if len(content) > _MOST_CLASSES:
+        raise PromptError(f"{path}: {len(content)} classes, more than {_MOST_CLASSES}")
     classes = {}
     for name, entry in content.items():
         where = f"classes: {name}"
@@ -271,16 +282,23 @@ def _classes(content: Any, path: pathlib.Path) -> dict[str, dict[str, tuple[str,
 
 def _texts(content: Any, path: pathlib.Path, where: str) -> tuple[str, ...]:
     good = isinstance(content, list) and all(
-        isinstance(text, str) and text.strip() for text in content
+        isinstance(text, str) and text.strip() and len(text) <= _LONGEST
+        for text in content
     )
     if not good or len(set(content)) != len(content):
-        raise PromptError(f"{path}: {where}: expected a list of different texts")
+        raise PromptError(
+            f"{path}: {where}: expected a list of different texts of at most "
+            f"{_LONGEST} letters"
+        )
     return tuple(content)
 
 
 def _try_format(template: str, path: pathlib.Path, where: str, **fields: str) -> None:
     try:
-        good = "@" in template.format("@", **fields)
+        # A place has a name and nothing else: `{:>3000000000}` would be three GB long.
+        parsed = string.Formatter().parse(template)
+        plain = not any(spec or how for _, _, spec, how in parsed)
+        good = plain and "@" in template.format("@", **fields)
     except (AttributeError, LookupError, ValueError):
         good = False
     if not good or any(

@@ -9,6 +9,7 @@ import json
 import pathlib
 import tarfile
 import zipfile
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -58,6 +59,9 @@ _MIDLINE_SHAPES = {
 _TRAVEL = {"AU25": 0.5, "AU26": 0.65}
 
 # Of the 68 Multi-PIE landmarks, with Bosphorus' labels.
+# An archive may hold so many times its own size, and so much beside. (xz makes the
+# distributed one eight times smaller.)
+_MOST_TIMES, _MOST_BESIDE = 40, 64 << 20
 _NAMED = {
     "Outer left eye corner": 45,
     "Inner left eye corner": 42,
@@ -112,9 +116,9 @@ def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
         actions[action] = share * np.sum([delta(shape) for shape in shapes], axis=0)
 
     faces = _read_faces(files["generic_neutral_mesh"], path)
-    landmarks = json.loads(files["vertex_indices"])["idx_to_landmark_verts"]
+    landmarks = _read_landmarks(files["vertex_indices"], path)
     mean = neutral[:_EYEBALLS_END] * _MM
-    skin, lips, brows, base = _paint(mean, np.asarray(landmarks))
+    skin, lips, brows, base = _paint(mean, landmarks)
     return FaceModel(
         name="ict",
         mean=mean,
@@ -125,34 +129,24 @@ def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
         lips=lips,
         brows=brows,
         base_colors=base,
-        landmarks=np.asarray(landmarks, np.int32),
+        landmarks=landmarks,
         named=_NAMED,
     )
 
 
 def _files_of(path: pathlib.Path) -> dict[str, bytes]:
     """Stem -> content of every file in the tree's or archive's `FaceXModel`."""
-    files: dict[str, bytes] = {}
-
-    def keep(name: str, content: bytes) -> None:
-        files[pathlib.PurePath(name).stem] = content
-
-    if path.is_dir():
-        for found in sorted(path.rglob("FaceXModel/*")):
-            if found.is_file():
-                keep(found.name, found.read_bytes())
-    elif path.is_file() and tarfile.is_tarfile(path):
-        # One pass: seeking in a compressed archive would decompress it many times.
-        with tarfile.open(path) as tar:
-            for member in tar:
-                handle = tar.extractfile(member) if member.isfile() else None
-                if handle and "FaceXModel/" in member.name:
-                    keep(member.name, handle.read())
-    elif path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if "FaceXModel/" in name and not name.endswith("/"):
-                    keep(name, archive.read(name))
+    try:
+        files = {
+            pathlib.PurePath(name).stem: content for name, content in _contents(path)
+        }
+    except MeshError:
+        raise
+    except Exception as error:  # tarfile, zipfile and the codecs raise many kinds
+        raise MeshError(
+            f"{path}: cannot be read ({type(error).__name__}: {str(error)[:200]}); it "
+            "is truncated or damaged, copy it again"
+        ) from error
     missing = {"generic_neutral_mesh", "vertex_indices", "identity000"} - set(files)
     if missing:
         raise MeshError(
@@ -161,6 +155,46 @@ def _files_of(path: pathlib.Path) -> dict[str, bytes]:
             "archive, with FaceXModel/generic_neutral_mesh.obj, identity000.obj, ..."
         )
     return files
+
+
+def _contents(path: pathlib.Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the files in `FaceXModel`, of a folder or an archive.
+
+    Raises:
+      MeshError: an archive holds much more than such models are compressed by.
+    """
+    if path.is_dir():
+        for found in sorted(path.rglob("FaceXModel/*")):
+            if found.is_file():
+                yield found.name, found.read_bytes()
+        return
+    if not path.is_file():
+        return
+    left = _MOST_TIMES * path.stat().st_size + _MOST_BESIDE
+
+    def spend(size: int) -> None:
+        nonlocal left
+        left -= size
+        if left < 0:
+            raise MeshError(
+                f"{path}: holds more than {_MOST_TIMES} times its own size; it is no "
+                "archive of ICT-FaceKit"
+            )
+
+    if tarfile.is_tarfile(path):
+        # One pass: seeking in a compressed archive would decompress it many times.
+        with tarfile.open(path) as tar:
+            for member in tar:
+                spend(member.size)
+                handle = tar.extractfile(member) if member.isfile() else None
+                if handle and "FaceXModel/" in member.name:
+                    yield member.name, handle.read()
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                spend(info.file_size)
+                if "FaceXModel/" in info.filename and not info.is_dir():
+                    yield info.filename, archive.read(info)
 
 
 def _read_shape(files: dict[str, bytes], name: str) -> np.ndarray:
@@ -185,7 +219,17 @@ def _read_faces(content: bytes, path: str | pathlib.Path) -> np.ndarray:
     triangles = []
     for line in content.splitlines():
         if line[:2] == b"f ":
-            corners = [int(word.split(b"/", 1)[0]) - 1 for word in line.split()[1:]]
+            try:
+                corners = [int(word.split(b"/", 1)[0]) - 1 for word in line.split()[1:]]
+            except ValueError as error:
+                raise MeshError(
+                    f"{path}: generic_neutral_mesh.obj: {line[:40]!r} is no face"
+                ) from error
+            if min(corners, default=0) < 0 or max(corners, default=0) >= 2**31:
+                raise MeshError(
+                    f"{path}: generic_neutral_mesh.obj: {line[:40]!r} names a point "
+                    "that is not there"
+                )
             triangles += [
                 (corners[0], corners[i], corners[i + 1])
                 for i in range(1, len(corners) - 1)
@@ -193,6 +237,20 @@ def _read_faces(content: bytes, path: str | pathlib.Path) -> np.ndarray:
     if not triangles:
         raise MeshError(f"{path}: generic_neutral_mesh.obj has no faces")
     return np.array(triangles, np.int32)
+
+
+def _read_landmarks(content: bytes, path: str | pathlib.Path) -> np.ndarray:
+    """(68,) points of the mesh."""
+    try:
+        found = np.asarray(json.loads(content)["idx_to_landmark_verts"], np.int64)
+        if found.shape != (68,) or found.min() < 0 or found.max() >= _EYEBALLS_END:
+            raise ValueError(f"{found.shape} landmarks, or not of its points")
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
+        raise MeshError(
+            f"{path}: vertex_indices.json: not the indices of 68 landmarks "
+            f"({str(error)[:200]})"
+        ) from error
+    return found.astype(np.int32)
 
 
 def _paint(mean: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, ...]:

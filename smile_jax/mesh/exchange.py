@@ -19,6 +19,7 @@ _PLY_SIZES = {
     **dict.fromkeys(("double", "float64"), 8),
 }
 _MAX_HEADER = 1 << 16
+_DEEPEST = 32
 _GLTF_SIZES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 _GLTF_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
@@ -57,8 +58,8 @@ def _read_with_trimesh(path: pathlib.Path) -> Mesh:
     except Exception as error:  # trimesh raises whatever its parsers meet
         raise MeshError(
             f"{path}: byte 0 to {path.stat().st_size}: not a readable "
-            f"{path.suffix[1:].upper()} mesh ({type(error).__name__}: {error}); it may "
-            "be truncated or damaged"
+            f"{path.suffix[1:].upper()} mesh ({type(error).__name__}: "
+            f"{str(error)[:200]}); it may be truncated or damaged"
         ) from error
     if faces.size and (faces.min() < 0 or faces.max() >= len(vertices)):
         faces = np.clip(faces, -1, len(vertices))  # `clean` names them; no overflow
@@ -104,6 +105,12 @@ def _check_ply(path: pathlib.Path) -> None:
                     f"{line[:40]!r} in the PLY header"
                 )
             count = int(words[2])
+            if count > rest + 1:  # whatever its properties, or none
+                raise MeshError(
+                    f"{path}: byte {head.find(line)} (line {number + 1}): {count} of "
+                    f"{words[1][:40]!r} announced and {rest} bytes follow; the file is "
+                    "truncated or damaged"
+                )
         elif words[:1] == ["property"] and len(words) >= 3:
             # A list has at least its length; text at least a digit and a blank.
             size = _PLY_SIZES.get(words[2] if words[1] == "list" else words[1], 1)
@@ -148,6 +155,7 @@ def _check_gltf(path: pathlib.Path) -> None:
             view = views[accessor["bufferView"]]["byteLength"]
             if not 0 < size <= view <= buffers or "sparse" in accessor:
                 raise ValueError(f"an accessor of {size} bytes in a view of {view}")
+        _check_nodes(tree, len(data))
     except (
         ValueError,
         TypeError,
@@ -156,7 +164,8 @@ def _check_gltf(path: pathlib.Path) -> None:
         AttributeError,
     ) as error:
         raise MeshError(
-            f"{path}: byte {at}: bad glTF description ({type(error).__name__}: {error})"
+            f"{path}: byte {at}: bad glTF description ({type(error).__name__}: "
+            f"{str(error)[:200]})"
         ) from error
     except RecursionError as error:
         raise MeshError(
@@ -175,3 +184,30 @@ def _check_gltf(path: pathlib.Path) -> None:
             f"{path}: byte {at}: buffers of {buffers} bytes announced, {available} are "
             "there; the file is truncated"
         )
+
+
+def _check_nodes(tree: dict[str, Any], size: int) -> None:
+    """Refuses nodes that are no trees, or place more points than the file has bytes:
+    each of a thousand nodes may place the same mesh, and they all are loaded.
+
+    Raises:
+      ValueError, LookupError, TypeError: what is wrong.
+    """
+    nodes = tree.get("nodes", [])
+    children = [child for node in nodes for child in node.get("children", [])]
+    if len(set(children)) < len(children):
+        raise ValueError("a node has two parents")
+    level, depth = set(range(len(nodes))) - set(children), 0
+    while level:
+        level = {c for n in level for c in nodes[n].get("children", [])}
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError(f"nodes nested more than {_DEEPEST} deep")
+    accessors, meshes = tree.get("accessors", []), tree.get("meshes", [])
+    points = 0
+    for node in nodes:
+        if "mesh" in node:
+            for primitive in meshes[node["mesh"]]["primitives"]:
+                points += accessors[primitive["attributes"]["POSITION"]]["count"]
+    if points > size:
+        raise ValueError(f"{points} points are placed by a file of {size} bytes")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,8 @@ def read_landmarks(path: str | pathlib.Path) -> Landmarks:
             f"{path}: unknown landmark format {suffix!r}; known: .bnd, .bndplus, .lm2, "
             ".lm3, .pse"
         )
+    if not path.is_file():
+        raise MeshError(f"{path}: byte 0: no such file, or nothing that can be read")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -123,7 +126,7 @@ def _lm3(lines: _Lines) -> Landmarks:
     for _ in range(lines.announced()):
         labels.append(lines.next("a landmark's label")[1])
         points.append(lines.numbers(3, f"x y z of {labels[-1]!r}")[:3])
-    return _landmarks(points, 3, labels=tuple(labels))
+    return _landmarks(lines.path, points, 3, labels=tuple(labels))
 
 
 def _lm2(lines: _Lines) -> Landmarks:
@@ -137,7 +140,7 @@ def _lm2(lines: _Lines) -> Landmarks:
     if "coordinates" not in text.lower():
         raise lines.fault(at, text, "'2D Image coordinates:'")
     points = [lines.numbers(2, f"x y of {label!r}")[:2] for label in labels]
-    return _landmarks(points, 2, labels=tuple(labels))
+    return _landmarks(lines.path, points, 2, labels=tuple(labels))
 
 
 def _table(lines: _Lines) -> Landmarks:
@@ -158,11 +161,18 @@ def _table(lines: _Lines) -> Landmarks:
         )
     table = np.array(rows)
     return dataclasses.replace(
-        _landmarks(table[:, 1:], 3), vertices=table[:, 0].astype(np.int32)
+        _landmarks(lines.path, table[:, 1:], 3), vertices=table[:, 0].astype(np.int32)
     )
 
 
-def _landmarks(points, columns: int, labels: tuple[str, ...] = ()) -> Landmarks:
+def _landmarks(
+    path: pathlib.Path, points: Any, columns: int, labels: tuple[str, ...] = ()
+) -> Landmarks:
     with np.errstate(over="ignore"):
         array = np.array(points, np.float64).reshape(-1, columns).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise MeshError(
+            f"{path}: byte 0: a coordinate of {np.abs(points).max():.3g} is beyond "
+            "what can be; the file is damaged"
+        )
     return Landmarks(points=array, labels=labels)

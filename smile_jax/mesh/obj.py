@@ -1,25 +1,43 @@
 """Wavefront OBJ scans with their material's texture."""
 
+import functools
+import itertools
 import pathlib
 import re
 
 import numba
 import numpy as np
 
-from smile_jax.mesh.numbers import is_space, line_end, parse_number
-from smile_jax.mesh.textures import find_texture
+from smile_jax.mesh.numbers import line_end, parse_number
+from smile_jax.mesh.textures import MOST_NAMES, as_text, find_texture
 from smile_jax.mesh.types import Mesh, MeshError
 
 _MATERIALS = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]*)", re.MULTILINE)
 _IMAGES = re.compile(rb"^[ \t]*map_Kd[ \t]+([^\r\n]*)", re.MULTILINE)
 _OPTIONS = re.compile(r"^(?:-[A-Za-z]+(?:\s+(?:[-+.\deE]+|on|off|[rgbmlz]))*\s+)+")
 _BOM = b"\xef\xbb\xbf"
+_MOST_LIBRARIES, _LONGEST = 16, 1 << 20  # material libraries, and bytes of one
+# Statements that there are (Wavefront's "Appendix B1. Object Files (.obj)"): of those
+# that are not read, none moves a point. What is none of them is damage: a point lost
+# would shift every index after it.
+_STATEMENTS = (
+    "v vt vn vp f l p g o s mg usemtl mtllib usemap maplib cstype deg bmat step curv "
+    "curv2 surf parm trim hole scrv sp end con bevel c_interp d_interp lod shadow_obj "
+    "trace_obj ctech stech call csh"
+)
+_MODULUS = (1 << 31) - 1
+_CODES = np.sort(
+    [
+        functools.reduce(lambda code, byte: (code * 257 + byte) % _MODULUS, word, 7)
+        for word in _STATEMENTS.encode().split()
+    ]
+)
 _FAULTS = {
-    1: "a point needs three numbers",
-    2: "a texture coordinate needs two numbers",
+    1: "a point is three numbers, with a colour six, and decimals have a point",
+    2: "a texture coordinate is two numbers, and decimals have a point",
     3: "a face's corner is v, v/vt, v/vt/vn or v//vn, whole numbers but 0",
     4: "a face's corner names a point or texture coordinate that is not there",
-    5: "what begins here is no OBJ statement",
+    5: "what begins here is no OBJ statement (they are written small)",
 }
 
 
@@ -63,7 +81,8 @@ def read_obj(path: pathlib.Path) -> Mesh:
     repairs = {"polygons of fewer than 3 corners removed": lost}
     if textured:
         repairs["corners without texture coordinate"] = bare
-    names = _texture_names(path, content) if textured else []
+    names, lost_libraries = _texture_names(path, content) if textured else ([], 0)
+    repairs["material library missing"] = lost_libraries
     texture = find_texture(path, names) if textured else None
     if texture is None and names:
         repairs["texture image missing"] = 1
@@ -84,22 +103,33 @@ def _unit_colors(colors: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num(colors) / scale, 0, 1)
 
 
-def _texture_names(path: pathlib.Path, content: bytes) -> list[str]:
-    names = []
-    for library in _MATERIALS.findall(content):
-        material = path.parent / library.decode("latin-1").strip()
-        if material.is_file():
-            for line in _IMAGES.findall(material.read_bytes()):
-                name = line.decode("latin-1").strip()
-                # Options such as `-s 1 1 1` stand before the name.
-                bare = _OPTIONS.sub("", name)
-                names += [bare, name]
-    return names
+def _texture_names(path: pathlib.Path, content: bytes) -> tuple[list[str], int]:
+    """Names of images, and how many libraries that are named are not there."""
+    names, missing = [], 0
+    libraries = dict.fromkeys(_MATERIALS.findall(content))
+    for library in itertools.islice(libraries, _MOST_LIBRARIES):
+        material = path.parent / as_text(library).strip()
+        if not material.is_file():
+            missing += 1
+            continue
+        with material.open("rb") as file:
+            found = dict.fromkeys(_IMAGES.findall(file.read(_LONGEST)))
+        for line in itertools.islice(found, MOST_NAMES):
+            name = as_text(line[:4096]).strip()
+            # Options such as `-s 1 1 1` stand before the name.
+            bare = _OPTIONS.sub("", name) if name.startswith("-") else name
+            names += [bare, name]
+    return names, missing
+
+
+@numba.njit(cache=True, inline="always")
+def _is_blank(byte):
+    return byte == 32 or 9 <= byte <= 13
 
 
 @numba.njit(cache=True)
 def _skip_blanks(data, at, end):
-    while at < end and is_space(data[at]):
+    while at < end and _is_blank(data[at]):
         at += 1
     return at
 
@@ -109,14 +139,22 @@ def _kind(data, at, end):
     """1 `v`, 2 `vt`, 3 `f`, 0 another statement, -1 what can be none."""
     first = data[at]
     second = data[at + 1] if at + 1 < end else 32
-    if first == 118 and is_space(second):
+    if first == 118 and _is_blank(second):
         return 1
-    if first == 118 and second == 116 and (at + 2 >= end or is_space(data[at + 2])):
+    if first == 118 and second == 116 and (at + 2 >= end or _is_blank(data[at + 2])):
         return 2
-    if first == 102 and is_space(second):
+    if first == 102 and _is_blank(second):
         return 3
-    letter = first | 32
-    return 0 if first == 35 or 97 <= letter <= 122 else -1
+    if first == 35 or (
+        first == 118 and second == 110 and at + 2 < end and _is_blank(data[at + 2])
+    ):
+        return 0
+    code = 7
+    while at < end and not _is_blank(data[at]):
+        code = (code * 257 + data[at]) % _MODULUS
+        at += 1
+    place = np.searchsorted(_CODES, code)
+    return 0 if place < len(_CODES) and _CODES[place] == code else -1
 
 
 @numba.njit(cache=True, inline="always")
@@ -140,7 +178,7 @@ def _count(data):
             elif kind == 3:
                 words, inside = 0, False
                 for i in range(at + 1, end):
-                    blank = is_space(data[i])
+                    blank = _is_blank(data[i])
                     words += 1 if inside and blank else 0
                     inside = not blank
                 triangles += max(words + (1 if inside else 0) - 2, 0)
@@ -168,12 +206,13 @@ def _parse(data, vertices, colors, uv, faces, uv_faces):
             found, i = 0, _skip_blanks(data, at + kind, end)
             while i < end and found < 6:
                 value, after = parse_number(data, i, end)
-                if after == i or (after < end and not is_space(data[after])):
+                if after == i or (after < end and not _is_blank(data[after])):
                     break
                 row[found] = value
                 found += 1
                 i = _skip_blanks(data, after, end)
-            if found < (3 if kind == 1 else 2):
+            rest = i < end and data[i] != 35 and found < 6
+            if found < (3 if kind == 1 else 2) or rest:
                 return kind, at, m, colored, bare, lost
             if kind == 1:
                 for k in range(3):
@@ -205,7 +244,7 @@ def _parse(data, vertices, colors, uv, faces, uv_faces):
                         after = j
                     if after < end and data[after] == 47:
                         value, after = parse_number(data, after + 1, end)
-                if after < end and not is_space(data[after]):
+                if after < end and not _is_blank(data[after]):
                     return 3, i, m, colored, bare, lost
                 if not 0 <= point < len(vertices):
                     return 4, i, m, colored, bare, lost

@@ -35,7 +35,7 @@ def read_mesh(path: str | pathlib.Path) -> Mesh:
         known = ", ".join(sorted(_READERS))
         raise MeshError(f"{path}: unknown mesh format {path.suffix!r}; known: {known}")
     if not path.is_file():
-        raise MeshError(f"{path}: no such file")
+        raise MeshError(f"{path}: no such file, or nothing that can be read")
     try:
         mesh = reader(path)
     except OSError as error:  # a disk that fails, a name in the file that is too long

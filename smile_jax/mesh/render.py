@@ -18,6 +18,9 @@ from smile_jax.mesh.cameras import (
 from smile_jax.mesh.types import Mesh, MeshError
 
 MAX_VIEWS = 9
+# Formats of the datasets' textures: Pillow would start other programs for some others.
+_IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+_MOST_PIXELS = 24_000_000  # of a texture; decoded with its copies, a quarter of a GB
 
 # Direction towards the light of the `shaded` buffer, in camera axes: upper left.
 _LIGHT = np.array([-0.3, 0.5, 0.81], np.float32)
@@ -142,7 +145,12 @@ def read_image(path: str | pathlib.Path) -> np.ndarray:
         with warnings.catch_warnings():
             # An absurd size is a damaged header.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=_IMAGE_FORMATS) as image:
+                if image.width * image.height > _MOST_PIXELS:
+                    raise ValueError(
+                        f"{image.width} x {image.height} pixels, more than "
+                        f"{_MOST_PIXELS}"
+                    )
                 return np.asarray(image.convert("RGB"))
     except (
         OSError,

@@ -39,7 +39,8 @@ class VertexSequence(Sequence[Mesh]):
     def _array(self) -> np.ndarray:
         path = self.path
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            # Not `np.load`, which takes archives too.
+            array = np.lib.format.open_memmap(path, mode="r")
         except Exception as error:  # NumPy's header parser raises many kinds
             raise MeshError(
                 f"{path}: byte 0 to {_size(path)}: not a readable .npy array "

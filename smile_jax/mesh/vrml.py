@@ -13,12 +13,13 @@ from smile_jax.mesh.numbers import (
     parse_list,
     triangulate,
 )
-from smile_jax.mesh.textures import find_texture
+from smile_jax.mesh.textures import MOST_NAMES, as_text, find_texture
 from smile_jax.mesh.types import Mesh, MeshError
 
 # What structures the text outside of number lists.
 _TOKEN = re.compile(rb'#[^\r\n]*|"(?:[^"\\]|\\.)*"?|[A-Za-z_][\w.+-]*|[\[\]{}]')
-_INDEX_FIELDS = ("coordIndex", "texCoordIndex")
+_INDEX_FIELDS = ("coordIndex", "texCoordIndex", "colorIndex")
+_DEEPEST = 100
 
 
 @dataclasses.dataclass
@@ -36,6 +37,7 @@ class _FaceSet:
     at: int
     fields: dict[str, _Numbers] = dataclasses.field(default_factory=dict)
     clockwise: bool = False
+    color_of_face: bool = False
 
 
 def read_vrml(path: pathlib.Path) -> Mesh:
@@ -86,10 +88,12 @@ def _parse(path: pathlib.Path, data: bytes) -> tuple[list[_FaceSet], list[str]]:
         if first == b"#":
             continue
         if first == b'"':
-            if word == "url" and "ImageTexture" in nodes:
-                urls.append(token.strip(b'"').decode("latin-1"))
+            if word == "url" and len(urls) < MOST_NAMES and "ImageTexture" in nodes:
+                urls.append(as_text(token.strip(b'"')))
         elif first == b"{":
             nodes.append(node)
+            if len(nodes) > _DEEPEST:
+                raise _too_deep(path, at)
             if node == "IndexedFaceSet":
                 sets.append(_FaceSet(found.start()))
         elif first == b"[":
@@ -99,6 +103,8 @@ def _parse(path: pathlib.Path, data: bytes) -> tuple[list[_FaceSet], list[str]]:
                 at = after + 1
             else:
                 nodes.append("[")
+            if len(nodes) > _DEEPEST:
+                raise _too_deep(path, at)
         elif first in b"}]":
             if not nodes or (nodes[-1] == "[") != (first == b"]"):
                 raise MeshError(
@@ -110,6 +116,13 @@ def _parse(path: pathlib.Path, data: bytes) -> tuple[list[_FaceSet], list[str]]:
             name = token.decode("latin-1")
             if word == "ccw" and sets:
                 sets[-1].clockwise = name == "FALSE"
+            if word == "colorPerVertex" and sets:
+                sets[-1].color_of_face = name == "FALSE"
+            if name == "USE" and word in ("coord", "texCoord", "color", "geometry"):
+                raise MeshError(
+                    f"{path}: byte {found.start()}: '{word} USE' is not understood: "
+                    "export it with nodes that are not shared"
+                )
             # In `coord DEF points Coordinate {` the last word is the node's type.
             word = node = name
     if nodes:
@@ -118,6 +131,13 @@ def _parse(path: pathlib.Path, data: bytes) -> tuple[list[_FaceSet], list[str]]:
             "node; it is truncated"
         )
     return sets, urls
+
+
+def _too_deep(path: pathlib.Path, at: int) -> MeshError:
+    return MeshError(
+        f"{path}: byte {at}: nodes nested more than {_DEEPEST} deep; the file is "
+        "damaged"
+    )
 
 
 def _holds_numbers(data: bytes, at: int) -> bool:
@@ -203,6 +223,13 @@ def _mesh_of(path: pathlib.Path, face_set: _FaceSet) -> Mesh:
     if differs >= 0:
         raise _differ(path, fields["texCoordIndex"].at)
     colors = None
+    indexed = "colorIndex" in fields and len(fields["colorIndex"].values)
+    if "Color" in fields and (indexed or face_set.color_of_face):
+        what = "colorIndex" if indexed else "colorPerVertex FALSE"
+        raise MeshError(
+            f"{path}: byte {fields['Color'].at}: colours by {what} are not understood: "
+            "export it with a colour for each point, or without colours"
+        )
     if "Color" in fields and len(fields["Color"].values) == vertices.size:
         colors = np.clip(_rows(path, fields["Color"], 3), 0, 1)
     turned = slice(None, None, -1 if face_set.clockwise else 1)
