@@ -3,7 +3,8 @@
     python -m smile_jax.predict --workdir DIR FILES... --prompts "a happy face" ...
 
 FILES are meshes, or folders of one sequence each. Prints a JSON line for each:
-`{"file", "prediction", "probabilities": {prompt: p}}`. Without --prompts the run's own
+`{"file", "prediction", "probabilities": {prompt: p}}`, and in "skipped" the names of
+files in a folder that are no meshes. Without --prompts the run's own
 classes are asked for. DIR is a run, or what `python -m smile_jax.export` wrote.
 """
 
@@ -17,7 +18,7 @@ from absl import logging
 from smile_jax import commands
 from smile_jax.data.prompts import Prompts, plain_prompts
 from smile_jax.errors import EXPECTED
-from smile_jax.inference.recognizer import Recognizer
+from smile_jax.inference.recognizer import Recognizer, other_files
 from smile_jax.mesh import MeshError
 from smile_jax.models import HashTokenizer
 
@@ -66,6 +67,8 @@ def main() -> None:
         by_prompt = dict(zip(prompts.classes, map(float, p), strict=True))
         best = max(by_prompt, key=by_prompt.__getitem__)
         line = {"file": str(path), "prediction": best, "probabilities": by_prompt}
+        if skipped := other_files(path):
+            line["skipped"] = skipped
         print(json.dumps(line, ensure_ascii=False), flush=True)
     if failed:
         sys.exit(f"error: {failed} of {len(arguments.files)} files could not be read")

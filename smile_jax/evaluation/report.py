@@ -167,13 +167,19 @@ def _samples(results: dict[str, Any]) -> Figure:
             strip = np.concatenate(list(part), axis=1)
             axes[row, column].imshow(strip.squeeze(), cmap="gray")
             axes[row, column].axis("off")
-        axes[0, column].set_title(name)
+        axes[0, column].set_title(_plain(name))
     figure.tight_layout(pad=0.2)
     return figure
 
 
+def _plain(name: str) -> str:
+    """A name as matplotlib must not read it: as a formula."""
+    return name.replace("$", r"\$")
+
+
 def _confusions(results: dict[str, Any]) -> Figure:
     classes = results["classes"]
+    names = [_plain(name) for name in classes]
     cells = [
         (f"{row['method']}, {column['title']}", row[name])
         for row in results["rows"]
@@ -190,8 +196,8 @@ def _confusions(results: dict[str, Any]) -> Figure:
             color = "white" if share[r, c] > 0.5 else "black"
             text = f"{100 * share[r, c]:.0f}"
             axis.text(c, r, text, ha="center", va="center", color=color, fontsize=7)
-        axis.set_xticks(range(len(classes)), classes, rotation=60, fontsize=7)
-        axis.set_yticks(range(len(classes)), classes if i == 0 else [], fontsize=7)
+        axis.set_xticks(range(len(classes)), names, rotation=60, fontsize=7)
+        axis.set_yticks(range(len(classes)), names if i == 0 else [], fontsize=7)
         axis.set_title(f"{title} ({score['accuracy']:.3f})", fontsize=9)
     figure.tight_layout()
     return figure
@@ -210,7 +216,9 @@ def _embedding(results: dict[str, Any]) -> Figure:
     left, right = figure.subplots(1, 2)
     for i, name in enumerate(results["classes"]):
         chosen = labels == i
-        left.scatter(*flat[chosen].T, s=9, color=mpl.colormaps["tab10"](i), label=name)
+        left.scatter(
+            *flat[chosen].T, s=9, color=mpl.colormaps["tab10"](i), label=_plain(name)
+        )
     left.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     left.set_title("expression")
     _, person = np.unique(sample["subjects"], return_inverse=True)

@@ -20,6 +20,7 @@ from smile_jax.inference import export
 from smile_jax.inference.prompting import ZeroShot
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.readers import MESH_SUFFIXES
+from smile_jax.mesh.textures import IMAGE_SUFFIXES
 from smile_jax.models import Encoder
 from smile_jax.models.encoder import PARTS
 from smile_jax.objectives import SOURCES
@@ -138,6 +139,12 @@ class Recognizer:
                 "have; build its dataset again with this version and train on it"
             )
         paths = mesh_paths(path)
+        r = self.info.rendering
+        if len(paths) > 1 and r.clip == "views" and r.frames == 1:
+            raise MeshError(
+                f"{path}: {len(paths)} meshes, and this run saw single scans: name "
+                "each of them as a file"
+            )
         frames = MeshFiles(paths, unit_mm=unit_mm)
         sequence = Sequence4D(key=str(path), frames=frames, labels={})
         if pose == "landmarks":
@@ -214,7 +221,30 @@ def mesh_paths(path: pathlib.Path) -> Sequence[pathlib.Path]:
     found = [p for p in path.iterdir() if p.suffix.lower() in MESH_SUFFIXES]
     if not found:
         raise MeshError(f"{path}: no meshes in it ({', '.join(MESH_SUFFIXES)})")
-    return sorted(found, key=_numbers_as_numbers)
+    found = sorted(found, key=_numbers_as_numbers)
+    first = re.split(r"(\d+)", found[0].name)
+    for other in found[1:]:
+        parts = re.split(r"(\d+)", other.name)
+        differing = [
+            i for i, (a, b) in enumerate(zip(first, parts, strict=False)) if a != b
+        ]
+        # Odd places are numbers.
+        if len(parts) != len(first) or len(differing) > 1 or differing[0] % 2 == 0:
+            raise MeshError(
+                f"{path}: {found[0].name} and {other.name} are not frames of one "
+                "sequence, whose names differ by one number alone: give each sequence "
+                "a folder of its own, or name single scans as files"
+            )
+    return found
+
+
+def other_files(path: pathlib.Path) -> list[str]:
+    """Names of what lies in a folder of frames and is neither a mesh nor belongs to one
+    (textures, materials, buffers, landmarks)."""
+    if not path.is_dir():
+        return []
+    known = {*MESH_SUFFIXES, *IMAGE_SUFFIXES, ".mtl", ".bin", ".lm2", ".lm3", ".bnd"}
+    return sorted(p.name for p in path.iterdir() if p.suffix.lower() not in known)
 
 
 def _numbers_as_numbers(path: pathlib.Path) -> list[tuple[int, str]]:

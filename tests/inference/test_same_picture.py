@@ -10,7 +10,7 @@ from smile_jax.data.examples import make_example
 from smile_jax.data.face_model_builder import FaceModelBuilder, FaceModelConfig
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.faces import load_face_model
-from smile_jax.inference.recognizer import Recognizer
+from smile_jax.inference.recognizer import Recognizer, mesh_paths, other_files
 from smile_jax.mesh import Landmarks, MeshError
 from smile_jax.mesh.writers import write_landmarks, write_obj, write_ply
 from smile_jax.training.run_info import Rendering
@@ -125,3 +125,20 @@ def test_what_training_could_not_have_seen_is_refused(tmp_path):
     with pytest.raises(MeshError, match=r"head\.ply: .* framed by landmarks"):
         old.clip_of(file)
     assert old.clip_of(file, pose="surface").shape == (1, 2, 32, 32, 4)
+
+
+def test_folders_that_are_no_sequence_are_refused(tmp_path):
+    shape = dataclasses.replace(config("as_is"), subjects=1)
+    (sequence, _) = sequences(shape, "")
+    for name in ("f1.ply", "f2.ply", "f10.ply"):
+        write_ply(tmp_path / name, sequence.frames[0])
+    (tmp_path / "notes.txt").touch()
+    assert [p.name for p in mesh_paths(tmp_path)] == ["f1.ply", "f2.ply", "f10.ply"]
+    assert other_files(tmp_path) == ["notes.txt"]
+    with pytest.raises(MeshError, match="3 meshes, and this run saw single scans"):
+        recognizer(shape).clip_of(tmp_path)
+    for name in ("sphere.ply", "g2.ply", "f2_1.ply", "f3.obj"):
+        (tmp_path / name).touch()
+        with pytest.raises(MeshError, match="are not frames of one sequence"):
+            mesh_paths(tmp_path)
+        (tmp_path / name).unlink()

@@ -21,6 +21,7 @@ from smile_jax.mesh.render import read_image
 from smile_jax.mesh.writers import write_obj
 from tests.mesh.shapes import sphere
 
+_HANGS = 30.0  # seconds of a processor, on the slowest machine
 BODY = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 2 3 4\n"
 
 
@@ -75,10 +76,13 @@ def test_vrml_colours_of_points(tmp_path):
     np.testing.assert_array_equal(read_mesh(tmp_path / "a.wrl").colors[0], [1, 0, 0])
 
 
-def costs(path, read, seconds=2.0):
-    """Reads within 2 s and 64 bytes a byte plus 256 MB; refused or not."""
+def costs(path, read):
+    """Reads in 64 bytes a byte and 256 MB, and without hanging; refused or not.
+
+    What takes quadratic time takes minutes here; `tests.attack` measures the time.
+    """
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         read(path)
         refused = False
@@ -88,7 +92,7 @@ def costs(path, read, seconds=2.0):
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert time.perf_counter() - started < seconds + 2e-6 * path.stat().st_size
+    assert time.process_time() - started < _HANGS
     assert peak < 64 * path.stat().st_size + (256 << 20)
     return refused
 
@@ -174,7 +178,7 @@ def test_archives_that_hold_more_than_such_models(tmp_path):
                 return len(out)
 
         tar.addfile(member, io.BufferedReader(Zeros()))
-    assert costs(path, load_face_model, seconds=20)
+    assert costs(path, load_face_model)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +243,7 @@ def test_names_in_utf_8_and_libraries_that_are_missing(tmp_path):
 )
 def test_prompt_files_that_mean_harm(tmp_path, text, said):
     (tmp_path / "words.yaml").write_text(text)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(PromptError, match=rf"words\.yaml.*({said})") as error:
         read_prompt_file(tmp_path / "words.yaml")
-    assert time.perf_counter() - started < 20 and len(str(error.value)) < 1000
+    assert time.process_time() - started < _HANGS and len(str(error.value)) < 1000

@@ -174,21 +174,33 @@ class Builder(ScanBuilder):
         table = tree.root / self.builder_config.csv
         if not table.is_file():
             raise FolderError(f"{table}: no such file; found:{tree.describe()}")
+        try:
+            rows = self._rows_of(table, tree)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise FolderError(
+                f"{table}: no CSV in UTF-8 ({error}); save it as that"
+            ) from error
+        tree.take(r".*\.csv")
+        tree.mark(path for _, path in rows)
+        return rows
+
+    def _rows_of(
+        self, table: pathlib.Path, tree: DatasetFolder
+    ) -> list[tuple[dict[str, str], pathlib.Path]]:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, strict=True)
             names = list(reader.fieldnames or [])
             if "path" not in names:
                 raise FolderError(f"{table}: row 1: no column `path` in {names}")
             _check_names([n for n in names if n != "path"], f"{table}: row 1")
             rows = []
             for number, row in enumerate(reader, start=2):
-                if None in row or not row["path"]:
+                if None in row or not row["path"] or "\0" in "".join(row.values()):
                     raise FolderError(
-                        f"{table}: row {number}: no path, or more cells than {names}"
+                        f"{table}: row {number}: no path, a byte 0, or other cells "
+                        f"than {names}"
                     )
                 rows.append((row, tree.root / row.pop("path")))
-        tree.take(r".*\.csv")
-        tree.mark(path for _, path in rows)
         return rows
 
     def _template(self, tree: DatasetFolder) -> Mesh | None:
