@@ -19,7 +19,7 @@ _PLY_SIZES = {
     **dict.fromkeys(("double", "float64"), 8),
 }
 _MAX_HEADER = 1 << 16
-_DEEPEST = 32
+_DEEPEST, _MOST_NODES = 32, 256  # a scan has a few; each takes milliseconds to place
 _GLTF_SIZES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 _GLTF_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
@@ -194,6 +194,8 @@ def _check_nodes(tree: dict[str, Any], size: int) -> None:
       ValueError, LookupError, TypeError: what is wrong.
     """
     nodes = tree.get("nodes", [])
+    if len(nodes) > _MOST_NODES:
+        raise ValueError(f"{len(nodes)} nodes, more than {_MOST_NODES}")
     children = [child for node in nodes for child in node.get("children", [])]
     if len(set(children)) < len(children):
         raise ValueError("a node has two parents")
