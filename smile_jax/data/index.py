@@ -72,8 +72,9 @@ def read_index(
         names, sizes = index.pop(_SHARDS).tolist(), index.pop(_SIZES).tolist()
     except Exception as error:  # zipfile, zlib and NumPy raise many kinds
         raise DataError(
-            f"{path}: damaged ({type(error).__name__}: {error}); remove it and it is "
-            "not used, or build the dataset again with `tfds build ... --overwrite`"
+            f"{path}: damaged ({type(error).__name__}: {str(error)[:200]}); remove it "
+            "and it is not used, or build the dataset again with `tfds build ... "
+            "--overwrite`"
         ) from error
     for name, size in zip(names, sizes, strict=True):
         if shards.get(name) != size:

@@ -20,7 +20,7 @@ from smile_jax.mesh.types import Mesh, MeshError
 MAX_VIEWS = 9
 # Formats of the datasets' textures: Pillow would start other programs for some others.
 _IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-_MOST_PIXELS = 24_000_000  # of a texture; decoded with its copies, a quarter of a GB
+_MOST_PIXELS = 4096 * 4096  # of a texture; with its copies, a quarter of a GB
 
 # Direction towards the light of the `shaded` buffer, in camera axes: upper left.
 _LIGHT = np.array([-0.3, 0.5, 0.81], np.float32)

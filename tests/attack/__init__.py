@@ -1,0 +1,1 @@
+"""The attack on this project, repeatable: see docs/security.md."""

@@ -1,0 +1,205 @@
+"""A small valid file of every format that is read, and how it is read."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import trimesh
+from PIL import Image
+
+from smile_jax.data.examples import Sequence4D, make_example
+from smile_jax.data.index import make_index, read_index, write_index
+from smile_jax.data.prompts import BUILT_IN, PromptError, read_prompt_file
+from smile_jax.data.records import DataError
+from smile_jax.data.schema import FacesConfig
+from smile_jax.mesh import MeshError, VertexSequence, read_landmarks, read_mesh
+from smile_jax.mesh.landmarks import Landmarks
+from smile_jax.mesh.render import read_image
+from smile_jax.mesh.types import Mesh
+from smile_jax.mesh.writers import (
+    write_bnt,
+    write_landmarks,
+    write_obj,
+    write_ply,
+    write_vrml,
+)
+from smile_jax.models.pretrained.hub import PretrainedError
+from smile_jax.models.pretrained.weights import read_weights, write_tensors
+from smile_jax.models.tokenizer import FILE, HashTokenizer
+
+_SHARDS = {"x.array_record": 10}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """A format.
+
+    Attributes:
+      name: of the file that is damaged, in a folder of its own.
+      write: writes it, and what it needs beside it, into a folder.
+      read: reads it; raises one of `errors`, or what it gives is sound.
+      errors: what may be raised; each names the file.
+      tokens: regular expression of the places where a text is cut; b"" for binary.
+    """
+
+    name: str
+    write: Callable[[pathlib.Path], None]
+    read: Callable[[pathlib.Path], None]
+    errors: tuple[type[Exception], ...] = (MeshError,)
+    tokens: bytes = b""
+
+
+def small_mesh() -> Mesh:
+    rng = np.random.default_rng(0)
+    faces = np.array([[0, 1, 2], [2, 3, 4], [4, 5, 0], [1, 3, 5]], np.int32)
+    return Mesh(
+        rng.random((6, 3), np.float32), faces, uv=rng.random((6, 2), np.float32),
+        uv_faces=faces,
+    )  # fmt: skip
+
+
+def use_mesh(mesh: Mesh) -> None:
+    """What is read must be sound, and give a picture or a reason."""
+    assert np.isfinite(mesh.vertices).all()
+    assert mesh.faces.min() >= 0 and mesh.faces.max() < len(mesh.vertices)
+    if mesh.uv is not None:
+        assert np.isfinite(mesh.uv).all()
+        assert mesh.uv_faces.min() >= 0 and mesh.uv_faces.max() < len(mesh.uv)
+    config = FacesConfig(
+        name="x", size=16, yaws_deg=(0.0,), channels=("depth", "normals")
+    )
+    made = make_example(Sequence4D("k", [mesh], {}), config)
+    if made.example is None:
+        raise MeshError(f"{made.skipped} (a.x byte 0)")
+    pixels = made.example["views"]
+    assert (pixels.max(axis=-1) > 0).mean() > 0.01 and pixels[..., 0].std() > 0
+
+
+def _mesh(path: pathlib.Path) -> None:
+    use_mesh(read_mesh(path))
+
+
+def _frames(path: pathlib.Path) -> None:
+    for mesh in VertexSequence(path, small_mesh()):
+        use_mesh(mesh)
+
+
+def _landmarks(path: pathlib.Path) -> None:
+    assert np.isfinite(read_landmarks(path).points).all()
+
+
+def _write_gltf(folder: pathlib.Path) -> None:
+    mesh = small_mesh()
+    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    for name, data in trimesh.exchange.gltf.export_gltf(solid.scene()).items():
+        (folder / ("a.gltf" if name == "model.gltf" else name)).write_bytes(data)
+
+
+def _write_glb(folder: pathlib.Path) -> None:
+    mesh = small_mesh()
+    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    solid.export(folder / "a.glb")
+
+
+def _write_bnt(folder: pathlib.Path) -> None:
+    y, x = np.mgrid[:4, :5].astype(float)
+    grid = np.stack([x, y, x * y], -1)
+    write_bnt(folder / "a.bnt", grid, grid[..., :2] / 5, x + y > 0, "a.png")
+
+
+def _points(suffix: str) -> Reader:
+    def write(folder: pathlib.Path) -> None:
+        points = np.arange(15, dtype=np.float32).reshape(5, 3)
+        labels = tuple(f"Point {i}" for i in range(5)) if suffix[0] == "l" else ()
+        width = 2 if suffix == "lm2" else 3
+        write_landmarks(folder / f"a.{suffix}", Landmarks(points[:, :width], labels))
+
+    return Reader(f"a.{suffix}", write, _landmarks, tokens=rb"\n|\S+")
+
+
+def _image(suffix: str) -> Reader:
+    def write(folder: pathlib.Path) -> None:
+        Image.new("RGB", (8, 8), (9, 9, 9)).save(folder / f"a.{suffix}")
+
+    def read(path: pathlib.Path) -> None:
+        assert read_image(path).shape[2] == 3
+
+    return Reader(f"a.{suffix}", write, read)
+
+
+def _write_index(folder: pathlib.Path) -> None:
+    rows = [
+        {"expression": i, "subject": b"A", "sequence": b"%d" % i, "mm_per_pixel": 1.0}
+        for i in range(4)
+    ]
+    write_index(folder, make_index(rows), _SHARDS)
+
+
+def _read_tokenizer(path: pathlib.Path) -> None:
+    HashTokenizer.load(path.parent)
+
+
+def _write_weights(folder: pathlib.Path) -> None:
+    write_tensors(folder / "model.safetensors", {"a": np.ones((3, 2), np.float32)})
+
+
+READERS = {
+    "wrl": Reader(
+        "a.wrl",
+        lambda folder: write_vrml(folder / "a.wrl", small_mesh(), "skin.png"),
+        _mesh,
+        tokens=rb"[\[\]{}\"\n,]|[A-Za-z]+",
+    ),
+    "obj": Reader(
+        "a.obj",
+        lambda folder: write_obj(folder / "a.obj", small_mesh(), "skin.png"),
+        _mesh,
+        tokens=rb"\n|\S+",
+    ),
+    "mtl": Reader(
+        "a.obj.mtl",
+        lambda folder: write_obj(folder / "a.obj", small_mesh(), "skin.png"),
+        lambda path: _mesh(path.with_name("a.obj")),
+        tokens=rb"\n|\S+",
+    ),
+    "bnt": Reader("a.bnt", _write_bnt, _mesh),
+    "ply": Reader(
+        "a.ply", lambda folder: write_ply(folder / "a.ply", small_mesh()), _mesh
+    ),
+    "glb": Reader("a.glb", _write_glb, _mesh),
+    "gltf": Reader("a.gltf", _write_gltf, _mesh, tokens=rb"[\[\]{}:,\"]"),
+    "npy": Reader(
+        "a.npy",
+        lambda folder: np.save(folder / "a.npy", np.stack([small_mesh().vertices] * 3)),
+        _frames,
+    ),
+    **{suffix: _points(suffix) for suffix in ("lm2", "lm3", "bnd", "bndplus", "pse")},
+    **{suffix: _image(suffix) for suffix in ("png", "jpg", "bmp", "tif")},
+    "yaml": Reader(
+        "a.yaml",
+        lambda folder: (folder / "a.yaml").write_bytes(BUILT_IN.read_bytes()),
+        lambda path: read_prompt_file(path) and None,
+        (PromptError,),
+        rb"[\[\]{}:,\n]",
+    ),
+    "index": Reader(
+        "records.npz",
+        _write_index,
+        lambda path: read_index(path.parent, _SHARDS) and None,
+        (DataError,),
+    ),
+    "tokenizer": Reader(
+        FILE,
+        lambda folder: HashTokenizer(8, 64).save(folder),
+        _read_tokenizer,
+        (ValueError,),
+        rb"[{}:,\"]",
+    ),
+    "safetensors": Reader(
+        "model.safetensors",
+        _write_weights,
+        lambda path: read_weights(path.parent) and None,
+        (PretrainedError,),
+    ),
+}
