@@ -23,6 +23,8 @@ def main(_: list[str]) -> None:
         "pixels_pca": rows["pixels_pca"]["linear_probe"],
     }
     words = [f"{name}={s['accuracy']:.3f}" for name, s in scores.items() if s]
+    people = sum(results["labels_seen"].values())
+    words.append(f"labels_of={people}_people")
     if _STARTED.value is not None:
         words.append(f"seconds={time.time() - _STARTED.value:.0f}")
     print(f"{_NAME.value}: {' '.join(words)}")
