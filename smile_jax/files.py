@@ -20,7 +20,10 @@ def replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     with tempfile.TemporaryDirectory(prefix=".part_", dir=folder) as part:
         try:
             yield pathlib.Path(part)
-        except OSError as error:  # a full disk does not say of which file
+        except OSError as error:
+            if error.filename:
+                raise
+            # A full disk does not say of which file.
             raise OSError(error.errno, error.strerror, str(folder)) from error
         written = [p for p in pathlib.Path(part).rglob("*") if p.is_file()]
         for path in sorted(written):

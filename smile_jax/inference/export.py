@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-import zlib
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from smile_jax.models.towers import TowersConfig
 from smile_jax.models.vit import VisionConfig
 from smile_jax.pytree import flatten, unflatten
 from smile_jax.training.checkpoints import CheckpointError
-from smile_jax.training.checksums import of_json
+from smile_jax.training.checksums import of_bytes, of_json
 from smile_jax.training.model_spec import ModelSpec, merge_lora, stored_spec
 from smile_jax.training.run_info import RunInfo
 
@@ -59,10 +58,7 @@ def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[st
 def _files(folder: pathlib.Path) -> dict[str, str]:
     """CRC-32 of each file by its name."""
     files = (p for p in sorted(folder.rglob("*")) if p.is_file())
-    return {
-        p.relative_to(folder).as_posix(): f"{zlib.crc32(p.read_bytes()):08x}"
-        for p in files
-    }
+    return {p.relative_to(folder).as_posix(): of_bytes(p.read_bytes()) for p in files}
 
 
 def _without_paths(info: RunInfo) -> RunInfo:
@@ -117,7 +113,7 @@ def _check_files(folder: pathlib.Path, stored: dict[str, Any]) -> None:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{path}: missing; copy or export it again")
-        if f"{zlib.crc32(path.read_bytes()):08x}" != checksum:
+        if of_bytes(path.read_bytes()) != checksum:
             raise CheckpointError(
                 f"{path}: not what was exported: its checksum differs, so it is "
                 "damaged; copy or export it again"

@@ -31,7 +31,7 @@ from smile_jax.training.model_spec import ModelSpec, plain_view, read_model
 from smile_jax.training.run_info import RunInfo
 
 # A picture is of another kind beyond this factor of the scales that training saw (this
-# project's choice): a whole head where it saw faces is 1.5 times as wide.
+# project's choice): a whole head where it saw faces is 1.3 to 1.6 times as wide.
 _OTHER_SCALE = 1.25
 
 
@@ -132,14 +132,14 @@ class Recognizer:
         Raises:
           MeshError: naming the file and what is wrong.
         """
-        pose = pose or self.info.rendering.pose
-        if self.info.rendering.framing == "landmarks" and pose == "as_is":
+        r = self.info.rendering
+        pose = pose or r.pose
+        if r.framing == "landmarks" and pose == "as_is":
             raise MeshError(
                 f"{path}: this run saw heads framed by landmarks, which files do not "
                 "have; build its dataset again with this version and train on it"
             )
         paths = mesh_paths(path)
-        r = self.info.rendering
         if len(paths) > 1 and r.clip == "views" and r.frames == 1:
             raise MeshError(
                 f"{path}: {len(paths)} meshes, and this run saw single scans: name "
@@ -161,7 +161,7 @@ class Recognizer:
         if made.example is None or made.skipped:
             raise MeshError("; ".join(made.skipped))
         self._check_extent(path, float(made.example["mm_per_pixel"]))
-        return made.example[self.info.rendering.clip]
+        return made.example[r.clip]
 
     def _check_extent(self, path: pathlib.Path, mm_per_pixel: float) -> None:
         """Refuses what is shown at another scale than all that training saw."""

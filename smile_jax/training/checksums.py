@@ -15,8 +15,8 @@ _RUN = "run"
 
 
 def checksums(state: Any, run: Mapping[str, Any]) -> dict[str, str]:
-    """ "params/vision/..." -> type, shape and CRC-32 of each array of a state on the
-    host, and of the run beside it."""
+    """Type, shape and CRC-32 of each array of a state on the host, by its path, and the
+    CRC-32 of the run beside it."""
     found = {
         f"state/{'/'.join(map(str, path))}": _of_array(np.asarray(leaf))
         for path, leaf in ocp.tree.to_flat_dict(state).items()
@@ -24,9 +24,14 @@ def checksums(state: Any, run: Mapping[str, Any]) -> dict[str, str]:
     return found | {_RUN: of_json(run)}
 
 
+def of_bytes(content: bytes) -> str:
+    """CRC-32 as eight hexadecimal digits."""
+    return f"{zlib.crc32(content):08x}"
+
+
 def of_json(value: Mapping[str, Any]) -> str:
     """CRC-32 of what JSON gives back, whatever the order of its keys."""
-    return f"{zlib.crc32(json.dumps(value, sort_keys=True).encode()):08x}"
+    return of_bytes(json.dumps(value, sort_keys=True).encode())
 
 
 def compare(found: Mapping[str, str], stored: Mapping[str, str]) -> None:
@@ -49,5 +54,4 @@ def check_run(run: Mapping[str, Any], stored: Mapping[str, str]) -> None:
 
 
 def _of_array(array: np.ndarray) -> str:
-    content = zlib.crc32(np.ascontiguousarray(array).tobytes())
-    return f"{array.dtype} {list(array.shape)} {content:08x}"
+    return f"{array.dtype} {list(array.shape)} {of_bytes(array.tobytes())}"

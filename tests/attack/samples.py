@@ -59,8 +59,8 @@ def small_mesh() -> Mesh:
     )  # fmt: skip
 
 
-def use_mesh(mesh: Mesh) -> None:
-    """What is read must be sound, and give a picture or a reason."""
+def use_mesh(mesh: Mesh, path: pathlib.Path) -> None:
+    """What is read of a file must be sound, and give a picture or a reason."""
     assert np.isfinite(mesh.vertices).all()
     assert mesh.faces.min() >= 0 and mesh.faces.max() < len(mesh.vertices)
     if mesh.uv is not None:
@@ -69,20 +69,20 @@ def use_mesh(mesh: Mesh) -> None:
     config = FacesConfig(
         name="x", size=16, yaws_deg=(0.0,), channels=("depth", "normals")
     )
-    made = make_example(Sequence4D("k", [mesh], {}), config)
+    made = make_example(Sequence4D(str(path), [mesh], {}), config)
     if made.example is None:
-        raise MeshError(f"{made.skipped} (a.x byte 0)")
+        raise MeshError("; ".join(made.skipped))
     pixels = made.example["views"]
     assert (pixels.max(axis=-1) > 0).mean() > 0.01 and pixels[..., 0].std() > 0
 
 
 def _mesh(path: pathlib.Path) -> None:
-    use_mesh(read_mesh(path))
+    use_mesh(read_mesh(path), path)
 
 
 def _frames(path: pathlib.Path) -> None:
     for mesh in VertexSequence(path, small_mesh()):
-        use_mesh(mesh)
+        use_mesh(mesh, path)
 
 
 def _landmarks(path: pathlib.Path) -> None:

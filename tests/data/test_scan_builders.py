@@ -198,9 +198,10 @@ def test_mesh_folder_by_csv_and_vertex_sequences(trees, tmp_path):
     shutil.copytree(trees / "mesh_folder" / "S0000" / "happy", tree / "a")
     template = read_mesh(tree / "a" / "000.ply")
     np.save(tree / "speech.npy", np.stack([template.vertices / 1000] * 4))
+    # The last row leaves its frame out.
     (tree / "list.csv").write_text(
         "path,subject,expression,sequence,frame\n"
-        "a/000.ply,A,happy,one,5\na/002.ply,A,happy,one,7\nspeech.npy,B,sad,two,\n"
+        "a/000.ply,A,happy,one,5\na/002.ply,A,happy,one,7\nspeech.npy,B,sad,two\n"
     )
     dataset, source, _ = build(
         "mesh_folder", tree, tmp_path, csv="list.csv", classes=["happy", "sad"],
@@ -210,6 +211,17 @@ def test_mesh_folder_by_csv_and_vertex_sequences(trees, tmp_path):
     assert found["one"]["frame_index"].tolist() == [5, 7]
     assert text(found["two"], "subject") == "B"
     assert found["two"]["frame_index"].tolist() == [0, 3]
+    listed = (tree / "list.csv").read_text()
+    for content, said in (
+        (listed.encode("utf-16"), "no CSV in UTF-8"),
+        (listed.replace("A,happy", "A\0,happy").encode(), "row 2: no path, a byte 0"),
+        (listed.replace("A,happy", "A" * 200_000).encode(), "no CSV in UTF-8"),
+    ):
+        (tree / "list.csv").write_bytes(content)
+        with pytest.raises(RuntimeError, match=rf"list\.csv: {said}"):
+            build(
+                "mesh_folder", tree, tmp_path / "b", csv="list.csv", classes=["happy"]
+            )
 
 
 @pytest.mark.slow

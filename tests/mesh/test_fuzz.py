@@ -5,70 +5,28 @@ import random
 import re
 import tracemalloc
 
-import numpy as np
 import pytest
-import trimesh
 from PIL import Image
 
 from smile_jax.mesh import MeshError, VertexSequence, read_landmarks, read_mesh
-from smile_jax.mesh.landmarks import Landmarks
 from smile_jax.mesh.render import read_image
-from smile_jax.mesh.types import Mesh
-from smile_jax.mesh.writers import (
-    write_bnt,
-    write_landmarks,
-    write_obj,
-    write_ply,
-    write_vrml,
-)
+from tests.attack.mutate import every_cut
+from tests.attack.samples import READERS, small_mesh
 
 # A reader may take this much memory for each byte of the file, and this much besides.
 MAX_BYTES_PER_BYTE, MAX_BYTES = 64, 4 << 20
-STRUCTURE = {
-    "wrl": rb"[\[\]{}\"\n,]|[A-Za-z]+",
-    "obj": rb"\n|\S+",
-    "gltf": rb"[\[\]{}:,\"]",
-    "lm2": rb"\n|\S+",
-    "lm3": rb"\n|\S+",
-    "bnd": rb"\n|\S+",
-    "bndplus": rb"\n|\S+",
-    "pse": rb"\n|\S+",
-}
-FORMATS = [*STRUCTURE, "bnt", "ply", "glb", "npy"]
-
-
-def small_mesh() -> Mesh:
-    rng = np.random.default_rng(0)
-    faces = np.array([[0, 1, 2], [2, 3, 4], [4, 5, 0], [1, 3, 5]], np.int32)
-    return Mesh(
-        rng.random((6, 3), np.float32), faces, uv=rng.random((6, 2), np.float32),
-        uv_faces=faces,
-    )  # fmt: skip
+FORMATS = [
+    "wrl", "obj", "gltf", "lm2", "lm3", "bnd", "bndplus", "pse", "bnt", "ply", "glb",
+    "npy",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
     """A valid file of every format."""
     folder = tmp_path_factory.mktemp("samples")
-    mesh = small_mesh()
-    write_vrml(folder / "a.wrl", mesh, "skin.png")
-    write_obj(folder / "a.obj", mesh, "skin.png")
-    write_ply(folder / "a.ply", mesh)
-    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    solid.export(folder / "a.glb")
-    for name, data in trimesh.exchange.gltf.export_gltf(solid.scene()).items():
-        (folder / name).write_bytes(data)
-    (folder / "model.gltf").rename(folder / "a.gltf")
-    y, x = np.mgrid[:4, :5].astype(float)
-    grid = np.stack([x, y, x * y], -1)
-    write_bnt(folder / "a.bnt", grid, grid[..., :2] / 5, x + y > 0, "a.png")
-    points = np.arange(15, dtype=np.float32).reshape(5, 3)
-    labels = tuple(f"Point {i}" for i in range(5))
-    write_landmarks(folder / "a.lm3", Landmarks(points, labels))
-    write_landmarks(folder / "a.lm2", Landmarks(points[:, :2], labels))
-    for suffix in ("bnd", "bndplus", "pse"):
-        write_landmarks(folder / f"a.{suffix}", Landmarks(points))
-    np.save(folder / "a.npy", np.stack([mesh.vertices] * 3))
+    for kind in FORMATS:
+        READERS[kind].write(folder)
     return folder
 
 
@@ -103,12 +61,7 @@ def sample(samples, tmp_path, kind: str):
 
 def damaged(content: bytes, kind: str, rng: random.Random):
     """Cut at every boundary, bits flipped, bytes replaced, counts made absurd."""
-    if kind in STRUCTURE:
-        cuts = {m.start() for m in re.finditer(STRUCTURE[kind], content)}
-    else:
-        cuts = set(range(min(len(content), 400)))
-    for cut in sorted(cuts)[:: max(len(cuts) // 150, 1)]:
-        yield content[:cut]
+    yield from every_cut(content, READERS[kind].tokens)
     for _ in range(150):
         broken = bytearray(content)
         for _flip in range(rng.choice([1, 1, 4, 32])):

@@ -195,7 +195,10 @@ class Builder(ScanBuilder):
             _check_names([n for n in names if n != "path"], f"{table}: row 1")
             rows = []
             for number, row in enumerate(reader, start=2):
-                if None in row or not row["path"] or "\0" in "".join(row.values()):
+                # A row with more cells than names has them under None; one with fewer
+                # has None for the rest.
+                texts = [] if None in row else [text or "" for text in row.values()]
+                if not texts or not row["path"] or "\0" in "".join(texts):
                     raise FolderError(
                         f"{table}: row {number}: no path, a byte 0, or other cells "
                         f"than {names}"
