@@ -11,7 +11,7 @@ besides: 20 minutes of training. 20 held-out people, six expressions, chance 0.1
 Linear probe 0.927, zero-shot 0.929; random_init 0.442, pixels_pca 0.765 (linear
 probes). One seed, one fold; rounding alone moves them by 0.02. In words that it was not
 trained with, zero-shot fell to 0.204 before heads were framed by their faces: see
-experiments/ict_minilm.py.
+experiments/ict_minilm.py. Of these numbers experiments/results.md says of which code.
 """
 
 from experiments import demo
