@@ -9,8 +9,9 @@ import pytest
 
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
+from smile_jax.mesh.writers import write_obj
 from tests.conftest import ROOT, tfds_build
-from tests.mesh.shapes import CUBE_OBJ
+from tests.mesh.shapes import sphere
 
 README = (ROOT / "README.md").read_text()
 # Without changes that readers are shown: they add files.
@@ -45,7 +46,7 @@ def test_your_dataset_builds(tmp_path):
     scans = tmp_path / "scans"
     scans.mkdir()
     for name in ("ann_happy", "bob_sad"):
-        (scans / f"{name}.obj").write_text(CUBE_OBJ)
+        write_obj(scans / f"{name}.obj", sphere(n=40))
     folder = tmp_path / "my_scans"
     folder.mkdir()
     builder = code.replace("/scans", str(scans)).replace("size=224", "size=16")

@@ -425,12 +425,14 @@ def test_predict_names_what_it_cannot_read_and_goes_on(runs, meshes, tmp_path):
         "--workdir",
         str(runs[0] / "b"),
         str(broken),
+        str(meshes / "smile.obj"),
         str(meshes),
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 1 and "1 of 2 files" in done.stderr
+    assert done.returncode == 1 and "2 of 3 files" in done.stderr
     assert "broken.obj" in lines[0]["error"]
     assert set(lines[1]["probabilities"]) >= {"happy", "sad"}
+    assert "are not frames of one sequence" in lines[2]["error"]
     words = ("smile_jax.predict", "--workdir", str(runs[0] / "b"), str(meshes))
     for prompts, said in ((["a", "a"], "twice"), (["", "a"], "empty")):
         done = run_module(*words, "--prompts", *prompts)
