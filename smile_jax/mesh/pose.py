@@ -28,7 +28,7 @@ _FACE_RADIUS = 75.0  # of the region that is symmetric
 _PITCH_RADIUS = 85.0
 _RIDGE = 5.0  # half width of what lies on the plane of symmetry
 _STILL = 5e-4  # radians, a turn after which no other follows
-_ICP_POINTS = 600  # of the face, that are aligned to its mirror image
+_ONE_IN = 3  # cells of the face, that are aligned to its mirror image
 _STEEPEST = 0.5  # cosine of the largest angle between nose and +z
 _SYMMETRIC = 3.0  # mm, mean misfit of a face and its mirror image
 _SURE = 1.8  # mm, a misfit with which one need not look for another plane
@@ -265,7 +265,9 @@ def _symmetry(
     """Aligns the face to its mirror image; returns (misfit in mm, lateral axis)."""
     near = np.linalg.norm(points - tip, axis=1)
     face = points[near < _FACE_RADIUS]
-    sample = face[:: max(1, len(face) // _ICP_POINTS)]
+    # By place, not by row: a scan that was rounded is sampled at the same places.
+    cells = np.floor(face / _CELL).astype(np.int64)
+    sample = face[cells.sum(axis=1) % _ONE_IN == 0]
     linear = np.eye(3) - 2 * np.outer(lateral, lateral)
     shift = tip - linear @ tip
     for _ in range(iterations):
