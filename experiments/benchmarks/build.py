@@ -27,6 +27,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
+from smile_jax.data.records import PIXELS
 from smile_jax.data.scan_builder import ScanConfig
 from smile_jax.data.schema import render_example
 from smile_jax.faces.rehearsal import Options, finish, record, recordings
@@ -70,9 +71,9 @@ def stages(tree: pathlib.Path, frames: int) -> dict[str, float]:
             pose = timed("turn", pose_from_surface, mesh)
         mesh = timed("apply", frontalize, mesh, pose)
         image = timed("render", render_example, mesh, config, pose.framing)
-        timed("pool", lambda i, x: pooling.add(i, x.astype(np.float32) / 255), index,
+        timed("pool", lambda i, x: pooling.add(i, x / 255), index,
               image)  # fmt: skip
-    pixels = (pooling.image()[None] * 255).round().astype(np.uint8)
+    pixels = (pooling.image()[None] * 65535).round().astype(PIXELS["dynamic"])
     write = _writer(pixels.shape, tree / "example.array_record")
     for _ in range(10):
         timed("encode and write", write, pixels)
@@ -86,7 +87,9 @@ def _writer(shape: tuple[int, ...], path: pathlib.Path) -> Callable[[np.ndarray]
     import tensorflow_datasets as tfds
     from array_record.python.array_record_module import ArrayRecordWriter
 
-    tensor = tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding="bytes")
+    tensor = tfds.features.Tensor(
+        shape=shape, dtype=PIXELS["dynamic"], encoding="bytes"
+    )
     features = tfds.features.FeaturesDict({"dynamic": tensor})
     serializer = tfds.core.example_serializer.ExampleSerializer(
         features.get_serialized_info()

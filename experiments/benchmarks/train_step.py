@@ -64,7 +64,9 @@ def ours(config: Config) -> tuple[Callable, float]:
     flops = model_flops(config)
     n = config.train.batch_size
     batch = {
-        "views": rng.integers(0, 256, (n, *shapes["views"].shape[2:]), np.uint8),
+        "views": rng.integers(
+            0, 256, (n, *shapes["views"].shape[2:]), shapes["views"].dtype
+        ),
         "prompt": (np.arange(n) % len(config.data.classes)).astype(np.int32),
         "row": np.arange(n, dtype=np.int32),
     }

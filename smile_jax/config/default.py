@@ -54,6 +54,9 @@ class DataKeys:
         "views", "feature to train on: frames, or one dynamic image a clip",
         choices=("views", "dynamic"),
     )  # fmt: skip
+    dynamic_gain: float = key(
+        16.0, "of dynamic images: how much what moves is amplified", low=1, high=1024
+    )
     classes: tuple[str, ...] = key(
         ("anger", "disgust", "fear", "happy", "sad", "surprise"), "of the dataset"
     )

@@ -22,6 +22,7 @@ from smile_jax.cost.flops import matmul_flops
 from smile_jax.data.channels import num_channels
 from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.pipeline import FaceDataset
+from smile_jax.data.records import PIXELS
 from smile_jax.data.schema import FacesConfig
 from smile_jax.training.build import build, make_layout, scanned_towers
 from smile_jax.training.plan import Plan, class_prompts
@@ -209,7 +210,7 @@ def batch_shapes(config: Config, plan: Plan, devices: int) -> dict[str, Any]:
         for name, (shape, dtype) in shapes.items()
     }
     return fields | {
-        "views": jax.ShapeDtypeStruct(pixels, jnp.uint8),
+        "views": jax.ShapeDtypeStruct(pixels, PIXELS[config.data.clip]),
         "row": jax.ShapeDtypeStruct(rows, jnp.int32),
     }
 

@@ -8,12 +8,15 @@ noise and light: what the views share is the face.
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, UInt
 
 from smile_jax.data.channels import channel_slices
+
+_REST = 0.5  # of a dynamic image, where nothing moves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +26,7 @@ class AugmentConfig:
     Attributes:
       scale: zoom in or out by a factor of up to exp(scale).
       shift: move by up to this share of the image, each way.
-      gain, bias: of the texture's intensity.
+      gain, bias: of the texture's intensity, in a dynamic image about its middle.
       noise: standard deviation, pixels in [0, 1].
       erase: largest side of an erased rectangle, share of the image.
       patch_dropout: share of each view's patches that the tower does not see (Li et
@@ -49,7 +52,7 @@ class AugmentConfig:
 
 
 def augment_clips(
-    images: UInt8[Array, "B T A H W C"],
+    images: UInt[Array, "B T A H W C"],
     rows: Int[Array, "B"],
     key: Array,
     config: AugmentConfig,
@@ -59,17 +62,19 @@ def augment_clips(
     num_views: int,
     mean: Sequence[float],
     std: Sequence[float],
+    motion_gain: float | None = None,
 ) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
     """Chooses views and augments each on its own, all frames of a clip alike.
 
     Args:
-      images: pixels of the A views in the dataset.
+      images: stored pixels of the A views in the dataset.
       rows: each example's row in the global batch.
       key: of this step.
       config: strengths.
       channels: groups in `images`; `inputs`: groups that the model sees.
       num_views: V <= A views drawn without replacement.
       mean, std: of each channel of the inputs, pixels in [0, 1], to standardise by.
+      motion_gain: of dynamic images, what motion is multiplied by; None for frames.
 
     Returns:
       Standardised float32 clips, and which views they are.
@@ -89,6 +94,7 @@ def augment_clips(
             inputs=inputs,
             mean=mean,
             std=std,
+            motion_gain=motion_gain,
         )
         out = jax.vmap(augment)(views, jax.random.split(painter, num_views))
         return jnp.moveaxis(out, 0, 1), ids
@@ -118,7 +124,7 @@ def draw_patches(
 
 
 def plain_clips(
-    images: UInt8[Array, "B T A H W C"],
+    images: UInt[Array, "B T A H W C"],
     view_ids: Sequence[int],
     *,
     channels: Sequence[str],
@@ -126,11 +132,12 @@ def plain_clips(
     relight: bool,
     mean: Sequence[float],
     std: Sequence[float],
+    motion_gain: float | None = None,
 ) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
     """The same without chance: given views, light from the camera. For evaluation."""
     ids = jnp.asarray(view_ids)
     frontal = _light(jnp.array([0.0, 0.0, 1.0]), ambient=0.25, specular=0.0)
-    groups = _decode(images[:, :, ids], channels)
+    groups = _decode(images[:, :, ids], channels, motion_gain)
     x = _assemble(groups, inputs, frontal if relight else None)
     return _standardize(x, mean, std), jnp.broadcast_to(
         ids, (len(images), len(view_ids))
@@ -138,23 +145,25 @@ def plain_clips(
 
 
 def _augment_view(
-    images: UInt8[Array, "T H W C"],
+    images: UInt[Array, "T H W C"],
     key: Array,
     config: AugmentConfig,
     channels: Sequence[str],
     inputs: Sequence[str],
     mean: Sequence[float],
     std: Sequence[float],
+    motion_gain: float | None,
 ) -> Float[Array, "T H W D"]:
     # Light before geometry, for it needs the normals where they are; noise after it,
     # for resampling would smooth it; erasing last, on what the tower sees.
     keys = jax.random.split(key, 5)
-    groups = _decode(images, channels)
+    groups = _decode(images, channels, motion_gain)
+    rest = 0.0 if motion_gain is None else _REST
     if "texture" in groups:
-        groups["texture"] = _intensity(groups["texture"], keys[0], config)
+        groups["texture"] = _intensity(groups["texture"], keys[0], config, rest)
     light = _random_light(keys[1], config) if config.relight else None
     x = _assemble(groups, inputs, light)
-    x = _zoom_and_shift(x, keys[2], config)
+    x = rest + _zoom_and_shift(x - rest, keys[2], config)
     if config.noise:  # drawing a normal for every pixel is worth skipping
         x = x + config.noise * jax.random.normal(keys[3], x.shape)
     return _erase(_standardize(x, mean, std), keys[4], config)
@@ -167,9 +176,19 @@ def _standardize(x: Array, mean: Sequence[float], std: Sequence[float]) -> Array
     )
 
 
-def _decode(images: Array, channels: Sequence[str]) -> dict[str, Array]:
+def amplified(x: Any, gain: float) -> Any:
+    """A dynamic image in [0, 1] with what moves in it multiplied; within [0, 1], which
+    only the outline leaves, where the face comes and goes."""
+    return (_REST + gain * (x - _REST)).clip(0, 1)
+
+
+def _decode(
+    images: Array, channels: Sequence[str], motion_gain: float | None
+) -> dict[str, Array]:
     """Channel groups in [0, 1], and the decoded unit normals as "n"."""
-    scaled = images.astype(jnp.float32) / 255
+    scaled = images.astype(jnp.float32) / jnp.iinfo(images.dtype).max
+    if motion_gain is not None:
+        scaled = amplified(scaled, motion_gain)
     groups = {name: scaled[..., s] for name, s in channel_slices(channels).items()}
     if "normals" in groups:
         # Background is (0, 0, 0), which would decode to a normal of length 1.7.
@@ -214,11 +233,12 @@ def _random_light(key: Array, config: AugmentConfig):
     return _light(direction, config.ambient * dim, config.specular * gloss)
 
 
-def _intensity(x: Array, key: Array, config: AugmentConfig) -> Array:
+def _intensity(x: Array, key: Array, config: AugmentConfig, rest: float) -> Array:
     gain, bias = jax.random.uniform(key, (2,), minval=-1, maxval=1)
     # A bias on the background would tell the tower where the face ends.
     covered = x.max(axis=-1, keepdims=True) > 0
-    return jnp.where(covered, x * (1 + config.gain * gain) + config.bias * bias, 0)
+    changed = rest + (x - rest) * (1 + config.gain * gain) + config.bias * bias
+    return jnp.where(covered, changed, 0)
 
 
 def _zoom_and_shift(x: Array, key: Array, config: AugmentConfig) -> Array:

@@ -130,9 +130,10 @@ class FaceDatasetBuilder(
     """
 
     CLASSES: ClassVar[Sequence[str]]
-    VERSION = tfds.core.Version("2.0.0")
+    VERSION = tfds.core.Version("3.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
-        "2.0.0": "Heads are framed by what any file of them has, not by landmarks."
+        "2.0.0": "Heads are framed by what any file of them has, not by landmarks.",
+        "3.0.0": "Dynamic images have 16 bits; poses are found a little otherwise.",
     }
 
     builder_config: FacesConfig

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from smile_jax.data.records import PIXELS
 from smile_jax.data.schema import FacesConfig, render_example, sample_frames
 from smile_jax.faces.captions import Motion, caption, largest_motion
 from smile_jax.mesh import Framing, Mesh, MeshError, RankPooling, frame_mesh
@@ -90,6 +91,8 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
     total = len(sequence.frames)
     if not total:
         raise MeshError("the sequence has no frames")
+    if config.dynamic and total == 1:
+        raise MeshError("one frame, of which there is no dynamic image: nothing moves")
     kept = sample_frames(total, config.frames)
     needed = range(total) if config.dynamic else sorted(set(kept.tolist()))
     pooling = RankPooling(total)
@@ -101,9 +104,9 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
             raise MeshError(f"{len(made.skipped)} of its frames are unreadable")
         made.frames += 1
         if index in kept:
-            images[index] = image
+            images[index] = image.round().astype(np.uint8)
         if config.dynamic:
-            pooling.add(index, image.astype(np.float32) / 255)
+            pooling.add(index, image / 255)
     framing = renderer.framing
     assert framing is not None
     example = {
@@ -125,7 +128,9 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
     if config.captions:
         example["caption"] = caption(largest_motion(renderer.motions))
     if config.dynamic:
-        example["dynamic"] = (pooling.image()[None] * 255).round().astype(np.uint8)
+        pixels = PIXELS["dynamic"]
+        pooled = pooling.image()[None] * np.iinfo(pixels).max
+        example["dynamic"] = pooled.round().astype(pixels)
     return example
 
 

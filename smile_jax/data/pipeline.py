@@ -19,7 +19,7 @@ from absl import flags
 from etils import epath
 
 from smile_jax.data.index import make_index, read_index
-from smile_jax.data.records import CLIPS, FORMAT, DataError, RecordSource
+from smile_jax.data.records import FORMAT, PIXELS, DataError, RecordSource
 
 # Name -> (n,) value of every record of a dataset, or None: the records hold it.
 Fields = Mapping[str, np.ndarray | None]
@@ -142,7 +142,7 @@ def open_dataset(path: str | os.PathLike) -> FaceDataset:
         framing=metadata.get("framing") or framing_before(source.builder.info.name),
         extents_mm=_extents(index, source.builder.info.features),
         people=metadata["people"],
-        clips=tuple(c for c in CLIPS if c in source.builder.info.features),
+        clips=tuple(c for c in PIXELS if c in source.builder.info.features),
         labels=index["expression"],
         subjects=index["subject"],
         sequences=index["sequence"],
@@ -162,7 +162,7 @@ def _extents(
 ) -> tuple[float, float] | None:
     if "mm_per_pixel" not in index:
         return None
-    size = next(features[clip].shape[-2] for clip in CLIPS if clip in features)
+    size = next(features[clip].shape[-2] for clip in PIXELS if clip in features)
     extents = index["mm_per_pixel"] * size
     return float(extents.min()), float(extents.max())
 
@@ -173,7 +173,7 @@ def _stored(features: Any) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     return {
         name: (shape, dtype)
         for name, (shape, dtype) in found.items()
-        if dtype.kind in "iuf" and name not in (*CLIPS, "expression")
+        if dtype.kind in "iuf" and name not in (*PIXELS, "expression")
     }
 
 
@@ -260,8 +260,8 @@ def train_batches(
       workers: processes that decode; 0 for none.
 
     Yields:
-      `views` uint8 [B/P, T, A, H, W, C], `row` int32 [B/P], each example's row in the
-      global batch, and the fields [B/P, ...].
+      `views` [B/P, T, A, H, W, C] as stored (`PIXELS`), `row` int32 [B/P], each
+      example's row in the global batch, and the fields [B/P, ...].
     """
     local = batch_size // num_processes
     stream = (

@@ -3,7 +3,7 @@
 | feature | type | |
 |---|---|---|
 | `views` | uint8 [T, V, H, W, C] | channel groups in the config's order |
-| `dynamic` | uint8 [1, V, H, W, C] | rank-pooled clip, where the config asks for it |
+| `dynamic` | uint16 [1, V, H, W, C] | rank-pooled clip, where the config asks for it |
 | `expression` | ClassLabel | -1 where there is none, or not one |
 | `subject`, `sequence` | text | `sequence` is unique |
 | `frame_index` | int32 [T] | of each frame in its sequence |
@@ -15,7 +15,8 @@
 | `seed` | int64 | of generated faces, -1 else |
 
 Pixels: background is 0 in every channel. `texture` RGB; `depth` 1..255 over one
-framing extent, nearer is brighter; `normals` 127.5 + 127 n in camera axes.
+framing extent, nearer is brighter; `normals` 127.5 + 127 n in camera axes. In `dynamic`
+32767.5 is where nothing moves, and 65535 what the brightest frame alone would give.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from smile_jax.data.channels import CHANNELS, num_channels
+from smile_jax.data.records import PIXELS
 from smile_jax.mesh import Framing, Mesh, MeshError, render_views
 from smile_jax.mesh.render import MAX_VIEWS
 
@@ -114,9 +116,9 @@ def face_features(
     )
 
     # Raw bytes: ArrayRecord compresses each record, and decoding is a copy.
-    def clip(frames: int) -> tfds.features.Tensor:
+    def clip(name: str, frames: int) -> tfds.features.Tensor:
         return tfds.features.Tensor(
-            shape=(frames, *image), dtype=np.uint8, encoding="bytes"
+            shape=(frames, *image), dtype=PIXELS[name], encoding="bytes"
         )
 
     features: dict[str, Any] = {
@@ -134,19 +136,20 @@ def face_features(
     }
     features.update(extra)
     if config.frames:
-        features["views"] = clip(config.frames)
+        features["views"] = clip("views", config.frames)
         features["frame_index"] = tfds.features.Tensor(
             shape=(config.frames,), dtype=np.int32
         )
     if config.captions:
         features["caption"] = tfds.features.Text()
     if config.dynamic:
-        features["dynamic"] = clip(1)
+        features["dynamic"] = clip("dynamic", 1)
     return tfds.features.FeaturesDict(features)
 
 
 def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> np.ndarray:
-    """Renders one frame as the schema's uint8 pixels, (V, H, W, C)."""
+    """Renders one frame, float32 (V, H, W, C) in the schema's pixels of 0 to 255, not
+    yet rounded."""
     if "texture" not in config.channels:
         mesh = dataclasses.replace(mesh, texture=None)  # or it would be decoded
     buffers = render_views(mesh, config.yaws_deg, config.size, framing=framing)
@@ -162,7 +165,7 @@ def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> np.ndar
         else:
             group = buffers["texture"]
         groups.append(np.where(mask, group, 0))
-    return np.concatenate(groups, axis=-1).round().astype(np.uint8)
+    return np.concatenate(groups, axis=-1).astype(np.float32)
 
 
 def _check_picture(buffers: Mapping[str, np.ndarray], framing: Framing) -> None:

@@ -19,6 +19,7 @@ class Difficulty:
     """How hard faces are to read. Defaults: this project's choice, see docs/data.md.
 
     Attributes:
+      strength: factor on every action: 1 as they are posed, 0.1 of a micro-expression.
       identity: factor on the identity's standard deviation.
       dropout, asymmetry, noise, unrelated: of the actions, see `sample_actions`.
       pose_deg: standard deviation of head yaw and pitch, degrees; roll has half.
@@ -30,6 +31,7 @@ class Difficulty:
         texture.
     """
 
+    strength: float = 1.0
     identity: float = 1.0
     dropout: float = 0.05
     asymmetry: float = 0.1
@@ -173,7 +175,7 @@ def sample_clip(
         model=model,
         subject=subject,
         difficulty=difficulty,
-        actions=actions,
+        actions=scale_actions(actions, difficulty.strength),
         curve=curve,
         pose_deg=pose,
         drift_deg=drift,

@@ -120,8 +120,8 @@ class Recognizer:
     def clip_of(
         self, path: pathlib.Path, *, pose: str = "", unit_mm: float = 1.0
     ) -> np.ndarray:
-        """Renders a mesh, or a folder of meshes in order of their names, as uint8
-        (T, A, H, W, C).
+        """Renders a mesh, or a folder of meshes in order of their names, as the pixels
+        (T, A, H, W, C) that datasets store.
 
         Args:
           path: of the mesh or folder.
@@ -204,7 +204,7 @@ class Recognizer:
         return ZeroShot(self.model, self.params, tokenizer, prompts).bank[0]
 
     def probabilities(self, clips: np.ndarray, bank: np.ndarray) -> np.ndarray:
-        """(n, K) softmax over a bank's prompts of clips uint8 (n, T, A, H, W, C)."""
+        """(n, K) softmax over a bank's prompts of rendered clips (n, T, A, H, W, C)."""
         joint = np.asarray(self._embed(self.params, clips))
         logits = np.exp(self.params["logit_scale"]) * joint @ bank.T
         return np.asarray(jax.nn.softmax(logits, axis=-1))

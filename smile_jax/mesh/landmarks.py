@@ -53,7 +53,7 @@ def read_landmarks(path: str | pathlib.Path) -> Landmarks:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise MeshError(f"{path}: byte 0: cannot be read ({error})") from error
+        raise MeshError(f"{path}: byte 0: cannot be read ({error.strerror})") from error
     lines = _Lines(path, data)
     if suffix == ".lm3":
         return _lm3(lines)

@@ -39,7 +39,7 @@ def read_mesh(path: str | pathlib.Path) -> Mesh:
     try:
         mesh = reader(path)
     except OSError as error:  # a disk that fails, a name in the file that is too long
-        raise MeshError(f"{path}: byte 0: cannot be read ({error})") from error
+        raise MeshError(f"{path}: byte 0: cannot be read ({error.strerror})") from error
     return clean(mesh, f"{path}: bytes 0 to {path.stat().st_size}")
 
 

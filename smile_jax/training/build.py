@@ -20,7 +20,7 @@ from smile_jax.training.bank import text_inputs
 from smile_jax.training.fresh_model import fresh_spec
 from smile_jax.training.init import init_state
 from smile_jax.training.layout import StateLayout, stack_factors
-from smile_jax.training.model_spec import ModelSpec, plain_view
+from smile_jax.training.model_spec import ModelSpec, motion_gain, plain_view
 from smile_jax.training.optimizer import OptimizerConfig, make_optimizer
 from smile_jax.training.plan import Plan
 from smile_jax.training.state import TrainState
@@ -113,6 +113,7 @@ def step_config(config: Config, plan: Plan, spec: ModelSpec) -> StepConfig:
             "inputs": config.data.inputs,
             "mean": spec.mean,
             "std": spec.std,
+            "motion_gain": motion_gain(config),
             "num_views": config.data.views,
             "plain_view": plain_view(
                 config, spec, plan.dataset.yaws_deg, plan.dataset.channels

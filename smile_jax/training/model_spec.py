@@ -97,6 +97,11 @@ def stored_spec(info: RunInfo, folder: pathlib.Path) -> ModelSpec:
     return ModelSpec(info.model, tokenizer, info.mean, info.std, labels_seen=seen)
 
 
+def motion_gain(config: Config) -> float | None:
+    """Of the clips that a run sees; None for frames."""
+    return config.data.dynamic_gain if config.data.clip == "dynamic" else None
+
+
 def plain_view(
     config: Config,
     spec: ModelSpec,
@@ -118,6 +123,7 @@ def plain_view(
         relight=config.augment.relight,
         mean=spec.mean,
         std=spec.std,
+        motion_gain=motion_gain(config),
     )
 
 

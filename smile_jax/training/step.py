@@ -36,6 +36,7 @@ class StepConfig:
     inputs: tuple[str, ...]  # groups that the model sees
     mean: tuple[float, ...]  # of each input channel, pixels in [0, 1]
     std: tuple[float, ...]
+    motion_gain: float | None  # of dynamic images
     num_views: int  # V of a step
     plain_view: Callable  # how a teacher sees pixels
     train_text: bool
@@ -170,6 +171,7 @@ def encode_batch(
                 num_views=config.num_views,
                 mean=config.mean,
                 std=config.std,
+                motion_gain=config.motion_gain,
             )
         kept = None
         if config.kept_patches < config.patches:

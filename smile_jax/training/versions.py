@@ -19,6 +19,7 @@ NEW_KEYS: dict[str, Any] = {
     "objective.name": "smile",  # there was no other method
     "model.vision.kind": "vit",  # there was no other tower
     "data.validation_fold": -1,  # nobody was held out but test people
+    "data.dynamic_gain": 1.0,  # they were seen as they are
     # Of methods that there were not, so nothing reads them:
     "loss.temperature": 0.1,
     "loss.invariance": 25.0,

@@ -120,3 +120,37 @@ def test_background_stays_black_under_any_light(images):
     config = AugmentConfig(**{**vars(OFF), "relight": True, "bias": 0.3})
     clips, _ = augment(black, config)
     np.testing.assert_allclose(np.asarray(clips) * STD + MEAN, 0, atol=1e-6)
+
+
+def test_what_moves_in_a_dynamic_image_is_amplified_and_the_rest_stays_at_rest(rng):
+    """Whatever is drawn, where nothing moves is the middle, out of the picture too."""
+    still = jnp.full((2, 1, 3, 24, 24, 7), 32768, jnp.uint16)
+    drawn = dataclasses.replace(OFF, scale=0.5, shift=0.2, gain=0.2)
+    run = functools.partial(
+        augment_clips, channels=CHANNELS, inputs=CHANNELS, num_views=2,
+        mean=(0.5,) * 7, std=(0.25,) * 7, motion_gain=16.0,
+    )  # fmt: skip
+    rows, key = jnp.arange(2), jax.random.PRNGKey(0)
+    seen, _ = run(still, rows, key, drawn)
+    np.testing.assert_allclose(seen, 0, atol=1e-3)
+    little = still + jnp.asarray(rng.integers(-40, 40, still.shape), jnp.uint16)
+    seen, ids = run(little, rows, key, OFF)
+    chosen = np.take_along_axis(
+        np.asarray(little), np.asarray(ids)[:, None, :, None, None, None], 2
+    )
+    expected = 16 * (chosen / 65535 - 0.5) / 0.25
+    np.testing.assert_allclose(seen, expected, atol=1e-5)
+
+
+def test_training_and_evaluation_see_a_dynamic_image_alike(rng):
+    pixels = jnp.asarray(rng.integers(30000, 35000, (2, 1, 3, 24, 24, 7)), jnp.uint16)
+    same = {"channels": CHANNELS, "inputs": CHANNELS, "mean": MEAN, "std": STD}
+    seen, ids = augment_clips(
+        pixels, jnp.arange(2), jax.random.PRNGKey(0), OFF, num_views=1,
+        motion_gain=16.0, **same,
+    )  # fmt: skip
+    for b in range(2):
+        plain, _ = plain_clips(
+            pixels[b : b + 1], ids[b].tolist(), relight=False, motion_gain=16.0, **same
+        )
+        np.testing.assert_allclose(seen[b : b + 1], plain, atol=1e-5)

@@ -12,7 +12,7 @@ from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.mesh_files import MeshFiles
 from smile_jax.data.scan_builder import ScanConfig
 from smile_jax.data.schema import FacesConfig
-from smile_jax.mesh import Mesh, MeshError, dynamic_image
+from smile_jax.mesh import Mesh, MeshError, dynamic_image, rank_pooling_weights
 from smile_jax.mesh.writers import write_vrml
 from tests.mesh.shapes import sphere
 
@@ -55,8 +55,28 @@ def test_dynamic_image_is_pooled_frame_by_frame():
     every = make(12, frames=12).example["views"].astype(np.float32) / 255
     made = make(12, frames=0, dynamic=True)
     assert made.frames == 12 and "views" not in made.example
-    expected = (dynamic_image(every) * 255).round()
-    np.testing.assert_allclose(made.example["dynamic"][0], expected, atol=1)
+    expected = 65535 * dynamic_image(every)  # of frames that are rounded to 8 bits
+    np.testing.assert_allclose(made.example["dynamic"][0], expected, atol=130)
+
+
+def test_small_motion_is_not_lost_in_a_dynamic_image():
+    """Half a micrometre a frame, far less than the 256th of depth that frames keep."""
+    ball = dataclasses.replace(sphere(n=30), vertices=50 * sphere(n=30).vertices)
+    moved = [ball.vertices + np.float32([0, 0, 5e-4 * i]) for i in range(8)]
+    frames = [dataclasses.replace(ball, vertices=points) for points in moved]
+    wanted = config(frames=0, dynamic=True, channels=("depth",))
+    made = make_example(Sequence4D("k", frames, LABELS), wanted).example["dynamic"]
+    weights = rank_pooling_weights(8)
+    per_pixel = 254 / 255 * weights @ (5e-4 * np.arange(8)) / np.abs(weights).sum()
+    shift = per_pixel / 100 * 65535  # over 100 mm of depth
+    inside = made[0, 0, 6:10, 6:10, 0].astype(float) - 32767.5
+    np.testing.assert_allclose(inside, shift, atol=0.6)
+    assert shift > 0.5
+
+
+def test_one_frame_has_no_dynamic_image():
+    made = make(1, frames=0, dynamic=True)
+    assert made.example is None and "nothing moves" in made.skipped[0]
 
 
 def test_an_unreadable_frame_is_replaced_by_its_neighbour_and_listed():
@@ -64,7 +84,7 @@ def test_an_unreadable_frame_is_replaced_by_its_neighbour_and_listed():
     assert made.example is not None
     assert made.skipped == ["k: frame0.wrl: byte 3: broken"]
     whole = make(30, frames=0, dynamic=True).example["dynamic"].astype(int)
-    assert np.abs(made.example["dynamic"] - whole).mean() < 3
+    assert np.abs(made.example["dynamic"] - whole).mean() < 0.012 * 65535
 
 
 @pytest.mark.parametrize("broken", [range(5), (3, 8, 13, 18)])

@@ -89,6 +89,7 @@ def test_every_step_augments_in_its_own_way(rng):
         inputs=("texture",),
         mean=(0.5,) * 3,
         std=(0.25,) * 3,
+        motion_gain=None,
         num_views=2,
         plain_view=lambda pixels: pixels,
         train_text=False,
