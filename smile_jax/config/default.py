@@ -214,6 +214,9 @@ class PseudoKeys:
     frequencies: tuple[float, ...] = key(
         (), "of data.classes; () is uniform: for sets balanced by design"
     )
+    min_confidence: float = key(
+        0.5, "of a guess, or the scan is left out of terms 2 and 3", low=0, high=1
+    )
     sinkhorn_steps: int = key(
         0, "balance every batch on its own; 0 uses the moving average", low=0, high=100
     )

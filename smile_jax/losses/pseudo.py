@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from smile_jax import parallel
 from smile_jax.stats import (
     at_least_float32,
     example_weights,
@@ -49,7 +50,7 @@ def pseudo_targets(
       momentum: of the prior.
       temperature: below 1 sharpens.
       sinkhorn_steps: alternations between columns and rows; 0 uses the prior.
-      weights: 1 for examples, 0 for padding.
+      weights: 1 for examples, 0 for padding and for those that the prior leaves out.
       axis_name: device axis, None on one device.
 
     Returns:
@@ -60,8 +61,10 @@ def pseudo_targets(
     log_p = jax.nn.log_softmax(logits)
     mean = global_mean(jnp.exp(log_p), weights, axis_name)
     # The prior is of all devices' examples: it stays equal on all of them.
-    updates = prior.updates + 1
-    average = momentum * prior.average + (1 - momentum) * mean
+    found = parallel.pmax(weights.max(), axis_name) > 0
+    updates = prior.updates + found
+    after = momentum * prior.average + (1 - momentum) * mean
+    average = jnp.where(found, after, prior.average)
     # In logarithms: sharp targets of unsure teachers would underflow to rows of zeros.
     log_q = log_p / temperature
     if wanted is not None and sinkhorn_steps:
@@ -71,7 +74,7 @@ def pseudo_targets(
     elif wanted is not None:
         # The average starts at 0; dividing by the weight so far undoes that (Adam does
         # the same).
-        debiased = average / (1 - momentum**updates)
+        debiased = average / jnp.maximum(1 - momentum**updates, 1e-12)
         log_q += jnp.log(wanted / jnp.maximum(debiased, 1e-12))[None] / temperature
     q = jax.nn.softmax(log_q)
     return q, Prior(average.astype(prior.average.dtype), updates)

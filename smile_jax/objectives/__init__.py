@@ -3,7 +3,7 @@
 from smile_jax.objectives.base import Inputs, Objective, Term, total
 from smile_jax.objectives.infonce import InfoNce
 from smile_jax.objectives.smile import Smile
-from smile_jax.objectives.sources import SOURCES, Pseudo, TextSource
+from smile_jax.objectives.sources import SOURCES, Pseudo, Targets, TextSource
 from smile_jax.objectives.supervised import ActionUnits, Supervised
 from smile_jax.objectives.vicreg import VicReg
 
@@ -22,6 +22,7 @@ __all__ = [
     "Inputs",
     "Objective",
     "Pseudo",
+    "Targets",
     "Term",
     "TextSource",
     "total",

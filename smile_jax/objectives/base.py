@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from smile_jax.models.encoder import Embeddings
 from smile_jax.models.heads import Head
-from smile_jax.objectives.sources import TextSource
+from smile_jax.objectives.sources import Targets, TextSource
 
 Metrics = dict[str, Float[Array, ""]]
 
@@ -22,8 +22,7 @@ class Inputs(flax.struct.PyTreeNode):
     logit_scale: Array  # [], the log parameter
     bank: Array | None = None  # [K, E] unit-norm prototypes; None without text
     view_bank: Array | None = None  # [B, V, K, E], where prompts tell views apart
-    targets: Array | None = None  # [B, K] over the bank, rows sum to 1
-    text_weight: Array | float = 1.0  # 0 while targets are not yet worth much
+    targets: Targets | None = None  # over the bank
     extra: Any = None  # what the method has carried here, see `Objective.start`
 
 

@@ -7,6 +7,8 @@ import dataclasses
 import functools
 from typing import ClassVar, Literal
 
+import jax.numpy as jnp
+
 from smile_jax.losses.alignment import vision_language_alignment
 from smile_jax.losses.decorrelation import (
     Form,
@@ -18,6 +20,7 @@ from smile_jax.losses.redundancy import Mode, cross_modal_redundancy
 from smile_jax.models.heads import Head, linear, projector
 from smile_jax.objectives.base import Inputs, Objective, Term
 from smile_jax.objectives.sources import TextSource
+from smile_jax.stats import global_mean
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,18 +80,21 @@ class Smile(Objective):
     def _alignment(self, x: Inputs, axis_name: str | None) -> Term:
         assert x.bank is not None and x.targets is not None
         align = functools.partial(vision_language_alignment, view_bank=x.view_bank)
-        return Term(
-            self.alignment * x.text_weight,
-            *(paired_alignment if self.alignment_over == "pairs" else align)(
-                x.embeddings.joint,
-                x.embeddings.views,
-                x.bank,
-                x.targets,
-                logit_scale=x.logit_scale,
-                t2i_weight=self.text_to_image,
-                axis_name=axis_name,
-            ),
+        weights = x.targets.weights
+        loss, metrics = (paired_alignment if self.alignment_over == "pairs" else align)(
+            x.embeddings.joint,
+            x.embeddings.views,
+            x.bank,
+            x.targets.shares,
+            logit_scale=x.logit_scale,
+            t2i_weight=self.text_to_image,
+            weights=weights,
+            axis_name=axis_name,
         )
+        if weights is not None:
+            every = jnp.ones_like(weights)
+            metrics["taken"] = global_mean(weights, every, axis_name)
+        return Term(self.alignment * x.targets.worth, loss, metrics)
 
     def _redundancy(self, x: Inputs, axis_name: str | None) -> Term:
         assert x.bank is not None and x.targets is not None
@@ -97,14 +103,15 @@ class Smile(Objective):
         if self.redundancy_mode == "whitened":
             seen["whitened"] = e.heads["redundancy_head"]
         return Term(
-            self.redundancy * x.text_weight,
+            self.redundancy * x.targets.worth,
             *cross_modal_redundancy(
                 seen[self.redundancy_mode],
                 x.bank,
-                x.targets,
+                x.targets.shares,
                 mode=self.redundancy_mode,
                 off_diagonal_weight=self.redundancy_off_diagonal,
                 shared=e.shared,
+                weights=x.targets.weights,
                 axis_name=axis_name,
             ),
         )

@@ -3,11 +3,21 @@
 import dataclasses
 from typing import Any, ClassVar
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from smile_jax.losses.pseudo import Prior, pseudo_targets
+
+
+class Targets(flax.struct.PyTreeNode):
+    """What the images of a batch are told to say."""
+
+    shares: Array  # [B, K] over the bank, rows sum to 1
+    # [B], 0 for examples that nothing is known of; None: something is of all.
+    weights: Array | None = None
+    worth: Array | float = 1.0  # 0 while they are not yet worth anything
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,13 +45,11 @@ class TextSource:
         """Fields of the batch: "prompt" is each example's row of the bank."""
         return () if cls.makes_targets or not cls.has_text else ("prompt",)
 
-    def targets(
-        self, batch: dict[str, Array], num_prompts: int
-    ) -> Float[Array, "B K"] | None:
+    def targets(self, batch: dict[str, Array], num_prompts: int) -> Targets | None:
         """Targets over the bank that the batch names."""
         if not self.has_text:
             return None
-        return jax.nn.one_hot(batch["prompt"], num_prompts)
+        return Targets(jax.nn.one_hot(batch["prompt"], num_prompts))
 
     def guesses(
         self,
@@ -49,9 +57,9 @@ class TextSource:
         prior: Prior,
         step: Any,
         axis_name: str | None,
-    ) -> tuple[Float[Array, "B K"], Prior, Float[Array, ""]]:
-        """Where `makes_targets`: targets of a teacher's logits, the prior after this
-        batch, and the weight of what is made of them."""
+    ) -> tuple[Targets, Prior]:
+        """Where `makes_targets`: targets of a teacher's logits, and the prior after
+        this batch."""
         raise NotImplementedError
 
 
@@ -91,6 +99,7 @@ class Pseudo(TextSource):
     sinkhorn_steps: int
     align: bool
     frequencies: tuple[float, ...]  # of the classes; uniform if empty
+    min_confidence: float
 
     def guesses(
         self,
@@ -98,20 +107,25 @@ class Pseudo(TextSource):
         prior: Prior,
         step: Any,
         axis_name: str | None,
-    ) -> tuple[Float[Array, "B K"], Prior, Float[Array, ""]]:
-        """See `TextSource.guesses`; the weight is 0 while they warm up."""
+    ) -> tuple[Targets, Prior]:
+        """See `TextSource.guesses`: worth nothing while they warm up, and of nothing
+        of which the teacher is not sure, as of a face that shows no class."""
         count = logits.shape[1]
         even = [1 / count] * count
-        targets, prior = pseudo_targets(
+        sure = jax.nn.softmax(logits).max(axis=1) >= self.min_confidence
+        weights = sure.astype(logits.dtype)
+        shares, prior = pseudo_targets(
             logits,
             prior,
+            weights=weights,
             wanted=jnp.asarray(self.frequencies or even) if self.align else None,
             momentum=self.momentum,
             temperature=self.temperature,
             sinkhorn_steps=self.sinkhorn_steps,
             axis_name=axis_name,
         )
-        return targets, prior, (step >= self.warmup_steps).astype(jnp.float32)
+        worth = jnp.asarray(step >= self.warmup_steps, jnp.float32)
+        return Targets(shares, weights, worth), prior
 
 
 class NoText(TextSource):

@@ -15,8 +15,9 @@ from smile_jax.data.augment import (
     augment_clips,
     draw_patches,
 )
+from smile_jax.losses import Prior
 from smile_jax.models import Encoder
-from smile_jax.objectives import Inputs, Objective, TextSource, total
+from smile_jax.objectives import Inputs, Objective, Targets, TextSource, total
 from smile_jax.pytree import merge, select
 from smile_jax.training.accumulate import in_micro_batches
 from smile_jax.training.bank import TextInputs, bank_of_views, encode_bank
@@ -61,7 +62,7 @@ def make_train_step(
     """Returns `step(state, batch) -> (state, metrics)` for `parallel.pmap_step`."""
     axis = model.axis_name
 
-    def terms_of(trained, state, batch, targets, text_weight):
+    def terms_of(trained, state, batch, targets):
         params = merge(state.params, trained)
         features, view_ids = encode_batch(model, config, params, state, batch)
         embeddings: Any = model.apply(
@@ -78,7 +79,6 @@ def make_train_step(
             bank=bank[0] if source.has_text else None,
             view_bank=bank_of_views(bank, view_ids),
             targets=targets,
-            text_weight=text_weight,
             logit_scale=params["logit_scale"],
             extra=state.extra,
         )
@@ -95,11 +95,9 @@ def make_train_step(
     # Traced once: which branches there are is settled by method, source and config.
     def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
         # Before the gradient, for a teacher's guesses are constants.
-        targets, prior, text_weight = make_targets(model, source, config, state, batch)
-        trained, given = (
-            select(state.params, state.ema),
-            (state, batch, targets, text_weight),
-        )
+        targets, prior = make_targets(model, source, config, state, batch)
+        trained = select(state.params, state.ema)
+        given = (state, batch, targets)
         # Differentiated inside pmap, and only then averaged: see `training.gradient`.
         gradient, (metrics, bank, extra) = jax.grad(loss, has_aux=True)(trained, *given)
         # Equal on all devices but for rounding, which must not part them.
@@ -195,15 +193,14 @@ def make_targets(
     config: StepConfig,
     state: TrainState,
     batch: dict,
-) -> tuple[Any, Any, Any]:
-    """Targets over the bank, the prior after this batch, and the weight of what is
-    made of them.
+) -> tuple[Targets | None, Prior]:
+    """Targets over the bank, and the prior after this batch.
 
     The batch names prompts; or else the averaged model's zero-shot probabilities of the
     clip as it is, fused over views, become targets.
     """
     if not source.makes_targets:
-        return source.targets(batch, state.bank.shape[1]), state.prior, 1.0
+        return source.targets(batch, state.bank.shape[1]), state.prior
 
     def encode(params: Any, pixels: Any) -> tuple[Any, Any]:
         clips, view_ids = config.plain_view(pixels)

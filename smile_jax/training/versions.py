@@ -26,6 +26,7 @@ NEW_KEYS: dict[str, Any] = {
     "loss.variance": 25.0,
     "loss.covariance": 1.0,
     "loss.num_action_units": 22,
+    "pseudo.min_confidence": 0.0,  # all guesses counted
     # Switched off, as there was no such thing:
     "train.evaluate_every": 0,
     "train.check_replicas": False,

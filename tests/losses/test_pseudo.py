@@ -12,6 +12,7 @@ from smile_jax.losses import (
     pseudo_targets,
     vision_language_alignment,
 )
+from smile_jax.objectives import Pseudo
 from smile_jax.training.state import update_average
 
 K = 6
@@ -72,6 +73,27 @@ def test_targets_carry_no_gradient(rng):
         lambda x: pseudo_targets(x, Prior.create(K), wanted=None)[0][:, 0].sum()
     )(logits)
     assert (gradient == 0).all()
+
+
+def test_what_the_teacher_is_not_sure_of_is_left_out(rng):
+    """Of the prior too, which would learn that faces are of no class in particular."""
+    source = Pseudo(
+        warmup_steps=3, momentum=0.9, temperature=0.5, sinkhorn_steps=0, align=True,
+        frequencies=(), min_confidence=0.5,
+    )  # fmt: skip
+    sure = 6 * jax.nn.one_hot(jnp.array([0, 1, 1, 4]), K)
+    flat = 0.1 * jnp.asarray(rng.normal(size=(3, K)), jnp.float32)
+    both = jnp.concatenate([sure, flat])
+    told, prior = source.guesses(both, Prior.create(K), 3, None)
+    alone, prior_alone = source.guesses(sure, Prior.create(K), 3, None)
+    assert told.weights.tolist() == [1] * 4 + [0] * 3 and told.worth == 1
+    np.testing.assert_allclose(told.shares[:4], alone.shares, rtol=1e-5)
+    np.testing.assert_allclose(prior.average, prior_alone.average, rtol=1e-5)
+    for before in (Prior.create(K), prior):
+        told, after = source.guesses(flat, before, 0, None)
+        jax.tree.map(np.testing.assert_array_equal, after, before)
+        assert np.isfinite(told.shares).all() and not told.weights.any()
+        assert told.worth == 0
 
 
 def train_toy(frequencies, wanted, sinkhorn_steps=0, temperature=0.5, seed=0):

@@ -7,7 +7,7 @@ import numpy as np
 from smile_jax import parallel
 from smile_jax.losses import normalize
 from smile_jax.models.encoder import Embeddings
-from smile_jax.objectives import Inputs, total
+from smile_jax.objectives import Inputs, Targets, total
 
 B, V, F, E, K, UNITS = 16, 3, 6, 8, 4, 22
 
@@ -61,7 +61,9 @@ def loss(objective, params, batch, axis_name=None):
         embeddings=embeddings.replace(heads=heads),
         batch={name: batch[name] for name in objective.needs},
         bank=normalize(params["bank"]) if objective.uses_text else None,
-        targets=batch["targets"],
+        targets=jax.tree.map(
+            jnp.asarray, Targets(batch["targets"], batch.get("weights"))
+        ),
         logit_scale=params["scale"],
     )
     return total(objective.terms(inputs, axis_name))
