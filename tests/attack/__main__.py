@@ -2,6 +2,7 @@
 
     python -m tests.attack --reader=all --mutations=100000 --minutes=600
     python -m tests.attack --reader= --kills=50
+    python -m tests.attack --reader= --kills_of_four=20
     python -m tests.attack --reader= --flips=120
 
 What must not be is written into --out, one file for each kind, to go into
@@ -27,6 +28,9 @@ _READER = flags.DEFINE_string(
 _MUTATIONS = flags.DEFINE_integer("mutations", 100_000, "Damaged files for each.")
 _MINUTES = flags.DEFINE_float("minutes", 10.0, "At most, for all readers together.")
 _KILLS = flags.DEFINE_integer("kills", 0, "SIGKILLs of one run.")
+_KILLS_OF_FOUR = flags.DEFINE_integer(
+    "kills_of_four", 0, "SIGKILLs of one of four processes that train together."
+)
 _FLIPS = flags.DEFINE_integer(
     "flips", 0, "Flipped bits of a checkpoint; a third as many of shards and exports."
 )
@@ -50,7 +54,7 @@ def main(_: list[str]) -> None:
         for line in readers.keep(name, found, pathlib.Path(_OUT.value)):
             print(line, flush=True)
         bad += len(found.findings)
-    if _KILLS.value or _FLIPS.value:
+    if _KILLS.value or _KILLS_OF_FOUR.value or _FLIPS.value:
         bad += _attack_runs()
     sys.exit(1 if bad else 0)
 
@@ -66,11 +70,13 @@ def _attack_runs() -> int:
         folder = pathlib.Path(name)
         tfds_build("synthetic_faces", "--config=tiny", data_dir=folder)
         dataset = folder / "synthetic_faces" / "tiny"
-        if _KILLS.value:
-            done = runs.kill_again_and_again(dataset, folder, _KILLS.value, rng)
-            print(
-                f"kills: {done}, and the run ended bit for bit as without", flush=True
-            )
+        for what, kill, kills in (
+            ("kills", runs.kill_again_and_again, _KILLS.value),
+            ("kills of four", runs.kill_one_of_four, _KILLS_OF_FOUR.value),
+        ):
+            if kills:
+                done = kill(dataset, folder, kills, rng)
+                print(f"{what}: {done}, and the run ended bit for bit as without")
         if _FLIPS.value:
             train_here(dataset, folder / "run", **{"train.steps": 4})
             recognizer = Recognizer.of_run(folder / "run")

@@ -18,7 +18,7 @@ from smile_jax.data.records import RecordSource
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.training.checkpoints import Checkpoints
 from tests.conftest import ROOT
-from tests.training.common import shrunk_flags
+from tests.training.common import outputs_of, processes, shrunk_flags
 
 
 def kill_again_and_again(
@@ -41,15 +41,7 @@ def kill_again_and_again(
         process = subprocess.Popen(
             [*command, *flags], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
-        # A third while it starts; the others while it trains and writes.
-        wait = rng.uniform(0, 20)
-        if rng.random() < 2 / 3:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith("compiled in"):
-                    wait = rng.uniform(0, 2)
-                    break
-        time.sleep(wait)
+        _wait_for_a_moment(process, rng)
         if process.poll() is not None:
             assert process.returncode == 0, "it failed and was not killed"
             break
@@ -57,12 +49,62 @@ def kill_again_and_again(
         process.communicate()
         done += 1
     subprocess.run([*command, *flags], cwd=ROOT, check=True, capture_output=True)
+    _ended_alike(whole, killed)
+    return done
+
+
+def kill_one_of_four(
+    dataset: pathlib.Path, folder: pathlib.Path, kills: int, rng: random.Random
+) -> int:
+    """The same of four processes that train together, of which one is killed; the
+    others must end by themselves.
+
+    Raises:
+      AssertionError: they do not, or the runs do not end alike.
+    """
+    keys = {"train.steps": 6 * kills, "train.checkpoint_every": 2}
+    whole, killed = folder / "whole_of_four", folder / "killed_of_four"
+    with processes(4, shrunk_flags(dataset, whole, **keys)) as started:
+        said = outputs_of(started, 3600)
+        assert not any(process.returncode for process in started), said
+    flags = shrunk_flags(dataset, killed, **keys)
+    done = 0
+    while done < kills:
+        with processes(4, flags, "--heartbeat_seconds=10") as started:
+            _wait_for_a_moment(started[0], rng)
+            if started[0].poll() is not None:
+                assert started[0].returncode == 0, "it failed and was not killed"
+                break
+            rng.choice(started).send_signal(signal.SIGKILL)
+            # Those that wait for one that never came do so for five minutes.
+            outputs_of(started, 400)
+            assert all(p.returncode for p in started), "they went on without one"
+            done += 1
+    with processes(4, flags) as started:
+        said = outputs_of(started, 3600)
+        assert not any(process.returncode for process in started), said
+    _ended_alike(whole, killed)
+    return done
+
+
+def _wait_for_a_moment(process: subprocess.Popen, rng: random.Random) -> None:
+    """A third while it starts; the others while it trains and writes."""
+    wait = rng.uniform(0, 20)
+    if rng.random() < 2 / 3:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("compiled in"):
+                wait = rng.uniform(0, 2)
+                break
+    time.sleep(wait)
+
+
+def _ended_alike(whole: pathlib.Path, killed: pathlib.Path) -> None:
     states = [Checkpoints.open(w).restore_raw()[0] for w in (whole, killed)]
     jax.tree.map(np.testing.assert_array_equal, *states)
-    rows = (killed / "metrics.jsonl").read_text().splitlines()
-    steps = [json.loads(row)["step"] for row in rows]
-    assert steps == list(range(2, 6 * kills + 1, 2)), "rows are lost or doubled"
-    return done
+    rows = [(w / "metrics.jsonl").read_text().splitlines() for w in (whole, killed)]
+    steps = [[json.loads(row)["step"] for row in run] for run in rows]
+    assert steps[0] == steps[1], "rows are lost or doubled"
 
 
 def flip_bits(

@@ -2,12 +2,18 @@
 
 import contextlib
 import io
+import os
 import pathlib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from experiments import demo
 from smile_jax.config import Config, typed
 from smile_jax.training.loop import train
+from tests.conftest import ROOT
 
 SHRUNK = {
     "data.views": 2,
@@ -63,3 +69,37 @@ def shrunk_flags(
         "--config.train.epochs=0",
         *(f"--config.{key}={value}" for key, value in values.items()),
     ]
+
+
+@contextlib.contextmanager
+def processes(count, flags, *more) -> Iterator[list[subprocess.Popen]]:
+    """Training processes of two devices each; none survives the block."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    started = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "smile_jax.train", *flags, *more),
+                f"--coordinator=localhost:{port}",
+                f"--num_processes={count}",
+                f"--process_id={i}",
+            ],
+            cwd=ROOT,
+            env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for i in range(count)
+    ]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def outputs_of(started, timeout):
+    return [process.communicate(timeout=timeout)[0] for process in started]

@@ -1,56 +1,16 @@
 """Several processes train like one, and end together where one of them dies."""
 
-import contextlib
 import json
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from smile_jax.training.checkpoints import Checkpoints
-from tests.conftest import ROOT, run_module
-from tests.training.common import shrunk_flags
+from tests.conftest import run_module
+from tests.training.common import outputs_of, processes, shrunk_flags
 from tests.training.test_resume import assert_same_moments
-
-
-@contextlib.contextmanager
-def processes(count, flags, *more) -> Iterator[list[subprocess.Popen]]:
-    """Training processes of two devices each; none survives the block."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    started = [
-        subprocess.Popen(
-            [
-                *(sys.executable, "-m", "smile_jax.train", *flags, *more),
-                f"--coordinator=localhost:{port}",
-                f"--num_processes={count}",
-                f"--process_id={i}",
-            ],
-            cwd=ROOT,
-            env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for i in range(count)
-    ]
-    try:
-        yield started
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-def outputs_of(started, timeout):
-    return [process.communicate(timeout=timeout)[0] for process in started]
 
 
 @pytest.mark.slow
