@@ -1,7 +1,10 @@
 """Shared by the commands that absl parses: what is wrong is said in one line."""
 
+import logging as std_logging
+import pathlib
 import re
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -14,6 +17,9 @@ def run(main: Callable[[list[str]], Any]) -> None:
     """`absl.app.run`, with a line for what is wrong: with flags, with config keys, or
     with what the command finds. --verbosity=1 shows the traceback."""
     logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
+    logging.get_absl_logger().addFilter(_said_elsewhere)
+    threading.excepthook = _in_a_thread
+    sys.unraisablehook = _ignored
 
     def guarded(argv: list[str]) -> Any:
         try:
@@ -40,9 +46,34 @@ def one_word(argv: list[str], wanted: str) -> str:
 def fail(error: Exception) -> NoReturn:
     """Ends the command with what is wrong."""
     logging.debug("traceback", exc_info=True)
+    if not logging.level_debug():
+        # What fails on the way out, as files of a full disk do, is no news.
+        threading.excepthook = lambda _: None
+        sys.unraisablehook = lambda _: None
     # Messages that list several problems keep their lines.
     text = str(error) if isinstance(error, ValueError) else in_a_line(error)
     sys.exit(f"error: {text}")
+
+
+def _said_elsewhere(record: std_logging.LogRecord) -> bool:
+    """Whether to log: not the tracebacks of libraries, which raise what they log."""
+    ours = pathlib.Path(__file__).parent in pathlib.Path(record.pathname).parents
+    return ours or not record.exc_info or logging.level_debug()
+
+
+def _in_a_thread(failed: threading.ExceptHookArgs) -> None:
+    """A thread of a library ends, and the command goes on."""
+    name = failed.thread.name if failed.thread else "a thread"
+    logging.error("%s ended: %s", name, in_a_line(failed.exc_value or SystemExit()))
+
+
+def _ignored(failed: Any) -> None:
+    """What Python ignores and says. TensorStore's calls back after a write that failed,
+    which Orbax raises, name no object."""
+    if failed.object is None:
+        logging.debug("called back by a library: %r", failed.exc_value)
+    else:
+        sys.__unraisablehook__(failed)
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -14,17 +14,23 @@ def replace_text(path: pathlib.Path, text: str) -> None:
 
 
 @contextlib.contextmanager
+def writing(path: pathlib.Path) -> Iterator[None]:
+    """Where something is written: a full disk does not say of which file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextlib.contextmanager
 def replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder to write into, inside of another one; at the end each of its files takes
     the place of that one's file of the same name. After an error none does."""
     with tempfile.TemporaryDirectory(prefix=".part_", dir=folder) as part:
-        try:
+        with writing(folder):
             yield pathlib.Path(part)
-        except OSError as error:
-            if error.filename:
-                raise
-            # A full disk does not say of which file.
-            raise OSError(error.errno, error.strerror, str(folder)) from error
         written = [p for p in pathlib.Path(part).rglob("*") if p.is_file()]
         for path in sorted(written):
             place = folder / path.relative_to(part)

@@ -1,13 +1,18 @@
 """What a command is given by mistake is answered in a line, not by a traceback."""
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
+from smile_jax.files import writing
 from tests.conftest import ROOT, run_module
+from tests.training.common import shrunk_flags
 
 MESH = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 2 3 4\n"
 TRAIN = ("smile_jax.train", "--workdir={tmp}/run")
@@ -93,3 +98,73 @@ def test_a_build_that_fails_is_answered_without_a_traceback(
     assert done.returncode == 1 and said in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and "error: " in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder on a disk of three megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only the superuser may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["at the start", "while it trains"])
+def test_a_full_disk_is_named_in_a_line(full_disk, tiny_dataset, when):
+    if when == "at the start":
+        with contextlib.suppress(OSError):
+            (full_disk / "others").write_bytes(bytes(4 << 20))
+    keys = {"train.steps": 200, "train.keep_checkpoints": 100}
+    flags = shrunk_flags(tiny_dataset, full_disk / "run", **keys)
+    done = run_module("smile_jax.train", *flags)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert str(full_disk / "run") in line
+    assert "no space left on" in line.lower() and "free some" in line
+
+
+def test_a_full_disk_does_not_say_of_which_file(tmp_path):
+    full = "/dev/full"
+    with (
+        pytest.raises(
+            OSError, match=re.escape(f"No space left on device: '{tmp_path}'")
+        ),
+        writing(tmp_path),
+        open(full, "w") as file,
+    ):
+        file.write("x" * 100_000)
+
+
+def test_a_library_that_logs_what_it_raises_is_not_heard_twice():
+    """And a thread that ends is heard in a line."""
+    command = """
+        import threading
+        from absl import logging
+        from smile_jax import commands
+
+        def main(argv):
+            try:
+                1 / 0
+            except ZeroDivisionError:
+                logging.exception("of a library")
+            logging.warning("of ours")
+            thread = threading.Thread(target=lambda: 1 / 0, name="board")
+            thread.start()
+            thread.join()
+            raise ValueError("what is wrong")
+
+        commands.run(main)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(command)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    warning, thread, line = done.stderr.strip().splitlines()
+    assert warning.endswith("of ours")
+    assert thread.endswith("board ended: division by zero")
+    assert line == "error: what is wrong"

@@ -8,6 +8,7 @@ import pathlib
 import socket
 from collections.abc import Iterator
 
+from smile_jax.files import writing
 from smile_jax.training.checkpoints import CheckpointError
 
 FILE = "lock"
@@ -30,8 +31,9 @@ def held(workdir: pathlib.Path) -> Iterator[None]:
                 f"{workdir}: another process trains there ({file.read().strip()}); "
                 "wait for it, stop it, or use another --workdir"
             ) from error
-        file.truncate(0)
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        file.write(f"pid {os.getpid()} on {socket.gethostname()} since {now}\n")
-        file.flush()
+        holder = f"pid {os.getpid()} on {socket.gethostname()} since {now}\n"
+        with writing(workdir / FILE):
+            file.truncate(0)
+            os.write(file.fileno(), holder.encode())  # no buffer to be written later
         yield

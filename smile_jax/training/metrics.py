@@ -9,7 +9,7 @@ import time
 from absl import logging
 from tensorboardX import SummaryWriter
 
-from smile_jax.files import replace_text
+from smile_jax.files import replace_text, writing
 
 # Warn below this share of ln K: prompts are collapsing (this project's choice).
 _MIN_USAGE_ENTROPY = 0.8
@@ -34,7 +34,7 @@ class MetricWriter:
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Appends a row and prints a line with the loss terms, speed and time left."""
-        with self._path.open("a") as rows:
+        with writing(self._path), self._path.open("a") as rows:
             rows.write(json.dumps({"step": step, **metrics}) + "\n")
         for name, value in metrics.items():
             self._board.add_scalar(name, value, step)
