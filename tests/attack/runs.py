@@ -62,7 +62,7 @@ def kill_one_of_four(
     Raises:
       AssertionError: they do not, or the runs do not end alike.
     """
-    keys = {"train.steps": 6 * kills, "train.checkpoint_every": 2}
+    keys = {"train.steps": 4 * kills, "train.checkpoint_every": 2}
     whole, killed = folder / "whole_of_four", folder / "killed_of_four"
     with processes(4, shrunk_flags(dataset, whole, **keys)) as started:
         said = outputs_of(started, 3600)
