@@ -10,6 +10,7 @@ from smile_jax.config.default import all_keys
 from smile_jax.data.prompts import Prompts
 from smile_jax.models import EncoderConfig, TextConfig
 from smile_jax.models.encoder import VISION_TOWERS
+from smile_jax.objectives import SOURCES
 from smile_jax.pytree import flatten
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.versions import FORMAT, upgrade
@@ -149,6 +150,11 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
     free |= {f"model.{tower}.{k}" for tower in ("vision", "text") for k in COMPUTED}
     free |= {k for k in all_keys() if k.startswith(("train.", "evaluation."))}
     free -= {"train.batch_size"}
+    # Nor do those that nothing reads, which a run of before may not have had.
+    if current.config.data.clip == "views":
+        free.add("data.dynamic_gain")
+    if not SOURCES[current.config.text_source].makes_targets:
+        free |= {k for k in all_keys() if k.startswith("pseudo.")}
     ours, theirs = (
         flatten(dataclasses.asdict(run.config), sep=".") for run in (current, stored)
     )

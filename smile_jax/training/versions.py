@@ -20,13 +20,13 @@ NEW_KEYS: dict[str, Any] = {
     "model.vision.kind": "vit",  # there was no other tower
     "data.validation_fold": -1,  # nobody was held out but test people
     "data.dynamic_gain": 1.0,  # they were seen as they are
+    "pseudo.min_confidence": 0.0,  # all guesses counted
     # Of methods that there were not, so nothing reads them:
     "loss.temperature": 0.1,
     "loss.invariance": 25.0,
     "loss.variance": 25.0,
     "loss.covariance": 1.0,
     "loss.num_action_units": 22,
-    "pseudo.min_confidence": 0.0,  # all guesses counted
     # Switched off, as there was no such thing:
     "train.evaluate_every": 0,
     "train.check_replicas": False,

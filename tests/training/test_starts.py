@@ -175,6 +175,7 @@ def runs(tiny_dataset, clip, tmp_path_factory):
         "model.start_from": str(folder / "weak"),
         "text_source": "pseudo",
         "pseudo.warmup": 0.25,
+        "pseudo.min_confidence": 0.0,
     }
     return folder, train_here(tiny_dataset, folder / "b", **shared, **pseudo)
 
@@ -194,6 +195,7 @@ def test_a_run_without_labels_resumes_bit_for_bit(tiny_dataset, runs, tmp_path):
         "model.start_from": str(folder / "weak"),
         "text_source": "pseudo",
         "pseudo.warmup": 0.25,
+        "pseudo.min_confidence": 0.0,
     }
     for stop in (2, 0):
         stopping = {"train.stop_after_steps": stop}
