@@ -27,7 +27,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
-from smile_jax.data.records import PIXELS
+from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.scan_builder import ScanConfig
 from smile_jax.data.schema import render_example
 from smile_jax.faces.rehearsal import Options, finish, record, recordings
@@ -73,7 +73,7 @@ def stages(tree: pathlib.Path, frames: int) -> dict[str, float]:
         image = timed("render", render_example, mesh, config, pose.framing)
         timed("pool", lambda i, x: pooling.add(i, x / 255), index,
               image)  # fmt: skip
-    pixels = (pooling.image()[None] * 65535).round().astype(PIXELS["dynamic"])
+    pixels = as_stored(pooling.image()[None], "dynamic")
     write = _writer(pixels.shape, tree / "example.array_record")
     for _ in range(10):
         timed("encode and write", write, pixels)

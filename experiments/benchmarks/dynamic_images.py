@@ -23,6 +23,7 @@ from smile_jax.data.augment import amplified
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.face_model_builder import Performance
+from smile_jax.data.records import as_shares
 from smile_jax.data.schema import FacesConfig
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.faces import EXPRESSIONS, Difficulty
@@ -34,9 +35,6 @@ _FRAMES = flags.DEFINE_integer("frames", 12, "Frames of a sequence.")
 _EXPRESSIONS = [name for name in EXPRESSIONS if name != "neutral"]
 _STRENGTHS = (1.0, 0.3, 0.1, 0.05)
 _COMPONENTS = 128
-_FULL = 65535
-
-
 _CONFIG = FacesConfig(
     name="generated",
     frames=0,
@@ -76,7 +74,7 @@ def dynamic_images(strength: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def levels(images: np.ndarray) -> np.ndarray:
     """Of 8 bits."""
-    return 255 * (images.astype(np.float32) / _FULL)
+    return 255 * as_shares(images)
 
 
 def rms(x: np.ndarray, face: np.ndarray, channels: slice) -> float:
@@ -111,7 +109,7 @@ def main(_: list[str]) -> None:
         rounded = levels(images).round()
         seen = {
             "before": rounded / 255,
-            "after": amplified(images / np.float32(_FULL), gain),
+            "after": amplified(as_shares(images), gain),
         }
         row = {
             "strength": strength,

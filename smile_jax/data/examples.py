@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from smile_jax.data.records import PIXELS
+from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.schema import FacesConfig, render_example, sample_frames
 from smile_jax.faces.captions import Motion, caption, largest_motion
 from smile_jax.mesh import Framing, Mesh, MeshError, RankPooling, frame_mesh
@@ -104,7 +104,7 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
             raise MeshError(f"{len(made.skipped)} of its frames are unreadable")
         made.frames += 1
         if index in kept:
-            images[index] = image.round().astype(np.uint8)
+            images[index] = image.round().astype(PIXELS["views"])
         if config.dynamic:
             pooling.add(index, image / 255)
     framing = renderer.framing
@@ -128,9 +128,7 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
     if config.captions:
         example["caption"] = caption(largest_motion(renderer.motions))
     if config.dynamic:
-        pixels = PIXELS["dynamic"]
-        pooled = pooling.image()[None] * np.iinfo(pixels).max
-        example["dynamic"] = pooled.round().astype(pixels)
+        example["dynamic"] = as_stored(pooling.image()[None], "dynamic")
     return example
 
 

@@ -12,6 +12,17 @@ PIXELS: dict[str, Any] = {"views": np.uint8, "dynamic": np.uint16}
 FORMAT = "array_record"  # the one with random access
 
 
+def as_stored(image: np.ndarray, feature: str) -> np.ndarray:
+    """Pixels in [0, 1] as a feature of `PIXELS` holds them."""
+    kind = PIXELS[feature]
+    return (image * np.iinfo(kind).max).round().astype(kind)
+
+
+def as_shares(pixels: np.ndarray) -> np.ndarray:
+    """Stored pixels in [0, 1]."""
+    return pixels / np.iinfo(pixels.dtype).max
+
+
 class DataError(ValueError):
     """A dataset cannot be read; the message names it and says what to do."""
 

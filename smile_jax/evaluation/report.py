@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from smile_jax.config.default import DataKeys
 from smile_jax.data.augment import amplified
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.pipeline import open_dataset
-from smile_jax.data.records import RecordSource
+from smile_jax.data.records import RecordSource, as_shares
 from smile_jax.objectives import SOURCES
 
 _STYLE = """
@@ -29,7 +30,6 @@ th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; } .note { color: #555; }
 """
 
-_SHOWN_GAIN = 16.0  # of motion, in pictures of it
 _METRICS = {"accuracy": "accuracy", "uar": "UAR", "uf1": "UF1", "macro_f1": "macro F1"}
 
 
@@ -162,10 +162,10 @@ def _samples(results: dict[str, Any]) -> Figure:
         if not len(found):  # a fold may lack a class
             continue
         clip = source[records[found[0]]]
-        if "views" in clip:
-            pixels = clip["views"][0] / 255
-        else:
-            pixels = amplified(clip["dynamic"][0] / 65535, _SHOWN_GAIN)
+        feature = "views" if "views" in clip else "dynamic"
+        pixels = as_shares(clip[feature][0])
+        if feature == "dynamic":
+            pixels = amplified(pixels, DataKeys().dynamic_gain)
         chosen = pixels[list(dataset.spread_views(3))]
         for row, group in enumerate(names):
             part = chosen[..., channel_slices(dataset.channels)[group]]

@@ -76,7 +76,8 @@ def _attack_runs() -> int:
         ):
             if kills:
                 done = kill(dataset, folder, kills, rng)
-                print(f"{what}: {done}, and the run ended bit for bit as without")
+                said = "and the run ended bit for bit as without"
+                print(f"{what}: {done}, {said}", flush=True)
         if _FLIPS.value:
             train_here(dataset, folder / "run", **{"train.steps": 4})
             recognizer = Recognizer.of_run(folder / "run")
