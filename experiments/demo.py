@@ -4,9 +4,9 @@
 
 18 minutes on two CPU cores that did other work besides (12 with less of it), after the
 installation. 20 held-out people, six expressions, chance 0.167: linear probe 0.952,
-zero-shot 0.952; random_init 0.504, pixels_pca 0.762 (linear probes; labels of 80 people, as text and for
-the probes). One seed, one fold; other machines and rounding move them by about 0.02.
-docs/performance.md tells why the model looks like this.
+zero-shot 0.952; random_init 0.504, pixels_pca 0.762 (linear probes; labels of 80
+people, as text and for the probes). One seed, one fold; other machines and rounding
+move them by about 0.02. docs/performance.md tells why the model looks like this.
 """
 
 from smile_jax.config import get_config as default_config

@@ -7,7 +7,6 @@ import pathlib
 import queue
 import random
 import resource
-import shutil
 import signal
 import tempfile
 import time
@@ -136,12 +135,3 @@ def keep(name: str, found: Found, out: pathlib.Path) -> list[str]:
         (place / READERS[name].name).write_bytes(content)
         lines[kind] = f"  {kind}: {said} ({place})"
     return list(lines.values())
-
-
-def beside(name: str, content: bytes, folder: pathlib.Path) -> pathlib.Path:
-    """A case of the corpus in a folder, with what its format needs beside it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    READERS[name].write(folder)
-    (folder / READERS[name].name).write_bytes(content)
-    return folder / READERS[name].name
