@@ -57,7 +57,8 @@ def make_source(config: Config, steps: int) -> TextSource:
 
 def needs(config: Config) -> set[str]:
     """Fields of a batch that its method and text source ask for."""
-    return {*OBJECTIVES[config.objective.name].needs, *source_class(config).needs()}
+    objective = make_objective(config, num_prompts=len(config.data.classes))
+    return {*objective.needed(), *source_class(config).needs()}
 
 
 def uses_labels(config: Config) -> bool:

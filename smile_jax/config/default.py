@@ -198,6 +198,10 @@ class PromptKeys:
     style: str = key(
         "all", "plain words, what muscles do, or both", choices=("plain", "facs", "all")
     )
+    phrasings: int = key(
+        1, "ways in which each caption is said; a prototype is their mean", low=1,
+        high=100,
+    )  # fmt: skip
     view_aware: bool = key(False, "also prompts that name the view, for single views")
 
 
@@ -242,6 +246,9 @@ class LossKeys:
         "bank", "term 2: over the prompts, or over pairs in the batch",
         choices=("bank", "pairs"),
     )  # fmt: skip
+    pair_width: float = key(
+        0.0, "of pairs: alike if their actions are (of a bell); 0: equal texts", low=0
+    )
     text_to_image: float = key(
         0.5, "weight of text-to-image inside term 2", low=0, high=1
     )

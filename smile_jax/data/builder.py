@@ -17,6 +17,7 @@ from etils import epath
 from smile_jax.data.examples import Made, Sequence4D, make_example
 from smile_jax.data.index import FILE, make_index, write_index
 from smile_jax.data.records import FORMAT, RecordSource
+from smile_jax.data.rest import PersonScans
 from smile_jax.data.schema import FacesConfig, face_features, rendering_of
 from smile_jax.errors import explain_under
 from smile_jax.workers import run_everywhere
@@ -118,6 +119,40 @@ def _print_some(word: str, lines: list[str]) -> None:
         print(f"  ... and {len(lines) - _LISTED} more")
 
 
+def with_persons(sequences: list[Sequence4D], rest: str) -> list[Sequence4D]:
+    """The sequences, with the scans of the same person where captions need them.
+
+    Args:
+      sequences: of the whole dataset.
+      rest: of the config.
+
+    Raises:
+      ValueError: single scans, of which the first frame is the scan itself.
+    """
+    single = all(len(s.frames) == 1 for s in sequences)
+    if single and rest == "first":
+        raise ValueError(
+            "rest='first': sequences are single scans, which do not move; set "
+            "rest='person', or more frames"
+        )
+    if rest == "first" or (rest == "auto" and not single):
+        return sequences
+    of_person = collections.defaultdict(list)
+    for s in sequences:
+        of_person[s.labels["subject"]].append(s)
+    persons = {
+        subject: PersonScans(
+            names=tuple(s.key for s in group),
+            scans=tuple(s.frames for s in group),
+            landmarks=tuple(s.landmarks for s in group),
+        )
+        for subject, group in of_person.items()
+    }
+    return [
+        dataclasses.replace(s, person=persons[s.labels["subject"]]) for s in sequences
+    ]
+
+
 class FaceDatasetBuilder(
     tfds.core.GeneratorBasedBuilder,
     skip_registration=True,  # type: ignore[call-arg]
@@ -180,6 +215,8 @@ class FaceDatasetBuilder(
         return BuildReport(total=len(sequences))
 
     def _generate_examples(self, sequences: list[Sequence4D]) -> Any:
+        if self.builder_config.captions:
+            sequences = with_persons(sequences, self.builder_config.rest)
         # A builder's own module is rarely importable where the work is done. (On Beam's
         # workers it must be, if its sequences hold classes or functions of its own.)
         module = sys.modules[type(self).__module__]

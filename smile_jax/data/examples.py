@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 
 from smile_jax.data.records import PIXELS, as_stored
+from smile_jax.data.rest import PersonScans, at_rest
 from smile_jax.data.schema import FacesConfig, render_example, sample_frames
-from smile_jax.faces.captions import Motion, caption, largest_motion
-from smile_jax.mesh import Framing, Mesh, MeshError, RankPooling, frame_mesh
+from smile_jax.faces.captions import action_vector, apex_of, caption
+from smile_jax.faces.motion import Measures, Reference, look_at
+from smile_jax.mesh import (
+    Framing,
+    Landmarks,
+    Mesh,
+    MeshError,
+    RankPooling,
+    frame_mesh,
+)
 from smile_jax.mesh.cameras import used_points
 from smile_jax.mesh.pose import (
     Anchors,
@@ -41,6 +50,10 @@ class Sequence4D:
         of the schema.
       numbers: each frame's number in the file names; 0, 1, 2, ... by default.
       anchors: reads the landmarks that fix the pose of the first frame.
+      landmarks: gives the landmarks of a frame, by its place and mesh; without, those
+        that its mesh has.
+      person: scans that show how the person looks at rest, for captions; without, the
+        sequence's own first frame does.
     """
 
     key: str
@@ -48,6 +61,8 @@ class Sequence4D:
     labels: dict[str, Any]
     numbers: Sequence[int] | None = None
     anchors: Callable[[], Anchors] | None = None
+    landmarks: Callable[[int, Mesh], Landmarks] | None = None
+    person: PersonScans | None = None
 
 
 @dataclasses.dataclass
@@ -126,7 +141,7 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         example["views"] = np.stack([images[i] for i in kept.tolist()])
         example["frame_index"] = numbers[kept]
     if config.captions:
-        example["caption"] = caption(largest_motion(renderer.motions))
+        example |= renderer.told()
     if config.dynamic:
         example["dynamic"] = as_stored(pooling.image()[None], "dynamic")
     return example
@@ -138,8 +153,8 @@ class _Renderer:
     def __init__(self, sequence: Sequence4D, config: FacesConfig, made: Made) -> None:
         self._sequence, self._config, self._made = sequence, config, made
         self.framing: Framing | None = None
-        self.motions: list[dict[str, float]] = []  # against the first frame
-        self._motion: Motion | None = None
+        self._motions: list[Measures] = []
+        self._rest: Reference | None = None
         self._pose: Pose | None = None
 
     def __call__(self, index: int) -> np.ndarray:
@@ -156,12 +171,24 @@ class _Renderer:
                 framing = frame_mesh(mesh)
         turned = frontalize(mesh, pose) if pose else mesh
         if self._config.captions:
-            self._motion = self._motion or Motion(mesh)
-            self.motions.append(self._motion.measure(mesh))
+            self._measure(index, mesh)
         image = render_example(turned, self._config, framing)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)
         return image
+
+    def _measure(self, index: int, mesh: Mesh) -> None:
+        read, person = self._sequence.landmarks, self._sequence.person
+        seen = look_at(mesh, read(index, mesh) if read else None)
+        self._rest = self._rest or at_rest(seen, person)
+        self._motions.append(self._rest.measure(seen))
+
+    def told(self) -> dict[str, Any]:
+        """What the face did at its apex, in words and numbers, and against what."""
+        assert self._rest is not None
+        apex = self._motions[apex_of(self._motions)]
+        vector = action_vector(apex, self._rest.kind)
+        return {"caption": caption(vector), "actions": vector, "rest": self._rest.kind}
 
     def _find_pose(self, mesh: Mesh) -> Pose | None:
         if self._config.pose == "as_is":

@@ -22,6 +22,7 @@ from smile_jax.faces import (
 )
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.pose import Anchors
+from smile_jax.mesh.schemes import bosphorus_labels
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -53,8 +54,6 @@ class FaceModelConfig(FacesConfig):
             self.difficulty = Difficulty(**self.difficulty)
         if self.subjects < 1 or self.sequence_frames < 1:
             raise ValueError("subjects and sequence_frames must be at least 1")
-        if self.captions and self.sequence_frames < 2:
-            raise ValueError("captions=True tells of motion: set sequence_frames > 1")
 
 
 STATIC = FaceModelConfig(
@@ -83,7 +82,23 @@ TINY = FaceModelConfig(
     description="for tests: 8 subjects x 6 expressions x 2 intensities + neutral",
 )
 
-CONFIGS = [STATIC, STATIC_224, DYNAMIC, TINY]
+STATIC_CAPTIONS = FaceModelConfig(
+    name="static_captions",
+    captions=True,
+    description="`static` with captions against the median of each person's scans",
+)
+CAPTIONS = FaceModelConfig(
+    name="captions",
+    sequence_frames=9,
+    frames=0,
+    neutral=False,
+    dynamic=True,
+    captions=True,
+    description="100 subjects, 6 expressions x 4 intensities, each a sequence of 9 "
+    "frames as one dynamic image, with captions against its first frame",
+)
+
+CONFIGS = [STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, CAPTIONS]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +138,7 @@ def _clip_of(performance: Performance) -> Clip:
 
 def _anchors_of(performance: Performance) -> Anchors:
     """Of its first frame, by the model's own landmarks."""
-    named, points = _clip_of(performance).model.named, performance[0].landmarks
-    return labelled_anchors({label: points[i] for label, i in named.items()})
+    return labelled_anchors(bosphorus_labels(performance[0].landmarks))
 
 
 class FaceModelBuilder(

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from smile_jax.faces import captions as faces_captions
+
 STYLES = ("plain", "facs")
 _LONGEST = 1000  # letters of a description or template
 _MOST_CLASSES = 1000
@@ -164,16 +166,19 @@ def make_prompts(
     )
 
 
-def plain_prompts(texts: Sequence[str]) -> Prompts:
-    """Each text a class of its own: captions, or words from the command line."""
-    texts = tuple(texts)
+def caption_prompts(texts: Sequence[str], phrasings: int) -> Prompts:
+    """Each caption a class of its own, said in so many ways."""
+    said = [faces_captions.phrasings(text, phrasings) for text in texts]
+    owners = np.repeat(np.arange(len(said), dtype=np.int32), [len(s) for s in said])
+    words = tuple(itertools.chain(*said))
     return Prompts(
-        texts,
-        texts,
-        np.arange(len(texts), dtype=np.int32),
-        ("{}",) * len(texts),
-        ("plain",) * len(texts),
+        tuple(texts), words, owners, ("{}",) * len(words), ("plain",) * len(words)
     )
+
+
+def plain_prompts(texts: Sequence[str]) -> Prompts:
+    """Each text a class of its own: words from the command line."""
+    return caption_prompts(texts, 1)
 
 
 def read_prompt_file(path: pathlib.Path) -> PromptBook:

@@ -16,6 +16,7 @@ from smile_jax.data.dataset_folder import (
     missing_numbers,
 )
 from smile_jax.data.examples import Sequence4D
+from smile_jax.data.face_landmarks import LandmarkFiles, read_vertex_list
 from smile_jax.data.mesh_files import MeshFiles
 from smile_jax.data.schema import FacesConfig
 from smile_jax.mesh.pose import Anchors
@@ -36,6 +37,8 @@ class ScanConfig(FacesConfig):
       exclude: subjects or sequences to leave out, by the names in `subject` and
         `sequence`; or one path of a text file that lists them, a name a line.
       allow_gaps: missing frame numbers are noted, but never fail the build.
+      landmark_vertices: for captions of meshes in correspondence: path of a JSON list
+        of the numbers of the points that are the 68 of Multi-PIE.
     """
 
     yaws_deg: Sequence[float] = VIEWS
@@ -43,6 +46,7 @@ class ScanConfig(FacesConfig):
     unit_mm: float = 1.0
     exclude: Sequence[str] = ()
     allow_gaps: bool = False
+    landmark_vertices: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,6 +82,13 @@ def configs_4d(config: type[ScanConfig]) -> list[ScanConfig]:
             frames=0,
             dynamic=True,
             description="the rank-pooled image of each sequence, per view",
+        ),
+        config(
+            name="captions",
+            frames=0,
+            dynamic=True,
+            captions=True,
+            description="`dynamic`, and what each face does in words, by landmarks",
         ),
     )
 
@@ -144,12 +155,37 @@ class ScanBuilder(
             self.notes.append(
                 f"{len(found) - len(kept)} sequences left out, as `exclude` asks"
             )
+        if config.captions:
+            self._check_landmarks(kept)
         for sequence in kept:
             if sequence.anchors and config.unit_mm != 1.0:
                 sequence.anchors = functools.partial(
                     _scaled, sequence.anchors, config.unit_mm
                 )
         return kept
+
+    def landmark_files(
+        self, paths: Iterable[pathlib.Path | None]
+    ) -> LandmarkFiles | None:
+        """Readers of the frames' landmark files; None where no frame has one."""
+        found = tuple(paths)
+        return LandmarkFiles(found, self.builder_config.unit_mm) if any(found) else None
+
+    def _check_landmarks(self, sequences: list[Sequence4D]) -> None:
+        """Refuses captions without landmarks, before anything is rendered."""
+        listed = self.builder_config.landmark_vertices
+        if listed:
+            by_number = read_vertex_list(pathlib.Path(listed))
+            for sequence in sequences:
+                sequence.landmarks = by_number
+        without = [s.key for s in sequences if s.landmarks is None]
+        if len(without) > max(MAX_SKIPPED * len(sequences), 1):
+            raise FolderError(
+                f"{self._tree.root}: captions=True needs landmarks, which "
+                f"{len(without)} of {len(sequences)} sequences of {self.name} lack, "
+                f"such as {without[0]}; put their landmark files there, or name points "
+                "of a common topology with landmark_vertices"
+            )
 
     def note_orphans(
         self,

@@ -8,6 +8,8 @@
 | `subject`, `sequence` | text | `sequence` is unique |
 | `frame_index` | int32 [T] | of each frame in its sequence |
 | `caption` | text | movements in words, where the config asks for captions |
+| `actions` | float32 [30] | the same as numbers (`smile_jax.faces.captions`) |
+| `rest` | text | against what they were measured: `smile_jax.faces.motion` |
 | `intensity` | int32 | 1 to 4, 0 neutral, -1 unknown |
 | `gender`, `ethnicity` | text | "unknown" where the names do not tell |
 | `yaw_deg` | float32 [V] | camera yaws |
@@ -29,6 +31,7 @@ import tensorflow_datasets as tfds
 
 from smile_jax.data.channels import CHANNELS, num_channels
 from smile_jax.data.records import PIXELS
+from smile_jax.faces.captions import NUM_ACTIONS
 from smile_jax.mesh import Framing, Mesh, MeshError, render_views
 from smile_jax.mesh.render import MAX_VIEWS
 
@@ -54,8 +57,11 @@ class FacesConfig(tfds.core.BuilderConfig):
         scans that are cut alike; "face" finds the face by its surface, in whole heads
         as in cut ones, and needs millimetres. Heads that are turned are framed by their
         face.
-      captions: also write what moves against the first frame, in words, for meshes in
-        correspondence with 68 landmarks (`smile_jax.faces.captions`).
+      captions: also write what the face does, in words and numbers, for scans with
+        landmarks (`smile_jax.faces.captions`).
+      rest: against what: "first" frame of each sequence, or the median of the
+        "person"'s scans (first frames, of sequences); "auto" takes the first frame of
+        sequences and the person where sequences are single scans.
     """
 
     yaws_deg: Sequence[float] = (-30.0, -15.0, 0.0, 15.0, 30.0)
@@ -66,6 +72,7 @@ class FacesConfig(tfds.core.BuilderConfig):
     pose: str = "as_is"
     framing: str = "box"
     captions: bool = False
+    rest: str = "auto"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):
@@ -93,8 +100,8 @@ class FacesConfig(tfds.core.BuilderConfig):
             )
         if self.framing not in ("box", "face"):
             raise ValueError(f"framing={self.framing!r} must be 'box' or 'face'")
-        if self.captions and self.frames < 2 and not self.dynamic:
-            raise ValueError("captions=True tells of motion: it needs frames > 1")
+        if self.rest not in ("auto", "first", "person"):
+            raise ValueError(f"rest={self.rest!r} must be 'auto', 'first' or 'person'")
         self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
 
 
@@ -142,6 +149,10 @@ def face_features(
         )
     if config.captions:
         features["caption"] = tfds.features.Text()
+        features["actions"] = tfds.features.Tensor(
+            shape=(NUM_ACTIONS,), dtype=np.float32
+        )
+        features["rest"] = tfds.features.Text()
     if config.dynamic:
         features["dynamic"] = clip("dynamic", 1)
     return tfds.features.FeaturesDict(features)

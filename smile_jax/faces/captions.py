@@ -1,209 +1,243 @@
-"""Captions from geometry: what a face does against its first frame, in FACS' words.
+"""Captions from geometry: what a face does against how it is at rest, in FACS' words.
 
-No label goes in: displacements of meshes in correspondence are measured in millimetres
-and become phrases. Measures and thresholds are this project's choice, tuned on
-ICT-FaceKit people other than those of the tests; docs/text.md has precision and recall.
+No label goes in: movements are measured in millimetres (`smile_jax.faces.motion`) and
+become phrases. Measures and thresholds are this project's choice, tuned on generated
+people other than those of the tests; docs/text.md has precision and recall.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float
-from scipy.spatial.transform import Rotation
+from jaxtyping import Float32
 
-from smile_jax.mesh.types import Mesh, MeshError
+from smile_jax.faces.motion import FIRST, MODEL, PERSON, Measures
 
 NEUTRAL = "a face at rest"
 
-# Of the 68 Multi-PIE landmarks: nose bridge and eye corners hold still.
-_STILL = (27, 28, 29, 36, 39, 42, 45)
-_EYE_CORNERS_MM = 89.0  # lengths are scaled to this distance of the outer ones
-_CHEEK_MM = 7.0  # radius of the region that is a cheek
-
-Measures = Mapping[str, float]
+# Less is expected of what is measured against a median, in which some of it is already.
+_SHARE = {FIRST: 1.0, PERSON: 0.7, MODEL: 0.8}
+_SLIGHT, _STRONG = 1.6, 3.5  # thresholds, below and above which a degree is said
+# One side alone: it moves by more than this many thresholds, the other by less.
+_ONE_SIDE, _OTHER_SIDE = 1.3, 0.4
+_MOST = 8.0  # thresholds; what moves by more is not told from it
 
 
 @dataclasses.dataclass(frozen=True)
 class Phrase:
-    """A phrase, the action units that it tells of, and when it is said."""
+    """A phrase, the action units that it tells of, and when it is said.
+
+    Attributes:
+      text: what the caption says.
+      actions: names of action units.
+      threshold: mm, against the first frame.
+      amount: (2,) mm, left and right, of the measures.
+      sided: whether a face can do it on one side alone.
+      others: other words for the same.
+    """
 
     text: str
     actions: frozenset[str]
-    amount: Callable[[Measures], float]  # mm
-    threshold: float  # mm
+    threshold: float
+    amount: Callable[[Measures], np.ndarray]
+    sided: bool
+    others: tuple[str, ...]
 
 
 def _phrase(
-    text: str, actions: str, threshold: float, amount: Callable[[Measures], float]
+    text: str,
+    actions: str,
+    threshold: float,
+    amount: Callable[[Measures], np.ndarray],
+    *others: str,
+    sided: bool = True,
 ) -> Phrase:
-    return Phrase(text, frozenset(actions.split()), amount, threshold)
+    return Phrase(text, frozenset(actions.split()), threshold, amount, sided, others)
 
 
-# Upwards and outwards are positive. What another action moves along is subtracted.
-PHRASES = (
-    _phrase("inner brows raised", "AU1", 1.0, lambda m: m["inner"] - 0.58 * m["outer"]),
-    _phrase("outer brows raised", "AU2", 0.7, lambda m: m["outer"] - 0.29 * m["inner"]),
-    _phrase("brows drawn together", "AU4", 0.8, lambda m: -m["brow_out"]),
-    _phrase("upper eyelids raised", "AU5", 0.7, lambda m: m["upper_lid"]),
-    _phrase(
-        "eyes narrowed", "AU6 AU7", 0.3, lambda m: m["lower_lid"] - 0.17 * m["ala"]
-    ),
-    _phrase(
-        "cheeks raised",
-        "AU6 AU9 AU10 AU12",
-        2.0,
-        lambda m: m["cheek"],
-    ),
-    _phrase(
-        "nose wrinkled",
-        "AU9",
-        7.5,
-        lambda m: m["cheek"] + m["ala"] - m["inner"] - 0.5 * m["corner"],
-    ),
-    _phrase(
-        "upper lip raised",
-        "AU9 AU10 AU25",
-        0.6,
-        lambda m: m["upper_lip"] - 0.17 * m["corner"],
-    ),
-    _phrase("lip corners pulled up", "AU12", 2.5, lambda m: _smile(m)),
-    _phrase(
-        "lip corners pulled down",
-        "AU15",
-        1.1,
-        lambda m: 0.48 * min(m["chin"], 0) - m["corner"] - 0.47 * m["corner_out"],
-    ),
-    _phrase(
-        "lips stretched sideways",
-        "AU20",
-        3.5,
-        lambda m: m["corner_out"] if _smile(m) < 2.5 else 0.0,
-    ),
-    _phrase("lips pressed together", "AU17 AU24", 0.6, lambda m: -m["mouth_height"]),
-    _phrase("chin raised", "AU17", 2.2, lambda m: m["chin_boss"]),
-    _phrase("lips parted", "AU9 AU10 AU25 AU26", 2.8, lambda m: m["gap"]),
-    _phrase("jaw dropped", "AU26", 5.0, lambda m: -m["chin"]),
-)
-
-
-def _smile(m: Measures) -> float:
+def _smile(m: Measures) -> np.ndarray:
     """Corners that go up on their own and outwards."""
-    return min(m["corner"] - 0.9 * m["upper_lip"], 2 * m["corner_out"])
+    return np.minimum(m["corner"] - 0.9 * m["upper_lip"], 2 * m["corner_out"])
 
 
-def caption(measures: Measures) -> str:
-    """The phrases that hold, in a fixed order, joined by commas.
+# Upwards, outwards and forwards are positive. What another action moves along is
+# subtracted.
+PHRASES = (
+    _phrase(
+        "inner brows raised", "AU1", 0.6,
+        lambda m: m["inner"] - 0.58 * m["outer"],
+        "inner eyebrows lifted", "inner ends of the brows drawn up",
+    ),
+    _phrase(
+        "outer brows raised", "AU2", 0.8,
+        lambda m: m["outer"] - 0.29 * m["inner"],
+        "eyebrows arched", "outer eyebrows lifted",
+    ),
+    _phrase(
+        "brows drawn together", "AU4", 0.7,
+        lambda m: -m["brow_out"],
+        "eyebrows knitted", "brows lowered",
+    ),
+    _phrase(
+        "upper eyelids raised", "AU5", 0.6,
+        lambda m: m["upper_lid"],
+        "eyes opened wide", "eyes widened",
+    ),
+    _phrase(
+        "eyes narrowed", "AU6 AU7", 0.35,
+        lambda m: m["lower_lid"] - 0.17 * m["ala"],
+        "eyelids tightened", "eyes squinted",
+    ),
+    _phrase(
+        "cheeks raised", "AU6 AU9 AU10 AU12", 0.7,
+        lambda m: m["cheek"],
+        "cheeks lifted", "cheeks pushed up",
+    ),
+    _phrase(
+        "nose wrinkled", "AU9", 2.2,
+        lambda m: m["ala"] - 0.3 * m["inner"] - 0.3 * m["corner"],
+        "nose scrunched", "nose crinkled",
+    ),
+    _phrase(
+        "upper lip raised", "AU9 AU10 AU25", 0.6,
+        lambda m: m["upper_lip"] - 0.17 * m["corner"],
+        "upper lip lifted", "upper lip curled",
+    ),
+    _phrase(
+        "lip corners pulled up", "AU12", 2.5, _smile,
+        "mouth smiling", "mouth corners lifted",
+    ),
+    _phrase(
+        "lip corners pulled down", "AU15", 0.8,
+        lambda m: 0.48 * np.minimum(m["chin"], 0) - m["corner"]
+        - 0.47 * m["corner_out"],
+        "mouth corners turned down", "mouth drooping",
+    ),
+    _phrase(
+        "lips stretched sideways", "AU20", 3.0,
+        lambda m: np.where(_smile(m) < 2.5, m["corner_out"], 0.0),
+        "mouth stretched wide", "lips pulled back",
+    ),
+    _phrase(
+        "lips pressed together", "AU17 AU24", 0.5,
+        lambda m: -m["mouth_height"],
+        "lips tightened", "mouth pressed shut",
+        sided=False,
+    ),
+    _phrase(
+        "chin raised", "AU17", 1.6,
+        lambda m: m["chin_boss"],
+        "chin pushed up", "chin lifted",
+        sided=False,
+    ),
+    _phrase(
+        "lips parted", "AU9 AU10 AU25 AU26", 2.0,
+        lambda m: m["gap"],
+        "mouth opened", "lips drawn apart",
+        sided=False,
+    ),
+    _phrase(
+        "jaw dropped", "AU26", 6.0,
+        lambda m: -m["chin"],
+        "jaw lowered", "mouth hanging open",
+        sided=False,
+    ),
+)  # fmt: skip
 
-    Example:
-      >>> caption(measure_motion(frames[0], frames[12]))
-      'lip corners pulled up, cheeks raised'
-    """
-    held = [p.text for p in PHRASES if p.amount(measures) > p.threshold]
-    return ", ".join(held) or NEUTRAL
+NUM_ACTIONS = 2 * len(PHRASES)
+# phrase -> itself and other words for it.
+_WORDS = {p.text: (p.text, *p.others) for p in PHRASES}
+_WITHOUT_DEGREE = re.compile(" (slightly|strongly)")
+_AT_REST = (
+    NEUTRAL,
+    "a relaxed face",
+    "a face that does not move",
+    "someone whose face is still",
+    "a face without any expression",
+    "no movement in the face",
+)
+_FORMS = ("{}", "a face with {}", "{}", "someone with {}")
 
 
-def largest_motion(measured: Sequence[Measures]) -> Measures:
-    """The measures of the frame that moved most: the apex."""
-    return max(measured, key=lambda m: sum(value * value for value in m.values()))
+def action_vector(measures: Measures, kind: str) -> Float32[np.ndarray, "30"]:
+    """How far each phrase holds: thresholds, left then right of each, `PHRASES`' order.
 
-
-class Motion:
-    """Measures frames against the first one.
+    1 is where it begins to be said; 0 where it is not known or the face moves the other
+    way.
 
     Args:
-      first: a face at rest with the 68 Multi-PIE landmarks.
-
-    Raises:
-      MeshError: it has other landmarks.
+      measures: of one face.
+      kind: of the reference that they were measured against.
     """
-
-    def __init__(self, first: Mesh) -> None:
-        if first.landmarks is None or len(first.landmarks) != 68:
-            found = 0 if first.landmarks is None else len(first.landmarks)
-            raise MeshError(
-                f"captions need the 68 Multi-PIE landmarks; the mesh has {found}"
-            )
-        self._vertices = first.vertices.astype(np.float64)
-        self._landmarks = first.landmarks.astype(np.float64)
-        self._axes = _face_axes(self._landmarks)
-        width = np.linalg.norm(self._landmarks[45] - self._landmarks[36])
-        self._scale = _EYE_CORNERS_MM / width
-        self._cheeks = np.concatenate(
-            [self._cheek(lid, lip) for lid, lip in ((41, 48), (46, 54))]
-        )
-
-    def measure(self, frame: Mesh) -> dict[str, float]:
-        """Movements in mm of a face of average size; up and outwards are positive.
-
-        Raises:
-          MeshError: the frame is not in correspondence with the first.
-        """
-        if len(frame.vertices) != len(self._vertices) or frame.landmarks is None:
-            raise MeshError(
-                "captions need meshes in correspondence: the first frame has "
-                f"{len(self._vertices)} points, this one {len(frame.vertices)}"
-            )
-        still = list(_STILL)
-        now = frame.landmarks.astype(np.float64)
-        origin, target = (x[still].mean(axis=0) for x in (now, self._landmarks))
-        turn, _ = Rotation.align_vectors(
-            self._landmarks[still] - target, now[still] - origin
-        )
-
-        def moved(points: np.ndarray, before: np.ndarray) -> np.ndarray:
-            motion = turn.apply(points - origin) + target - before
-            return motion @ self._axes * self._scale
-
-        cheek = moved(frame.vertices[self._cheeks], self._vertices[self._cheeks])
-        return _measures(moved(now, self._landmarks), cheek)
-
-    def _cheek(self, lid: int, lip: int) -> np.ndarray:
-        """Points between the lower eyelid and the mouth's corner."""
-        center = 0.6 * self._landmarks[lid] + 0.4 * self._landmarks[lip]
-        apart = (self._vertices - center) @ self._axes * self._scale
-        near = np.linalg.norm(apart[:, :2], axis=1) < _CHEEK_MM
-        if not near.any():
-            raise MeshError("captions: no points between the eyes and the mouth")
-        surface = apart[near, 2].max() - _CHEEK_MM  # not the inside of the head
-        return np.flatnonzero(near & (apart[:, 2] > surface))
+    amounts = [p.amount(measures) / (p.threshold * _SHARE[kind]) for p in PHRASES]
+    known = np.nan_to_num(np.concatenate(amounts), nan=0.0)
+    return np.clip(known, 0, _MOST).astype(np.float32)
 
 
-def _face_axes(landmarks: Float[np.ndarray, "68 3"]) -> Float[np.ndarray, "3 3"]:
-    """Columns: to the face's left, up, forward."""
-    left = landmarks[[42, 45]].mean(axis=0) - landmarks[[36, 39]].mean(axis=0)
-    up = landmarks[[36, 39, 42, 45]].mean(axis=0) - landmarks[[48, 54]].mean(axis=0)
-    left = left / np.linalg.norm(left)
-    up = up - (up @ left) * left
-    up = up / np.linalg.norm(up)
-    return np.stack([left, up, np.cross(left, up)], axis=1)
+def caption(vector: Float32[np.ndarray, "30"]) -> str:
+    """The phrases that hold, in a fixed order, joined by commas.
+
+    Degrees are said of what is slight or strong, sides of what one side does alone.
+
+    Example:
+      >>> caption(action_vector(first_frame(rest).measure(apex), FIRST))
+      'cheeks raised, lip corners pulled up strongly'
+    """
+    said = []
+    for phrase, (left, right) in zip(PHRASES, vector.reshape(-1, 2), strict=True):
+        amount, side = (left + right) / 2, ""
+        alone = max(left, right) > _ONE_SIDE and min(left, right) < _OTHER_SIDE
+        if phrase.sided and alone:
+            amount = max(left, right)
+            side = f" on the {'left' if left > right else 'right'}"
+        if amount <= 1:
+            continue
+        degree = " strongly" if amount > _STRONG else ""
+        said.append(f"{phrase.text}{degree or _slightly(amount)}{side}")
+    return ", ".join(said) or NEUTRAL
 
 
-def _measures(
-    d: Float[np.ndarray, "68 3"], cheek: Float[np.ndarray, "n 3"]
-) -> dict[str, float]:
-    """Means over both sides of the face."""
+def _slightly(amount: float) -> str:
+    return " slightly" if amount < _SLIGHT else ""
 
-    def up(*points: int) -> float:
-        return float(d[list(points), 1].mean())
 
-    def out(right: int, left: int) -> float:
-        return float(d[left, 0] - d[right, 0]) / 2
+def phrasings(text: str, count: int) -> tuple[str, ...]:
+    """The caption and other ways to say it, `count` in all: other words for its
+    phrases, in other orders, every second time without degrees. A text that `caption`
+    did not write has only itself.
 
-    inner_up, inner_low = up(61, 62, 63), up(65, 66, 67)
-    return {
-        "inner": up(20, 21, 22, 23),
-        "outer": up(17, 18, 25, 26),
-        "brow_out": (out(20, 23) + out(21, 22)) / 2,
-        "upper_lid": up(37, 38, 43, 44),
-        "lower_lid": up(40, 41, 46, 47),
-        "ala": up(31, 35),
-        "cheek": float(cheek[:, 1].mean()),
-        "upper_lip": up(50, 51, 52),
-        "corner": up(48, 54),
-        "corner_out": out(48, 54),
-        "mouth_height": up(50, 51, 52) - up(56, 57, 58),
-        "gap": inner_up - inner_low,
-        "chin": up(7, 8, 9),
-        "chin_boss": up(7, 8, 9) * 0.4 + up(56, 57, 58) * 0.6,
-    }
+    The same text is always said in the same ways.
+    """
+    if text == NEUTRAL:
+        return _AT_REST[:count]
+    said = [_taken_apart(part) for part in text.split(", ")]
+    if not all(options for options, _ in said):
+        return (text,)
+    found = [text]
+    for i in range(1, count):
+        words = []
+        for k, (options, rest) in enumerate(said):
+            kept = _WITHOUT_DEGREE.sub("", rest) if i % 2 else rest
+            words.append(options[(i + k) % len(options)] + kept)
+        first = i % len(words)
+        joined = ", ".join(words[first:] + words[:first])
+        found.append(_FORMS[i % len(_FORMS)].format(joined))
+    return tuple(dict.fromkeys(found))
+
+
+def _taken_apart(part: str) -> tuple[tuple[str, ...], str]:
+    """(a phrase's words, degree and side) of a part of a caption."""
+    for name, words in _WORDS.items():
+        if part == name or part.startswith(f"{name} "):
+            return words, part[len(name) :]
+    return (), part
+
+
+def apex_of(measured: Sequence[Measures]) -> int:
+    """Which of the frames moved most."""
+
+    def size(m: Measures) -> float:
+        return float(np.nansum([value * value for value in m.values()]))
+
+    return max(range(len(measured)), key=lambda i: size(measured[i]))

@@ -58,22 +58,9 @@ _MIDLINE_SHAPES = {
 # Full activation as a share of the shapes' full travel, where it is not all of it.
 _TRAVEL = {"AU25": 0.5, "AU26": 0.65}
 
-# Of the 68 Multi-PIE landmarks, with Bosphorus' labels.
 # An archive may hold so many times its own size, and so much beside. (xz makes the
 # distributed one eight times smaller.)
 _MOST_TIMES, _MOST_BESIDE = 40, 64 << 20
-_NAMED = {
-    "Outer left eye corner": 45,
-    "Inner left eye corner": 42,
-    "Inner right eye corner": 39,
-    "Outer right eye corner": 36,
-    "Nose tip": 30,
-    "Left mouth corner": 54,
-    "Upper lip outer middle": 51,
-    "Right mouth corner": 48,
-    "Lower lip outer middle": 57,
-    "Chin middle": 8,
-}
 
 
 def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
@@ -130,7 +117,6 @@ def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
         brows=brows,
         base_colors=base,
         landmarks=landmarks,
-        named=_NAMED,
     )
 
 

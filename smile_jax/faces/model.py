@@ -21,8 +21,8 @@ class FaceModel:
       skin, lips, brows: (n,) weights in [0, 1] that tell which pigment a vertex has;
         what has none of them keeps `base_colors`.
       base_colors: (n, 3) colours in [0, 1] of eyes, teeth, mouth.
-      landmarks: (l,) vertex indices that frame the face.
-      named: places in `landmarks` of some of Bosphorus' landmarks, by their labels.
+      landmarks: (68,) vertex indices of the Multi-PIE points, see
+        `smile_jax.mesh.schemes`.
     """
 
     name: str
@@ -34,8 +34,7 @@ class FaceModel:
     lips: Float32[np.ndarray, "n"]
     brows: Float32[np.ndarray, "n"]
     base_colors: Float32[np.ndarray, "n 3"]
-    landmarks: Int32[np.ndarray, "l"]
-    named: Mapping[str, int]
+    landmarks: Int32[np.ndarray, "68"]
 
     def shape(
         self,

@@ -16,20 +16,6 @@ _BROW_Y = 43.0
 
 _FINE, _COARSE = (81, 58), (41, 30)  # columns, rows above the mouth
 
-# Places in `_landmarks`, with Bosphorus' labels.
-_NAMED = {
-    "Outer left eye corner": 11,
-    "Inner left eye corner": 9,
-    "Inner right eye corner": 6,
-    "Outer right eye corner": 8,
-    "Nose tip": 14,
-    "Left mouth corner": 18,
-    "Upper lip outer middle": 19,
-    "Right mouth corner": 17,
-    "Lower lip outer middle": 20,
-    "Chin middle": 27,
-}
-
 
 def load_procedural(fine: bool = True) -> FaceModel:
     """Builds the head: 9.3k points at `fine`, 2.5k else (for tests)."""
@@ -62,8 +48,7 @@ def load_procedural(fine: bool = True) -> FaceModel:
         lips=np.concatenate([lips, pad]).astype(np.float32),
         brows=np.concatenate([brows, pad]).astype(np.float32),
         base_colors=base.astype(np.float32),
-        landmarks=_landmarks(rest),
-        named=_NAMED,
+        landmarks=_landmarks(rest, lower),
     )
 
 
@@ -263,19 +248,37 @@ def _paint(p: np.ndarray) -> tuple[np.ndarray, ...]:
     return lips.astype(float), brows.astype(float), eyes.astype(float), colors
 
 
-def _landmarks(p: np.ndarray) -> np.ndarray:
-    """Brows, eyes, nose, mouth and jaw line, spread like the 68 Multi-PIE points."""
-    wanted: list[tuple[float, float]] = []
-    wanted += [(s * x, _BROW_Y) for s in (-1, 1) for x in (12, 29, 46)]
-    wanted += [(s * x, _EYE_Y) for s in (-1, 1) for x in (18, 31, 44)]
-    wanted += [(0, 28), (0, 8), (0, -12), (-13, -17), (13, -17)]
-    wanted += [(-_MOUTH_HALF, _MOUTH_Y), (_MOUTH_HALF, _MOUTH_Y), (0, -30), (0, -45)]
-    wanted += [
-        (s * x, y) for s in (-1, 1) for x, y in ((64, -10), (55, -50), (30, -80))
-    ]
-    wanted += [(0, -88)]
-    cost = [
-        (p[:, 0] - x) ** 2 + (p[:, 1] - y) ** 2 + 1e6 * (p[:, 2] < 10)
-        for x, y in wanted
-    ]
+def _landmarks(p: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """The 68 Multi-PIE points, from the face's right to its left."""
+    jaw = [(64, 15), (64, 0), (63, -15), (61, -30), (57, -45), (50, -58), (40, -70)]
+    jaw += [(24, -82)]
+    brow = [(46, 42), (38, 45), (29, 46), (20, 45), (12, _BROW_Y)]
+    nose = [(0, 28), (0, 15), (0, 2), (0, -11)]
+    base = [(-13, -17), (-7, -19), (0, -20), (7, -19), (13, -17)]
+    half = _MOUTH_HALF
+    upper = [(half, _MOUTH_Y), (15, -31), (7, -29), (0, -30)]
+    under = [(0, -46), (7, -45.5), (15, -43)]
+    inner = [(half - 3, _MOUTH_Y), (8, _MOUTH_Y), (0, _MOUTH_Y)]
+
+    def right(points: list) -> list:
+        return [(-x, y) for x, y in points]
+
+    eye = [(44, _EYE_Y), (36, 32), (26, 32), (18, _EYE_Y), (26, 22), (36, 22)]
+    left_eye = [eye[i] for i in (3, 2, 1, 0, 5, 4)]
+    wanted = np.array(
+        [
+            *(*right(jaw), (0, -88), *jaw[::-1]),
+            *(*right(brow), *brow[::-1]),
+            *(*nose, *base),
+            *(*right(eye), *left_eye),
+            *(*right(upper), *upper[-2::-1], *under[::-1], *right(under[1:])),
+            *(*right(inner), *inner[-2::-1], *inner[1:], *right(inner[1:2])),
+        ]
+    )
+    # Both lips end at the slit: what is asked of the lower one must not be the upper's.
+    of_lower = np.isin(np.arange(68), (65, 66, 67))
+    of_upper = np.isin(np.arange(68), (61, 62, 63))
+    cost = ((p[None, :, :2] - wanted[:, None]) ** 2).sum(axis=2)
+    cost += 1e6 * (p[:, 2] < 10)
+    cost += 1e6 * (of_lower[:, None] & ~lower | of_upper[:, None] & lower)
     return np.argmin(cost, axis=1).astype(np.int32)

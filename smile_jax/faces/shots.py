@@ -10,6 +10,7 @@ from PIL import Image
 from smile_jax.faces.model import FaceModel
 from smile_jax.faces.scanner import Scan, scan_head
 from smile_jax.mesh import Framing, Landmarks, Mesh
+from smile_jax.mesh.schemes import bosphorus_labels
 from smile_jax.mesh.writers import (
     write_bnt,
     write_landmarks,
@@ -19,6 +20,7 @@ from smile_jax.mesh.writers import (
 )
 
 _FACE_MM = 190.0  # across a cropped face
+_BROW_MM = 6.0  # from the upper to the lower edge of a brow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,31 +60,39 @@ class Shot:
         )
 
     def landmarks(self) -> Landmarks:
-        """Those that the model has by name, with Bosphorus' labels."""
-        order = list(self.model.named.items())
-        points = self.mesh.vertices[self.model.landmarks]
-        return Landmarks(
-            points=points[[place for _, place in order]],
-            labels=tuple(label for label, _ in order),
-        )
+        """Those that the model has of Bosphorus' 22, with its labels."""
+        found = bosphorus_labels(self.mesh.vertices[self.model.landmarks])
+        labels = tuple(label.capitalize() for label in found)
+        return Landmarks(np.stack(list(found.values())), labels, scheme="bosphorus")
 
     def eighty_three(self) -> Landmarks:
-        """83 points in Binghamton's order: each stands where its group's middle is."""
-        found = self.landmarks()
-        at = dict(zip(found.labels, found.points, strict=True))
-        left = (at["Outer left eye corner"] + at["Inner left eye corner"]) / 2
-        right = (at["Outer right eye corner"] + at["Inner right eye corner"]) / 2
-        mouth = (at["Left mouth corner"] + at["Right mouth corner"]) / 2
+        """83 points along Binghamton's contours, of the model's 68."""
+        p = self.mesh.vertices[self.model.landmarks]
+
+        def between(*shares: tuple[int, int, float]) -> np.ndarray:
+            return np.stack([(1 - t) * p[a] + t * p[b] for a, b, t in shares])
+
+        def eye(a: int) -> np.ndarray:
+            lids = between((a + 1, a + 2, 0.5), (a + 4, a + 5, 0.5))
+            upper, lower = p[a : a + 3], p[a + 3 : a + 6]
+            return np.insert(np.concatenate([upper, lower]), (2, 5), lids, axis=0)
+
+        def brow(a: int) -> np.ndarray:
+            half = np.float32(0.5) * _BROW_MM * _unit(p[27] - p[8])
+            return np.concatenate([p[a : a + 5] + half, p[a : a + 5][::-1] - half])
+
+        side = ((27, 39, 0.4), (28, 31, 0.4), (29, 31, 0.5))
+        other = ((29, 35, 0.5), (28, 35, 0.4), (27, 42, 0.4))
+        base = [p[31:33], between((32, 33, 0.5)), p[33:36]]
+        nose = np.concatenate([between(*side), *base, between(*other)])
         points = np.concatenate(
-            [
-                np.repeat([right, left], 8, axis=0),
-                np.repeat([right, left], 10, axis=0),  # brows
-                np.repeat([at["Nose tip"]], 12, axis=0),
-                np.repeat([mouth], 20, axis=0),
-                np.repeat([at["Chin middle"]], 15, axis=0),
-            ]
+            [eye(36), eye(42), brow(17), brow(22), nose, p[48:68], p[1:16]]
         )
-        return Landmarks(points=points.astype(np.float32))
+        return Landmarks(points.astype(np.float32), scheme="binghamton83")
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
 
 
 def _save(path: pathlib.Path, scan: Scan) -> None:

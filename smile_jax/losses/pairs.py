@@ -1,4 +1,4 @@
-"""Term 2 for free-form captions: symmetric InfoNCE with several positives."""
+"""Term 2 for free-form captions: symmetric InfoNCE with several or soft positives."""
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,8 @@ def paired_alignment(
     *,
     logit_scale: Float[Array, ""],
     t2i_weight: float = 0.5,
+    actions: Float[Array, "B A"] | None = None,
+    width: float = 1.0,
     weights: Float[Array, "B"] | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
@@ -28,21 +30,27 @@ def paired_alignment(
 
     One text per example: the row of the bank (of captions) that its target names.
     Examples with the same caption are each other's positives and share the target
-    evenly, for CLIP's one positive a row would push equal captions apart. The form is
-    this project's choice.
+    evenly, for CLIP's one positive a row would push equal captions apart. With
+    `actions` everybody is a positive by how alike they act: exp(-d^2 / (2 width^2)) of
+    the distance of their vectors, in a share of the sum. The form is this project's
+    choice.
 
     Args:
       fused, views, bank: unit-norm embeddings; bank holds K different captions.
       targets: one-hot rows; taken as constants.
       logit_scale: the log parameter, s = exp(logit_scale).
       t2i_weight: weight of text to image.
+      actions: what each example does, as numbers; None: equal captions alone are
+        positives.
+      width: of the bell over their distance.
       weights: 1 for examples, 0 for padding.
       axis_name: device axis, None on one device.
 
     Returns:
       The loss and metrics: `i2t_fused`, `i2t_views`, `t2i`, `floor`, the mean entropy
       of the targets, below which no cross-entropy falls, `excess`, the loss minus its
-      floors, `accuracy`, whether the nearest text is a positive, and `scale`.
+      floors, `accuracy`, whether the nearest text is a positive (of soft ones: half as
+      good as the best), and `scale`.
 
     Example:
       >>> q = jax.nn.one_hot(caption_ids, len(bank))
@@ -59,7 +67,11 @@ def paired_alignment(
         parallel.all_gather(x, axis_name) for x in (fused, texts, targets, weights)
     ]
     all_fused, all_texts, all_targets, all_weights = everyone
-    positive = ((targets @ all_targets.T) > 0.5) * all_weights[None]
+    if actions is None:
+        alike = (targets @ all_targets.T > 0.5).astype(fused.dtype)
+    else:
+        alike = _likeness(actions.astype(fused.dtype), width, axis_name)
+    positive = alike * all_weights[None]
     positive = positive / jnp.maximum(positive.sum(axis=1, keepdims=True), 1)
     padding = jnp.where(all_weights > 0, 0.0, -jnp.inf).astype(fused.dtype)[None]
 
@@ -80,7 +92,8 @@ def paired_alignment(
     entropy = -(positive * jnp.log(jnp.maximum(positive, 1e-12))).sum(axis=1)
     floor = global_mean(entropy, weights, axis_name)
     nearest = (logits + padding).argmax(axis=1)
-    hit = jnp.take_along_axis(positive, nearest[:, None], axis=1)[:, 0] > 0
+    share = jnp.take_along_axis(positive, nearest[:, None], axis=1)[:, 0]
+    hit = 2 * share >= positive.max(axis=1)
     metrics = {
         "i2t_fused": i2t,
         "i2t_views": i2t_views,
@@ -91,3 +104,12 @@ def paired_alignment(
         "scale": scale,
     }
     return loss, jax.lax.stop_gradient(metrics)
+
+
+def _likeness(
+    actions: Float[Array, "B A"], width: float, axis_name: str | None
+) -> Float[Array, "B all"]:
+    """1 for the same, falling with the distance from everybody in the global batch."""
+    everyone = parallel.all_gather(actions, axis_name)
+    squared = ((actions[:, None] - everyone[None]) ** 2).sum(axis=2)
+    return jax.lax.stop_gradient(jnp.exp(-squared / (2 * width**2)))

@@ -19,11 +19,18 @@ class Landmarks:
       points: (l, 3) float32 in the scan's frame, or (l, 2) pixels for `.lm2`.
       labels: l names, where the format has them.
       vertices: (l,) int32 indices of the scan's points, where the format has them.
+      scheme: which points these are, a name of `smile_jax.mesh.schemes.SCHEMES`; ""
+        where that is not known.
+      valid: (l,) bool, whether each was found; None: all were.
+      confidence: (l,) in [0, 1]; None: as somebody delivered them.
     """
 
     points: np.ndarray
     labels: tuple[str, ...] = ()
     vertices: np.ndarray | None = None
+    scheme: str = ""
+    valid: np.ndarray | None = None
+    confidence: np.ndarray | None = None
 
 
 def read_landmarks(path: str | pathlib.Path) -> Landmarks:
@@ -126,7 +133,8 @@ def _lm3(lines: _Lines) -> Landmarks:
     for _ in range(lines.announced()):
         labels.append(lines.next("a landmark's label")[1])
         points.append(lines.numbers(3, f"x y z of {labels[-1]!r}")[:3])
-    return _landmarks(lines.path, points, 3, labels=tuple(labels))
+    read = _landmarks(lines.path, points, 3, labels=tuple(labels))
+    return dataclasses.replace(read, scheme="bosphorus")
 
 
 def _lm2(lines: _Lines) -> Landmarks:
@@ -161,7 +169,9 @@ def _table(lines: _Lines) -> Landmarks:
         )
     table = np.array(rows)
     return dataclasses.replace(
-        _landmarks(lines.path, table[:, 1:], 3), vertices=table[:, 0].astype(np.int32)
+        _landmarks(lines.path, table[:, 1:], 3),
+        vertices=table[:, 0].astype(np.int32),
+        scheme="binghamton83" if len(table) == 83 else "",
     )
 
 

@@ -56,6 +56,10 @@ class Objective:
     num_classes: int = 0
     num_prompts: int = 0
 
+    def needed(self) -> tuple[str, ...]:
+        """Fields of the batch that it needs as it is set: `needs`, and maybe more."""
+        return self.needs
+
     @property
     def min_views(self) -> int:
         """How many views of a clip it compares."""

@@ -43,7 +43,18 @@ class Smile(Objective):
     redundancy_mode: Mode
     form: Form
     alignment_over: Literal["bank", "pairs"]
+    pair_width: float
     projector_dim: int
+
+    def needed(self) -> tuple[str, ...]:
+        return ("actions",) if self._softly else ()
+
+    @property
+    def _softly(self) -> bool:
+        """Whether positives of pairs are soft."""
+        return bool(self.alignment and self.pair_width) and (
+            self.alignment_over == "pairs"
+        )
 
     @property
     def min_views(self) -> int:
@@ -79,9 +90,16 @@ class Smile(Objective):
 
     def _alignment(self, x: Inputs, axis_name: str | None) -> Term:
         assert x.bank is not None and x.targets is not None
-        align = functools.partial(vision_language_alignment, view_bank=x.view_bank)
+        if self.alignment_over == "pairs":
+            align = functools.partial(
+                paired_alignment,
+                actions=jnp.log1p(x.batch["actions"]) if self._softly else None,
+                width=self.pair_width,
+            )
+        else:
+            align = functools.partial(vision_language_alignment, view_bank=x.view_bank)
         weights = x.targets.weights
-        loss, metrics = (paired_alignment if self.alignment_over == "pairs" else align)(
+        loss, metrics = align(
             x.embeddings.joint,
             x.embeddings.views,
             x.bank,

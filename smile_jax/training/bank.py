@@ -21,6 +21,8 @@ from smile_jax.models import Encoder, TextConfig, TextTower
 from smile_jax.models.encoder import prototypes
 from smile_jax.pytree import flatten
 
+_AT_ONCE = 256  # prompts that the text tower embeds together
+
 
 @dataclasses.dataclass(frozen=True)
 class TextInputs:
@@ -59,9 +61,9 @@ def embed_prompts(
     a hash of the tower's parameters and config and of the tokens: a frozen tower embeds
     the same prompts once.
     """
-    embed = _embedder(model.config.text, model.config.embed_dim)
+    embed = functools.partial(_in_parts, model, params["text"], tokens)
     if not keep:
-        return np.asarray(embed(params["text"], jnp.asarray(tokens)))
+        return embed()
     path = cache_folder("prompts") / f"{_content_hash(model, params, tokens)}.npy"
     try:
         return np.load(path)
@@ -69,12 +71,26 @@ def embed_prompts(
         pass
     except (OSError, ValueError, EOFError) as error:
         logging.warning("%s: damaged, made again (%s)", path, error)
-    embedded = np.asarray(embed(params["text"], jnp.asarray(tokens)))
+    embedded = embed()
     try:
         _write(path, embedded)
     except OSError as error:
         logging.warning("%s: cannot be kept (%s)", path, error)
     return embedded
+
+
+def _in_parts(model: Encoder, params: Any, tokens: np.ndarray) -> np.ndarray:
+    """Embeds some prompts at a time: captions come in thousands."""
+    embed = _embedder(model.config.text, model.config.embed_dim)
+    if len(tokens) <= _AT_ONCE:
+        return np.asarray(embed(params, jnp.asarray(tokens)))
+    missing = -len(tokens) % _AT_ONCE
+    filled = np.concatenate([tokens, np.repeat(tokens[:1], missing, axis=0)])
+    parts = [
+        np.asarray(embed(params, jnp.asarray(part)))
+        for part in np.split(filled, len(filled) // _AT_ONCE)
+    ]
+    return np.concatenate(parts)[: len(tokens)]
 
 
 @functools.cache

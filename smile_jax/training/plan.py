@@ -10,7 +10,7 @@ from smile_jax.config.validate import validate_against
 from smile_jax.data.channels import num_channels
 from smile_jax.data.fields import example_fields
 from smile_jax.data.pipeline import FaceDataset, Fields, open_dataset
-from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
+from smile_jax.data.prompts import Prompts, caption_prompts, make_prompts
 from smile_jax.data.records import RecordSource
 from smile_jax.data.splits import split_records, subject_folds
 
@@ -73,7 +73,7 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     if built.source_class(config).own_texts:
         assert dataset.captions is not None  # validate_against has looked
         texts = np.unique(dataset.captions[pretrain])
-        train_prompts = plain_prompts(texts.tolist())
+        train_prompts = caption_prompts(texts.tolist(), config.prompts.phrasings)
         found = np.searchsorted(texts, dataset.captions).clip(max=len(texts) - 1)
         same = texts[found] == dataset.captions
         rows = np.where(same, found, -1).astype(np.int32)

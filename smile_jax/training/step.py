@@ -75,7 +75,7 @@ def make_train_step(
         inputs = Inputs(
             embeddings=embeddings,
             # Only what the method asked for: it cannot come to depend on more.
-            batch={name: batch[name] for name in objective.needs},
+            batch={name: batch[name] for name in objective.needed()},
             bank=bank[0] if source.has_text else None,
             view_bank=bank_of_views(bank, view_ids),
             targets=targets,

@@ -21,6 +21,8 @@ NEW_KEYS: dict[str, Any] = {
     "data.validation_fold": -1,  # nobody was held out but test people
     "data.dynamic_gain": 1.0,  # they were seen as they are
     "pseudo.min_confidence": 0.0,  # all guesses counted
+    "loss.pair_width": 0.0,  # equal captions alone were positives
+    "prompts.phrasings": 1,  # each was said in one way
     # Of methods that there were not, so nothing reads them:
     "loss.temperature": 0.1,
     "loss.invariance": 25.0,

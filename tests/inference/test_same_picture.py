@@ -9,9 +9,9 @@ import pytest
 from smile_jax.data.examples import make_example
 from smile_jax.data.face_model_builder import FaceModelBuilder, FaceModelConfig
 from smile_jax.evaluation.linear_probe import linear_probe
-from smile_jax.faces import load_face_model
 from smile_jax.inference.recognizer import Recognizer, mesh_paths, other_files
 from smile_jax.mesh import Landmarks, MeshError
+from smile_jax.mesh.schemes import bosphorus_labels
 from smile_jax.mesh.writers import write_landmarks, write_obj, write_ply
 from smile_jax.training.run_info import Rendering
 
@@ -54,11 +54,10 @@ def recognizer(config, extents_mm=None) -> Recognizer:
     return Recognizer(None, {}, types.SimpleNamespace(rendering=rendering))
 
 
-def write_named_landmarks(path, model_path, sequence) -> None:
+def write_labelled_landmarks(path, sequence) -> None:
     """As a `.lm3` file; frames of generated heads have those of their model."""
-    named = load_face_model(model_path, None).named
-    points = sequence.frames[0].landmarks[list(named.values())]
-    write_landmarks(path, Landmarks(points=points, labels=tuple(named)))
+    found = bosphorus_labels(sequence.frames[0].landmarks)
+    write_landmarks(path, Landmarks(np.stack(list(found.values())), tuple(found)))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_scores_are_those_of_the_dataset(pose, ict, suffix, request, tmp_path):
         if pose == "landmarks":
             with pytest.raises(MeshError, match=r"--pose=surface"):
                 of_run.clip_of(file)
-            write_named_landmarks(file.with_suffix(".lm3"), path, sequence)
+            write_labelled_landmarks(file.with_suffix(".lm3"), sequence)
         seen.append(of_run.clip_of(file))
     seen = np.stack(seen)
     difference = np.abs(stored[split:].astype(int) - seen)

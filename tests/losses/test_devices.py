@@ -1,5 +1,7 @@
 """The same batch gives the same loss and gradient on 1, 2, 4 and 8 devices."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +38,7 @@ TERMS = {
     "decorrelation-full": settings(1.0, 0.0, 0.0, form="full"),
     "alignment": settings(0.0, 1.0, 0.0),
     "pairs": settings(0.0, 1.0, 0.0, alignment_over="pairs"),
+    "soft pairs": settings(0.0, 1.0, 0.0, alignment_over="pairs", pair_width=3.0),
     "redundancy-whitened": settings(0.0, 0.0, 1.0),
     "redundancy-private": settings(0.0, 0.0, 1.0, redundancy_mode="private"),
     "redundancy-literal": settings(
@@ -89,6 +92,10 @@ def objective(params, batch, w, axis_name):
     if w.alignment:
         pairs = w.alignment_over == "pairs"
         align = paired_alignment if pairs else vision_language_alignment
+        if pairs and w.pair_width:
+            align = functools.partial(
+                paired_alignment, actions=x[:, 0], width=w.pair_width
+            )
         views, scale = normalize(x @ params["u"]), params["logit_scale"]
         aligned = align(joint, views, bank, q, logit_scale=scale, **padding)
         total += w.alignment * aligned[0]

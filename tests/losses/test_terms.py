@@ -67,6 +67,17 @@ def terms(inputs, weights):
             w,
         ),
     )
+    acted = np.asarray(i["y"])
+    pairs["soft pairs"] = (
+        lambda: paired_alignment(
+            i["u"], i["u_views"], i["bank"], i["q"], actions=i["y"], width=0.8,
+            **alignment,
+        ),
+        lambda: reference.paired_alignment(
+            *(np.asarray(i[n]) for n in ("u", "u_views", "bank", "q")),
+            float(jnp.log(5.0)), 0.3, w, acted, 0.8,
+        ),
+    )  # fmt: skip
     for mode, fused in (("whitened", "y"), ("private", "y"), ("literal", "u")):
         pairs[f"redundancy-{mode}"] = (
             lambda mode=mode, fused=fused: cross_modal_redundancy(
@@ -94,6 +105,7 @@ NAMES = [
     "decorrelation-full",
     "alignment",
     "pairs",
+    "soft pairs",
     "redundancy-whitened",
     "redundancy-private",
     "redundancy-literal",
@@ -151,6 +163,25 @@ def test_pairs_reach_their_floor_and_no_less(x64):
         u[::-1], u[::-1, None], bank, q, logit_scale=jnp.log(100.0)
     )
     assert float(swapped[1]["excess"]) > 10
+
+
+def test_soft_pairs_by_hand(x64):
+    """Two of three act alike: far ones are no positives, and a narrow bell tells as
+    equal texts do."""
+    bank = jnp.eye(3)
+    q = jax.nn.one_hot(jnp.array([0, 1, 2]), 3)
+    actions = jnp.array([[0.0, 1.0], [0.0, 2.0], [9.0, 0.0]])
+    u = q @ bank
+    options = {"logit_scale": jnp.log(1.0), "t2i_weight": 0.0}
+    _, metrics = paired_alignment(u, u[:, None], bank, q, actions=actions, **options)
+    share = np.exp(-0.5) / (1 + np.exp(-0.5))  # of the neighbour at a distance of 1
+    two = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert float(metrics["floor"]) == pytest.approx(2 * two / 3)
+    narrow = paired_alignment(
+        u, u[:, None], bank, q, actions=actions, width=1e-2, **options
+    )
+    equal = paired_alignment(u, u[:, None], bank, q, **options)
+    np.testing.assert_allclose(narrow[0], equal[0], rtol=1e-9)
 
 
 def test_views_with_prompts_of_their_own(inputs):

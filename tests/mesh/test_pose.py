@@ -87,14 +87,11 @@ def test_frontalize_undoes_a_turn_about_the_face():
 
 def ict_anchors(model, turn=None) -> Anchors:
     turn = np.eye(3) if turn is None else turn
-    at = {n: turn @ model.mean[model.landmarks[i]] for n, i in model.named.items()}
+    at = model.mean[model.landmarks] @ turn.T
     return Anchors(
-        eyes=tuple(
-            (at[f"Outer {side} eye corner"] + at[f"Inner {side} eye corner"]) / 2
-            for side in ("left", "right")
-        ),
-        mouth=(at["Left mouth corner"] + at["Right mouth corner"]) / 2,
-        nose_tip=at["Nose tip"],
+        eyes=((at[42] + at[45]) / 2, (at[36] + at[39]) / 2),
+        mouth=(at[48] + at[54]) / 2,
+        nose_tip=at[30],
     )
 
 

@@ -59,7 +59,7 @@ def loss(objective, params, batch, axis_name=None):
     }
     inputs = Inputs(
         embeddings=embeddings.replace(heads=heads),
-        batch={name: batch[name] for name in objective.needs},
+        batch={name: batch[name] for name in objective.needed()},
         bank=normalize(params["bank"]) if objective.uses_text else None,
         targets=jax.tree.map(
             jnp.asarray, Targets(batch["targets"], batch.get("weights"))

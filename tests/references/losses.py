@@ -73,15 +73,24 @@ def vision_language_alignment(fused, views, bank, q, logit_scale, t2i_weight, we
     return fused_loss + view_loss + t2i_weight * t2i / counted
 
 
-def paired_alignment(fused, views, bank, q, logit_scale, t2i_weight, weights):
+def paired_alignment(
+    fused, views, bank, q, logit_scale, t2i_weight, weights, actions=None, width=1.0
+):
     s = math.exp(logit_scale)
     rows = [i for i in range(len(fused)) if weights[i] > 0]
     texts = [bank[q[i].argmax()] for i in range(len(fused))]
 
+    def alike(i, j):
+        if actions is None:
+            return float(q[j].argmax() == q[i].argmax())
+        squared = sum((a - b) ** 2 for a, b in zip(actions[i], actions[j], strict=True))
+        return math.exp(-squared / (2 * width**2))
+
     def cross_entropy(i, x, others):
-        same = [j for j in rows if q[j].argmax() == q[i].argmax()]
+        shares = [alike(i, j) for j in rows]
         p = softmax([s * float(x @ others[j]) for j in rows])
-        return -sum(math.log(p[rows.index(j)]) for j in same) / len(same)
+        found = sum(a * math.log(v) for a, v in zip(shares, p, strict=True))
+        return -found / sum(shares)
 
     total = 0.0
     for i in rows:

@@ -41,6 +41,12 @@ class Builder(ScanBuilder):
     BUILDER_CONFIGS = with_small(
         BosphorusConfig(name="static", description="six expressions and neutral"),
         BosphorusConfig(
+            name="captions",
+            groups=("N", "E", "LFAU", "UFAU", "CAU"),
+            captions=True,
+            description="`faces`, and what each does in words, by landmarks",
+        ),
+        BosphorusConfig(
             name="faces",
             groups=("N", "E", "LFAU", "UFAU", "CAU"),
             description="frontal faces: expressions, neutral and action units",
@@ -91,6 +97,7 @@ class Builder(ScanBuilder):
                         "code": f"{group}_{code}",
                     },
                     anchors=lm3 and functools.partial(bosphorus_anchors, lm3),
+                    landmarks=self.landmark_files([lm3]),
                 )
             )
         return found

@@ -75,17 +75,27 @@ class Builder(ScanBuilder):
         scans = tree.take(name + r"\.(?:obj|wrl)")
         self.note_orphans(tree.take(name + r"\.jpg"), scans)
         tree.take(name + r"(?:\.obj)?\.mtl")
+        bnd = r"(?P<subject>[FM]\d{3})_(?P<task>T\d{1,2})_(?P<frame>\d{1,5})\.bndplus"
+        landmarks = {
+            (match["subject"], match["task"], int(match["frame"])): path
+            for match, path in tree.take(rf"3DFeatures/(?:.*/)?{bnd}")
+        }
         tree.take(r"(?:2DFeatures|3DFeatures|AUCoding|IRFeatures)/.*")
         tree.take(r"(?:Physiology|Thermal)/.*")
         found = []
         for keys, numbers, paths in group_frames(scans, "subject", "task"):
             task = f"{keys['subject']}_{keys['task']}"
+            bnds = [
+                landmarks.get((keys["subject"], keys["task"], number))
+                for number in numbers
+            ]
             for start, first, stop in self._clips(numbers):
                 found.append(
                     Sequence4D(
                         key=f"{task}_{start:05d}" if start is not None else task,
                         frames=self.mesh_files(paths[first:stop]),
                         numbers=numbers[first:stop],
+                        landmarks=self.landmark_files(bnds[first:stop]),
                         labels={
                             "expression": self.builder_config.task_expressions.get(
                                 keys["task"]

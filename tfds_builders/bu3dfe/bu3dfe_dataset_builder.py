@@ -40,6 +40,11 @@ class Builder(ScanBuilder):
     BUILDER_CONFIGS = with_small(
         Bu3dfeConfig(name="static", description="all 2,500 cropped faces"),
         Bu3dfeConfig(
+            name="captions",
+            captions=True,
+            description="`static`, and what each face does in words, by landmarks",
+        ),
+        Bu3dfeConfig(
             name="subset1",
             intensities=(3, 4),
             neutral=False,
@@ -107,6 +112,7 @@ class Builder(ScanBuilder):
                         ),
                     },
                     anchors=config.anchors_of(landmarks.get(path.stem)),
+                    landmarks=self.landmark_files([landmarks.get(path.stem)]),
                 )
             )
         return found

@@ -57,7 +57,8 @@ class Builder(ScanBuilder):
         }
         found = []
         for keys, numbers, paths in group_frames(scans, "subject", "expression"):
-            bnd = landmarks.get((keys["subject"], keys["expression"], numbers[0]))
+            names = [(keys["subject"], keys["expression"], n) for n in numbers]
+            bnds = [landmarks.get(name) for name in names]
             found.append(
                 Sequence4D(
                     key=f"{keys['subject']}_{keys['expression']}",
@@ -68,7 +69,8 @@ class Builder(ScanBuilder):
                         "subject": keys["subject"],
                         "gender": GENDERS[keys["subject"][0]],
                     },
-                    anchors=self.builder_config.anchors_of(bnd),
+                    anchors=self.builder_config.anchors_of(bnds[0]),
+                    landmarks=self.landmark_files(bnds),
                 )
             )
         return found

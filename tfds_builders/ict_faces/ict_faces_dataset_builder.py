@@ -5,7 +5,7 @@ import pathlib
 
 import tensorflow_datasets as tfds
 
-from smile_jax.data.face_model_builder import CONFIGS, DYNAMIC, FaceModelBuilder
+from smile_jax.data.face_model_builder import CONFIGS, FaceModelBuilder
 from smile_jax.faces import Difficulty
 
 _COMMIT = "da5f95a607f5e6b37755b38d3385d7f2853732e5"
@@ -17,21 +17,11 @@ _URL = f"https://github.com/ICT-VGL/ICT-FaceKit/archive/{_COMMIT}.zip"
 _DIFFICULTY = Difficulty(pose_deg=10.0, shift_mm=7.0)
 
 
-_CAPTIONS = dataclasses.replace(
-    DYNAMIC,
-    name="captions",
-    dynamic=False,
-    captions=True,
-    description="`dynamic` without the dynamic image, with captions from geometry",
-)
-
-
 class Builder(FaceModelBuilder):
     """Expressions performed by ICT-FaceKit's light model."""
 
     BUILDER_CONFIGS = [  # noqa: RUF012 - TFDS' type
-        dataclasses.replace(config, difficulty=_DIFFICULTY)
-        for config in (*CONFIGS, _CAPTIONS)
+        dataclasses.replace(config, difficulty=_DIFFICULTY) for config in CONFIGS
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
     Only where there is no network: put the ICT-FaceKit tree, or its .zip or .tar.xz,

@@ -1,0 +1,89 @@
+"""Landmarks of the frames of a sequence: from files, or points by their numbers."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+
+from smile_jax.mesh import Landmarks, Mesh, MeshError, read_landmarks
+
+
+@dataclasses.dataclass(frozen=True)
+class LandmarkFiles:
+    """The landmark file of each frame.
+
+    Attributes:
+      paths: of the frames, in order; None where a frame has none.
+      unit_mm: millimetres of the files' unit.
+    """
+
+    paths: tuple[pathlib.Path | None, ...]
+    unit_mm: float = 1.0
+
+    def __call__(self, index: int, mesh: Mesh) -> Landmarks:
+        """Reads those of a frame.
+
+        Raises:
+          MeshError: it has none, or they are damaged.
+        """
+        path = self.paths[index]
+        if path is None:
+            raise MeshError(f"frame {index} has no landmark file")
+        read = read_landmarks(path)
+        points = read.points * np.float32(self.unit_mm)
+        return dataclasses.replace(read, points=points)
+
+
+@dataclasses.dataclass(frozen=True)
+class VertexLandmarks:
+    """The same points of every mesh, for sets in correspondence.
+
+    Attributes:
+      vertices: (68,) numbers of the points, in Multi-PIE's order.
+    """
+
+    vertices: tuple[int, ...]
+
+    def __call__(self, index: int, mesh: Mesh) -> Landmarks:
+        """Those of a mesh.
+
+        Raises:
+          MeshError: it has fewer points, or cleaning changed which is which.
+        """
+        changed = [what for what in mesh.repairs if "points" in what]
+        if changed:
+            raise MeshError(
+                f"{changed[0]}, so landmark_vertices no longer names its points; "
+                "repair the file"
+            )
+        most = max(self.vertices)
+        if most >= len(mesh.vertices):
+            raise MeshError(
+                f"landmark_vertices names the point {most} of {len(mesh.vertices)}; "
+                "the list is of another topology"
+            )
+        points = mesh.vertices[list(self.vertices)]
+        return Landmarks(points, scheme="multipie68")
+
+
+def read_vertex_list(path: pathlib.Path) -> VertexLandmarks:
+    """A JSON list of the numbers of 68 points, from 0.
+
+    Raises:
+      ValueError: naming the file and what is wrong.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"landmark_vertices={str(path)!r}: cannot be read as JSON "
+            f"({str(error)[:200]})"
+        ) from error
+    good = isinstance(found, list) and all(type(i) is int and i >= 0 for i in found)
+    if not good or len(found) != 68:
+        raise ValueError(
+            f"landmark_vertices={str(path)!r}: expected a list of the numbers of 68 "
+            "points, in Multi-PIE's order, from 0"
+        )
+    return VertexLandmarks(tuple(found))

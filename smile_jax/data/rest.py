@@ -1,0 +1,63 @@
+"""How a person looks at rest, for captions: of the sequence or of other scans."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
+from smile_jax.faces.motion import (
+    Reference,
+    Seen,
+    first_frame,
+    look_at,
+    modelled_at_rest,
+    person_at_rest,
+)
+from smile_jax.faces.procedural import load_procedural
+from smile_jax.mesh import Landmarks, Mesh, MeshError
+
+_ENOUGH = 3  # readable scans of a person, of which the median is at rest
+
+
+@dataclasses.dataclass(frozen=True)
+class PersonScans:
+    """Scans of a person, whatever they show; equal where their names are.
+
+    Attributes:
+      names: of the sequences.
+      scans: the meshes of each, of which the first is looked at.
+      landmarks: readers of a frame's landmarks, see `Sequence4D`.
+    """
+
+    names: tuple[str, ...]
+    scans: tuple[Sequence[Mesh], ...] = dataclasses.field(compare=False)
+    landmarks: tuple[Callable[[int, Mesh], Landmarks] | None, ...] = dataclasses.field(
+        compare=False
+    )
+
+
+def at_rest(first: Seen, person: PersonScans | None) -> Reference:
+    """The reference of a sequence: its first frame where nothing else is given, else
+    the median of the person's scans, or the embedded face model's idea of the person
+    where fewer than three of them can be read.
+
+    Raises:
+      MeshError: the landmarks do not suffice.
+    """
+    if person is None:
+        return first_frame(first)
+    return _of_person(person) or modelled_at_rest(first, _model())
+
+
+@functools.lru_cache(maxsize=4)
+def _of_person(person: PersonScans) -> Reference | None:
+    found = []
+    for meshes, landmarks in zip(person.scans, person.landmarks, strict=True):
+        try:
+            mesh = meshes[0]
+            found.append(look_at(mesh, landmarks(0, mesh) if landmarks else None))
+        except MeshError:
+            continue  # it is said where the scan itself is built
+    return person_at_rest(found) if len(found) >= _ENOUGH else None
+
+
+_model = functools.cache(load_procedural)

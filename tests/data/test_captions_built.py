@@ -1,0 +1,160 @@
+"""Captions in datasets: what is stored, by which landmarks, against what."""
+
+import json
+
+import numpy as np
+import pytest
+
+from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.records import RecordSource
+from smile_jax.faces import load_procedural
+from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
+from smile_jax.faces.motion import FIRST, MODEL, PERSON
+from smile_jax.training.plan import make_plan
+from tests.conftest import tfds_build
+from tests.data.trees import write_tree
+from tests.training.common import shrunk_config
+
+
+def built(name, data_dir, *flags, **fields):
+    config = {"name": "told", "size": 16, "yaws_deg": [-20, 0, 20], "captions": True}
+    tfds_build(
+        name, f"--config={json.dumps(config | fields)}", *flags, data_dir=data_dir
+    )
+    dataset = open_dataset(data_dir / name / "told")
+    source = RecordSource(dataset.path)
+    return dataset, [source[i] for i in range(len(source))]
+
+
+def check(records, rest):
+    """Captions are their numbers in words, and say against what."""
+    for record in records:
+        assert record["rest"].decode() == rest
+        assert record["actions"].shape == (NUM_ACTIONS,)
+        assert record["caption"].decode() == caption(record["actions"])
+    told = [record["caption"].decode() for record in records]
+    assert len(set(told)) > len(told) / 2
+    return told
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    return built(
+        "synthetic_faces", tmp_path_factory.mktemp("data"), subjects=6, intensities=[4],
+        neutral=True,
+    )  # fmt: skip
+
+
+def test_single_scans_are_told_against_their_person(scans):
+    dataset, records = scans
+    told = check(records, PERSON)
+    by_name = dict(zip(dataset.sequences, told, strict=True))
+    surprised = [text for name, text in by_name.items() if "surprise" in name]
+    happy = [text for name, text in by_name.items() if "happy" in name]
+    assert all("inner brows raised" in text for text in surprised)
+    assert all("lip corners pulled up" in text for text in happy)
+    assert not any("lip corners pulled up" in text for text in surprised)
+
+
+def test_a_run_learns_each_caption_in_several_phrasings(scans):
+    dataset, _ = scans
+    config = shrunk_config(
+        dataset.path,
+        text_source="captions",
+        **{
+            "loss.alignment_over": "pairs", "loss.redundancy": 0.0,
+            "loss.pair_width": 1.0, "prompts.phrasings": 4, "data.views": 2,
+        },
+    )  # fmt: skip
+    plan = make_plan(config)
+    prompts = plan.train_prompts
+    told = set(dataset.captions[plan.pretrain_records])
+    assert set(prompts.classes) == told and len(prompts.texts) > 3 * len(told)
+    assert plan.fields["actions"] is None  # the records hold them
+    for record in plan.pretrain_records:
+        row = plan.fields["prompt"][record]
+        assert prompts.classes[row] == dataset.captions[record]
+        assert (
+            prompts.texts[np.flatnonzero(prompts.owners == row)[0]]
+            == (dataset.captions[record])
+        )
+    held_out = np.setdiff1d(np.arange(len(dataset.labels)), plan.pretrain_records)
+    unknown = [r for r in held_out if dataset.captions[r] not in told]
+    assert (plan.fields["prompt"][unknown] == -1).all()
+
+
+def test_who_has_too_few_scans_is_told_against_the_face_model(tmp_path):
+    _, records = built(
+        "synthetic_faces", tmp_path, subjects=1, intensities=[], neutral=True
+    )
+    assert [record["rest"].decode() for record in records] == [MODEL]
+
+
+def test_a_single_scan_has_no_first_frame(tmp_path):
+    with pytest.raises(RuntimeError, match="single scans, which do not move"):
+        built("synthetic_faces", tmp_path, subjects=1, rest="first")
+
+
+def test_sequences_are_told_against_their_first_frame(tmp_path):
+    """BU-4DFE's tree, its landmarks as delivered; without them, an error says so."""
+    tree = tmp_path / "tree"
+    write_tree("bu4dfe", tree, points=2500, frames=5)
+    dataset, records = built(
+        "bu4dfe", tmp_path, f"--manual_dir={tree}", frames=1, dynamic=True
+    )
+    told = check(records, FIRST)
+    by_name = dict(zip(dataset.sequences, told, strict=True))
+    assert "lip corners pulled up" in by_name["F001_Happy"]
+    assert "jaw dropped" in by_name["F001_Surprise"]
+    one = next(tree.glob("**/F001/Happy/002.bnd"))
+    one.unlink()
+    _, records = built(
+        "bu4dfe", tmp_path / "one", f"--manual_dir={tree}", frames=0, dynamic=True
+    )
+    assert len(records) == 12  # the frame beside it stands for it
+    for path in tree.glob("**/*.bnd"):
+        path.unlink()
+    with pytest.raises(RuntimeError, match="needs landmarks, which 12 of"):
+        built("bu4dfe", tmp_path / "none", f"--manual_dir={tree}", frames=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layout", "fields"),
+    [("bu3dfe", {"intensities": [4]}), ("bosphorus", {"groups": ["N", "E"]})],
+)
+def test_delivered_landmarks_of_single_scans(tmp_path, layout, fields):
+    tree = tmp_path / "tree"
+    write_tree(layout, tree, points=2500)
+    dataset, records = built(layout, tmp_path, f"--manual_dir={tree}", **fields)
+    told = dict(zip(dataset.sequences, check(records, PERSON), strict=True))
+    for name, text in told.items():
+        expression = dataset.classes[records[list(told).index(name)]["expression"]]
+        if expression == "happy":
+            assert "lip corners pulled up" in text
+
+
+@pytest.mark.slow
+def test_points_of_a_common_topology(tmp_path):
+    tree = tmp_path / "tree"
+    write_tree("coma", tree, frames=5)
+    listed = tmp_path / "points.json"
+    listed.write_text(json.dumps(load_procedural().landmarks.tolist()))
+    options = {
+        "channels": ["depth", "normals"], "unit_mm": 1000.0, "frames": 1,
+        "landmark_vertices": str(listed), "dynamic": True,
+    }  # fmt: skip
+    _, records = built("coma", tmp_path, f"--manual_dir={tree}", **options)
+    assert {record["rest"].decode() for record in records} == {FIRST}
+    assert {record["caption"].decode() for record in records} - {NEUTRAL}
+    listed.write_text(json.dumps([10**6] * 68))
+    with pytest.raises(RuntimeError, match="names the point 1000000"):
+        built("coma", tmp_path / "b", f"--manual_dir={tree}", **options)
+    listed.write_text("[1, 2]")
+    with pytest.raises(RuntimeError, match="numbers of 68 points"):
+        built("coma", tmp_path / "c", f"--manual_dir={tree}", **options)
+
+
+def test_every_phrase_is_written_once():
+    texts = [text for phrase in PHRASES for text in (phrase.text, *phrase.others)]
+    assert len(set(texts)) == len(texts)
