@@ -19,7 +19,8 @@ def get_config():
     c.text_source = "captions"
     c.loss.alignment_over = "pairs"
     c.loss.pair_width = 1.0
+    c.prompts.style = "facs"  # captions speak of muscles, not of emotions
     c.loss.redundancy = 0.0  # it decomposes all texts, of which there are thousands
-    c.prompts.phrasings = 6
+    c.prompts.phrasings = 12
     c.train.epochs = 30.0
     return c

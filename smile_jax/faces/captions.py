@@ -67,83 +67,107 @@ PHRASES = (
     _phrase(
         "inner brows raised", "AU1", 0.6,
         lambda m: m["inner"] - 0.58 * m["outer"],
-        "inner eyebrows lifted", "inner ends of the brows drawn up",
+        "inner eyebrows lifted", "inner ends of the brows drawn up", "brows oblique",
+        "middle of the brows up",
     ),
     _phrase(
         "outer brows raised", "AU2", 0.8,
         lambda m: m["outer"] - 0.29 * m["inner"],
-        "eyebrows arched", "outer eyebrows lifted",
+        "eyebrows arched", "outer eyebrows lifted", "tails of the brows up",
+        "brows high",
     ),
     _phrase(
         "brows drawn together", "AU4", 0.7,
         lambda m: -m["brow_out"],
-        "eyebrows knitted", "brows lowered",
+        "eyebrows knitted", "brows lowered", "brow frowning", "forehead contracted",
     ),
     _phrase(
         "upper eyelids raised", "AU5", 0.6,
         lambda m: m["upper_lid"],
-        "eyes opened wide", "eyes widened",
+        "eyes opened wide", "eyes widened", "eyes staring", "upper lids lifted",
     ),
     _phrase(
         "eyes narrowed", "AU6 AU7", 0.35,
         lambda m: m["lower_lid"] - 0.17 * m["ala"],
-        "eyelids tightened", "eyes squinted",
+        "eyelids tightened", "eyes squinted", "eyes half shut", "lower lids pushed up",
     ),
     _phrase(
         "cheeks raised", "AU6 AU9 AU10 AU12", 0.7,
         lambda m: m["cheek"],
-        "cheeks lifted", "cheeks pushed up",
+        "cheeks lifted", "cheeks pushed up", "cheeks puffed below the eyes",
+        "cheeks high",
     ),
     _phrase(
         "nose wrinkled", "AU9", 2.2,
         lambda m: m["ala"] - 0.3 * m["inner"] - 0.3 * m["corner"],
-        "nose scrunched", "nose crinkled",
+        "nose scrunched", "nose crinkled", "nostrils raised", "nose drawn up",
     ),
     _phrase(
         "upper lip raised", "AU9 AU10 AU25", 0.6,
         lambda m: m["upper_lip"] - 0.17 * m["corner"],
-        "upper lip lifted", "upper lip curled",
+        "upper lip lifted", "upper lip curled", "upper lip bared", "upper lip drawn up",
     ),
     _phrase(
         "lip corners pulled up", "AU12", 2.5, _smile,
-        "mouth smiling", "mouth corners lifted",
+        "mouth smiling", "mouth corners lifted", "mouth curved upward",
+        "lips drawn up and out",
     ),
     _phrase(
         "lip corners pulled down", "AU15", 0.8,
         lambda m: 0.48 * np.minimum(m["chin"], 0) - m["corner"]
         - 0.47 * m["corner_out"],
-        "mouth corners turned down", "mouth drooping",
+        "mouth corners turned down", "mouth drooping", "mouth curved downward",
+        "lip corners depressed",
     ),
     _phrase(
         "lips stretched sideways", "AU20", 3.0,
         lambda m: np.where(_smile(m) < 2.5, m["corner_out"], 0.0),
-        "mouth stretched wide", "lips pulled back",
+        "mouth stretched wide", "lips pulled back", "mouth drawn sideways", "lips taut",
     ),
     _phrase(
         "lips pressed together", "AU17 AU24", 0.5,
         lambda m: -m["mouth_height"],
-        "lips tightened", "mouth pressed shut",
+        "lips tightened", "mouth pressed shut", "lips thin", "lips held together",
         sided=False,
     ),
     _phrase(
         "chin raised", "AU17", 1.6,
         lambda m: m["chin_boss"],
-        "chin pushed up", "chin lifted",
+        "chin pushed up", "chin lifted", "lower lip pushed up", "chin boss tense",
         sided=False,
     ),
     _phrase(
         "lips parted", "AU9 AU10 AU25 AU26", 2.0,
         lambda m: m["gap"],
-        "mouth opened", "lips drawn apart",
+        "mouth opened", "lips drawn apart", "lips open", "gap between the lips",
         sided=False,
     ),
     _phrase(
         "jaw dropped", "AU26", 6.0,
         lambda m: -m["chin"],
-        "jaw lowered", "mouth hanging open",
+        "jaw lowered", "mouth hanging open", "mouth wide open", "chin dropped",
         sided=False,
     ),
 )  # fmt: skip
+
+# What some of them together are called; no emotion, but what such a face does.
+_NAMES: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = (
+    (frozenset({"lip corners pulled up"}), ("smiling", "beaming")),
+    (frozenset({"nose wrinkled"}), ("sneering", "grimacing")),
+    (
+        frozenset({"brows drawn together", "lips pressed together"}),
+        ("scowling", "frowning and glaring"),
+    ),
+    (frozenset({"outer brows raised", "jaw dropped"}), ("gaping", "gasping")),
+    (
+        frozenset({"inner brows raised", "lips stretched sideways"}),
+        ("cowering", "flinching"),
+    ),
+    (
+        frozenset({"inner brows raised", "lip corners pulled down"}),
+        ("pouting", "sulking"),
+    ),
+)
 
 NUM_ACTIONS = 2 * len(PHRASES)
 # phrase -> itself and other words for it.
@@ -204,8 +228,9 @@ def _slightly(amount: float) -> str:
 
 def phrasings(text: str, count: int) -> tuple[str, ...]:
     """The caption and other ways to say it, `count` in all: other words for its
-    phrases, in other orders, every second time without degrees. A text that `caption`
-    did not write has only itself.
+    phrases, in other orders, every second time without degrees, and with what such a
+    face is called, where there is a word. A text that `caption` did not write has only
+    itself.
 
     The same text is always said in the same ways.
     """
@@ -214,6 +239,8 @@ def phrasings(text: str, count: int) -> tuple[str, ...]:
     said = [_taken_apart(part) for part in text.split(", ")]
     if not all(options for options, _ in said):
         return (text,)
+    acts = {options[0] for options, _ in said}
+    names = [name for needed, words in _NAMES if needed <= acts for name in words]
     found = [text]
     for i in range(1, count):
         words = []
@@ -222,6 +249,8 @@ def phrasings(text: str, count: int) -> tuple[str, ...]:
             words.append(options[(i + k) % len(options)] + kept)
         first = i % len(words)
         joined = ", ".join(words[first:] + words[:first])
+        if names and i % 3 == 2:
+            joined = f"{names[i // 3 % len(names)]}, {joined}"
         found.append(_FORMS[i % len(_FORMS)].format(joined))
     return tuple(dict.fromkeys(found))
 
