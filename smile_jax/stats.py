@@ -8,7 +8,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from smile_jax import parallel
 
@@ -50,6 +50,18 @@ def global_mean(
     # much as full ones.
     total = parallel.psum(jnp.tensordot(weights, x, axes=1), axis_name)
     return total / global_count(weights, axis_name)
+
+
+def without_group_means(
+    x: Float[Array, "B *rest"], groups: Int[Array, "B"], axis_name: str | None
+) -> Float[Array, "B *rest"]:
+    """Less the mean of the examples of the same group in the global batch."""
+    everyone, their_groups = (
+        parallel.all_gather(value, axis_name) for value in (x, groups)
+    )
+    same = (groups[:, None] == their_groups[None]).astype(x.dtype)
+    share = same / same.sum(axis=1, keepdims=True)
+    return x - jnp.tensordot(share, everyone, axes=1)
 
 
 def standardize(

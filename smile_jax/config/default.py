@@ -63,6 +63,9 @@ class DataKeys:
     inputs: tuple[str, ...] = key(
         ("texture", "depth", "normals"), "channel groups that the model sees"
     )
+    person_block: int = key(
+        1, "clips of one person in a row in each batch; 1: all shuffled", low=1
+    )
     views: int = key(3, "V, views of a step, drawn from the dataset's", low=1, high=9)
     folds: int = key(5, "subject-independent test folds", low=2, high=1000)
     fold: int = key(0, "the fold that is held out, 0 to folds - 1", low=0, high=999)
@@ -196,10 +199,11 @@ class PromptKeys:
 
     file: str = key("", "YAML file of prompts, '' for smile_jax/data/prompts.yaml")
     style: str = key(
-        "all", "plain words, what muscles do, or both", choices=("plain", "facs", "all")
-    )
+        "all", "plain words, what muscles do, or both; or in captions' own words",
+        choices=("plain", "facs", "all", "actions"),
+    )  # fmt: skip
     phrasings: int = key(
-        1, "ways in which each caption is said; a prototype is their mean", low=1,
+        1, "ways in which captions and 'actions' are said: the mean counts", low=1,
         high=100,
     )  # fmt: skip
     view_aware: bool = key(False, "also prompts that name the view, for single views")
@@ -251,6 +255,9 @@ class LossKeys:
     )
     text_to_image: float = key(
         0.5, "weight of text-to-image inside term 2", low=0, high=1
+    )
+    center_people: bool = key(
+        False, "term 1 sees each clip less its person's mean in the batch"
     )
     form: str = key(
         "auto", "of term 1: B x B matrices, D x D, or the cheaper",

@@ -149,6 +149,16 @@ def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
     unknown = [name for name in c.data.inputs if name not in CHANNELS]
     if unknown or not c.data.inputs:
         yield f"data.inputs={c.data.inputs}: must name some of {tuple(CHANNELS)}"
+    if c.train.batch_size % c.data.person_block:
+        yield (
+            f"data.person_block={c.data.person_block}: must divide train.batch_size="
+            f"{c.train.batch_size}"
+        )
+    if c.loss.center_people and c.data.person_block < 2:
+        yield (
+            "loss.center_people=True: clips less their person's mean are nothing where "
+            "a batch has one clip of each; set data.person_block to 4 or more"
+        )
     if len(set(c.data.classes)) < 2:
         yield f"data.classes={c.data.classes}: name at least 2"
 

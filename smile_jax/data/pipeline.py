@@ -27,6 +27,8 @@ Fields = Mapping[str, np.ndarray | None]
 # Fields that are worked out of a dataset's index (`data.fields`).
 DERIVED = ("label", "prompt", "subject", "sequence")
 
+_ENDLESS = 1 << 50  # examples
+
 _METADATA = {"channels", "yaws_deg", "classes", "pose", "people"}
 
 
@@ -231,6 +233,56 @@ class _Selection:
         return {"views": record[self._clip]} | fields
 
 
+class BlockedOrder:
+    """An endless order in which `block` clips of one person follow each other.
+
+    In every epoch each person's clips are shuffled, cut into blocks, and all blocks
+    shuffled. The i-th clip depends on i and the seed alone.
+
+    Args:
+      subjects: (n,) of the clips.
+      block: clips in a row.
+      seed: of all epochs.
+    """
+
+    def __init__(self, subjects: np.ndarray, block: int, seed: int) -> None:
+        _, person = np.unique(subjects, return_inverse=True)
+        self._clips = [np.flatnonzero(person == p) for p in range(person.max() + 1)]
+        self._block, self._seed = block, seed
+        self._length = sum(-(-len(c) // block) * block for c in self._clips)
+        self._epoch: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
+
+    def __getitem__(self, index: int) -> int:
+        epoch, place = divmod(index, self._length)
+        known, order = self._epoch
+        if known != epoch:
+            order = self._shuffled(epoch)
+            self._epoch = epoch, order
+        return int(order[place])
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng((self._seed, epoch))
+        blocks = []
+        for clips in self._clips:
+            mine = rng.permutation(clips)
+            mine = np.resize(mine, -(-len(mine) // self._block) * self._block)
+            blocks.append(mine.reshape(-1, self._block))
+        return rng.permutation(np.concatenate(blocks)).ravel()
+
+
+class _Ordered:
+    """A selection in another, endless order."""
+
+    def __init__(self, selection: _Selection, order: BlockedOrder) -> None:
+        self._selection, self._order = selection, order
+
+    def __len__(self) -> int:
+        return _ENDLESS
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        return self._selection[self._order[index]]
+
+
 def train_batches(
     dataset: FaceDataset,
     records: np.ndarray,
@@ -244,6 +296,7 @@ def train_batches(
     num_processes: int = 1,
     threads: int = 2,
     workers: int = 0,
+    person_block: int = 1,
 ) -> Iterator[dict[str, np.ndarray]]:
     """An endless, shuffled, resumable stream of this process's share of each batch.
 
@@ -258,18 +311,20 @@ def train_batches(
       process, num_processes: which share.
       threads: that read and decode in this process.
       workers: processes that decode; 0 for none.
+      person_block: clips of one person that follow each other; who has another number
+        of them is seen again to fill his last block.
 
     Yields:
       `views` [B/P, T, A, H, W, C] as stored (`PIXELS`), `row` int32 [B/P], each
       example's row in the global batch, and the fields [B/P, ...].
     """
     local = batch_size // num_processes
-    stream = (
-        grain.MapDataset.source(_Selection(dataset, records, fields, clip))
-        .seed(seed)
-        .shuffle()
-        .repeat()
-    )
+    selection = _Selection(dataset, records, fields, clip)
+    if person_block > 1:
+        order = BlockedOrder(dataset.subjects[records], person_block, seed)
+        stream = grain.MapDataset.source(_Ordered(selection, order))
+    else:
+        stream = grain.MapDataset.source(selection).seed(seed).shuffle().repeat()
     stream = stream[first_step * batch_size + process :: num_processes]
     rows = np.arange(process, batch_size, num_processes, dtype=np.int32)
     batches = (

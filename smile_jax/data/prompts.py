@@ -14,7 +14,8 @@ import yaml
 
 from smile_jax.faces import captions as faces_captions
 
-STYLES = ("plain", "facs")
+STYLES = ("plain", "facs", "actions")
+_ALL = ("plain", "facs")  # what "all" is; captions' own words are apart
 _LONGEST = 1000  # letters of a description or template
 _MOST_CLASSES = 1000
 BUILT_IN = pathlib.Path(__file__).with_name("prompts.yaml")
@@ -100,7 +101,7 @@ class PromptBook:
                 "--config.prompts.file"
             )
         found = []
-        for kind in STYLES if style == "all" else (style,):
+        for kind in _ALL if style == "all" else (style,):
             lists = [self.classes[part].get(kind, ()) for part in parts]
             # Joined classes pair up their first descriptions, their second, ...
             found += [
@@ -125,15 +126,17 @@ def make_prompts(
     file: str | pathlib.Path = "",
     style: str = "all",
     yaws_deg: Sequence[float] = (),
+    phrasings: int = 1,
 ) -> Prompts:
     """Every description of every class in every template.
 
     Args:
       classes: names; "a+b" is a face of both classes, for multi-label sets.
       file: a prompt file; "" takes this project's.
-      style: "plain", "facs" or "all".
+      style: "plain", "facs", both as "all", or "actions".
       yaws_deg: of the dataset's cameras, for prompts that tell views apart; without,
         all views share the same.
+      phrasings: in so many ways each of the "actions" is said, as captions are.
 
     Raises:
       PromptError: naming the file and what is wrong.
@@ -148,8 +151,9 @@ def make_prompts(
                     f"{book.path}: {text!r} describes both {class_of[text]} and "
                     f"{name}: no face could be told by it"
                 )
-            for template in book.templates:
-                rows.append((template.format(text), k, template, kind))
+            ways = faces_captions.phrasings(text, phrasings if kind == "actions" else 1)
+            for said, template in itertools.product(ways, book.templates):
+                rows.append((template.format(said), k, template, kind))
             for v, yaw in enumerate(yaws_deg):
                 owner = (1 + v) * len(classes) + k
                 words = book.words_of_view(yaw)

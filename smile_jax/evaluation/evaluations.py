@@ -7,6 +7,7 @@ from smile_jax.evaluation.action_units import ActionUnitProbe
 from smile_jax.evaluation.base import Evaluation
 from smile_jax.evaluation.linear_probe import LinearProbe
 from smile_jax.evaluation.neighbours import Neighbours, TwentyNeighbours
+from smile_jax.evaluation.people import CentredProbe, Who
 from smile_jax.evaluation.zero_shot import ZeroShotPrompts
 
 EVALUATIONS: tuple[Evaluation, ...] = (
@@ -14,6 +15,8 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     Neighbours(),
     TwentyNeighbours(),
     ZeroShotPrompts(),
+    Who(),
+    CentredProbe(),
     ActionUnitProbe(),
 )
 

@@ -28,17 +28,22 @@ class LinearProbe(Evaluation):
     fields = ("label", "subject")
 
     def run(self, fold: Fold) -> Outcome:
+        features = self.seen_of(fold)
         found = linear_probe(
-            fold.features[: fold.split],
+            features[: fold.split],
             fold.train_of("label"),
             fold.train_of("subject"),
-            fold.features[fold.split :],
+            features[fold.split :],
             fold.leading,
         )
         chosen = {"C": found.strength, "features": found.features}
         return Outcome(
             fold.test_of("label"), {"": found.answers}, chosen, found.warnings
         )
+
+    def seen_of(self, fold: Fold) -> Float[np.ndarray, "n f"]:
+        """The features that it looks at."""
+        return fold.features
 
 
 @dataclasses.dataclass(frozen=True)

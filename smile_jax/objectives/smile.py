@@ -20,7 +20,7 @@ from smile_jax.losses.redundancy import Mode, cross_modal_redundancy
 from smile_jax.models.heads import Head, linear, projector
 from smile_jax.objectives.base import Inputs, Objective, Term
 from smile_jax.objectives.sources import TextSource
-from smile_jax.stats import global_mean
+from smile_jax.stats import at_least_float32, global_mean, without_group_means
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,10 +44,16 @@ class Smile(Objective):
     form: Form
     alignment_over: Literal["bank", "pairs"]
     pair_width: float
+    center_people: bool
     projector_dim: int
 
     def needed(self) -> tuple[str, ...]:
-        return ("actions",) if self._softly else ()
+        asked = {"actions": self._softly, "subject": self._centered}
+        return tuple(name for name, wanted in asked.items() if wanted)
+
+    @property
+    def _centered(self) -> bool:
+        return bool(self.decorrelation and self.center_people)
 
     @property
     def _softly(self) -> bool:
@@ -70,10 +76,13 @@ class Smile(Objective):
         # `if` on settings and not on values: the branches are gone once this is traced.
         terms = {}
         if self.decorrelation:
+            z = at_least_float32(x.embeddings.heads["projector"])
+            if self._centered:  # who somebody is, is shared by views but not wanted
+                z = without_group_means(z, x.batch["subject"], axis_name)
             terms["decorrelation"] = Term(
                 self.decorrelation,
                 *multiview_decorrelation(
-                    x.embeddings.heads["projector"],
+                    z,
                     off_diagonal_weight=self.off_diagonal,
                     form=self.form,
                     axis_name=axis_name,

@@ -110,6 +110,7 @@ def _loop(
             num_processes=jax.process_count(),
             threads=config.data.threads,
             workers=config.data.workers,
+            person_block=config.data.person_block,
         )
     )
     last = min(plan.steps, config.train.stop_after_steps or plan.steps)

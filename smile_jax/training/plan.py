@@ -97,7 +97,13 @@ def class_prompts(config: Config, dataset: FaceDataset) -> Prompts:
     """The prompts of the config's classes; if they name views, the dataset's."""
     p = config.prompts
     yaws = dataset.yaws_deg if p.view_aware else ()
-    return make_prompts(config.data.classes, file=p.file, style=p.style, yaws_deg=yaws)
+    return make_prompts(
+        config.data.classes,
+        file=p.file,
+        style=p.style,
+        yaws_deg=yaws,
+        phrasings=p.phrasings,
+    )
 
 
 def _clip_shape(config: Config, dataset: FaceDataset) -> tuple[int, ...]:

@@ -23,6 +23,8 @@ NEW_KEYS: dict[str, Any] = {
     "pseudo.min_confidence": 0.0,  # all guesses counted
     "loss.pair_width": 0.0,  # equal captions alone were positives
     "prompts.phrasings": 1,  # each was said in one way
+    "data.person_block": 1,  # all clips were shuffled
+    "loss.center_people": False,  # term 1 saw clips as they were
     # Of methods that there were not, so nothing reads them:
     "loss.temperature": 0.1,
     "loss.invariance": 25.0,

@@ -9,6 +9,7 @@ import pytest
 from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.index import FILE
 from smile_jax.data.pipeline import (
+    BlockedOrder,
     eval_batches,
     open_dataset,
     train_batches,
@@ -52,6 +53,42 @@ def test_every_epoch_holds_every_record_in_another_order(dataset):
     keys = [hash(v.tobytes()) for b in batches for v in b["views"]]
     assert sorted(keys[:96]) == sorted(keys[96:])
     assert keys[:96] != keys[96:]
+
+
+def test_blocks_are_of_one_person_and_hold_everybody(dataset):
+    people = dataset.subjects[dataset.records_of(CLASSES)]
+    order = BlockedOrder(people, 4, seed=3)
+    count = len(people)  # of each person a multiple of 4
+    first, second = (
+        np.array([order[i] for i in range(start, start + count)])
+        for start in (0, count)
+    )
+    assert sorted(first) == sorted(second) == list(range(count))
+    assert list(first) != list(second)
+    for block in first.reshape(-1, 4):
+        assert len(set(people[block])) == 1
+    assert len({people[block[0]] for block in first.reshape(-1, 4)[:6]}) > 2
+    again = BlockedOrder(people, 4, seed=3)
+    assert [again[i] for i in range(count + 5, count, -1)] == [
+        order[i] for i in range(count + 5, count, -1)
+    ]
+
+
+def test_a_last_block_is_filled_with_clips_seen_before():
+    order = BlockedOrder(np.array(["a"] * 5 + ["b"]), 4, seed=0)
+    epoch = [order[i] for i in range(12)]
+    assert set(epoch) == set(range(6)) and epoch.count(5) == 4
+
+
+def test_blocks_go_on_where_they_were_and_are_shared(dataset):
+    blocks = take(dataset, 12, person_block=8)
+    assert same(blocks[5:], take(dataset, 7, 5, person_block=8))
+    parts = [
+        take(dataset, 12, person_block=8, process=p, num_processes=2) for p in (0, 1)
+    ]
+    for whole, *shares in zip(blocks, *parts, strict=True):
+        for share in shares:
+            np.testing.assert_array_equal(whole["label"][share["row"]], share["label"])
 
 
 @pytest.mark.parametrize("first", [1, 5, 9])

@@ -1,10 +1,14 @@
 """SMILE's terms on examples of which nothing is known."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from smile_jax.objectives import Smile
+from smile_jax.stats import without_group_means
 from tests.defaults import by_default
 from tests.objectives.common import B, K, gradient_on, loss, make_batch, make_params
 
@@ -40,6 +44,44 @@ def test_a_batch_of_which_nothing_is_known_teaches_nothing(rng, x64, objective):
     batch["weights"] = np.zeros(B)
     gradient, _ = jax.grad(lambda p: loss(objective, p, batch), has_aux=True)(params)
     assert all((x == 0).all() for x in jax.tree.leaves(gradient))
+
+
+@pytest.fixture
+def centered():
+    return by_default(
+        Smile, "loss", redundancy_mode="whitened", alignment=0.0, redundancy=0.0,
+        projector_dim=8, num_prompts=K, center_people=True, decorrelation=1.0,
+    )  # fmt: skip
+
+
+def test_who_somebody_is_says_nothing_once_centred(rng, x64, centered):
+    """What is added to all clips of a person changes nothing; alone, all does."""
+    assert centered.needed() == ("subject",)
+    people = np.repeat(np.arange(4), B // 4).astype(np.int32)
+    batch, params = make_batch(rng), make_params(centered, rng)
+    batch["subject"] = people
+    z = jnp.asarray(rng.normal(size=(B, 3, 8)))
+    moved = z + jnp.asarray(rng.normal(size=(4, 1, 8)) * 9)[people]
+    np.testing.assert_allclose(
+        without_group_means(z, people, None), without_group_means(moved, people, None)
+    )
+    value, _ = loss(centered, params, batch)
+    plain, _ = loss(dataclasses.replace(centered, center_people=False), params, batch)
+    assert abs(value - plain) > 1e-3
+
+
+def test_people_are_centred_over_all_devices(rng, x64, centered):
+    """Clips of a person lie on several devices."""
+    batch, params = make_batch(rng), make_params(centered, rng)
+    batch["subject"] = (np.arange(B) % 3).astype(np.int32)
+    value, gradient = gradient_on(1, centered, params, batch)
+    split, parts = gradient_on(8, centered, params, batch)
+    np.testing.assert_allclose(value, split, rtol=1e-9)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9),
+        gradient,
+        parts,
+    )
 
 
 def test_on_any_number_of_devices(rng, x64, objective):

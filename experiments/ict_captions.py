@@ -1,0 +1,21 @@
+r"""No label and no motion: single scans of ICT-FaceKit's faces, told by captions.
+
+    tfds build tfds_builders/ict_faces --config=static_captions --data_dir=data \
+        --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
+    python -m smile_jax.train --config=experiments/ict_captions.py \
+        --workdir=runs/ict_captions
+    python -m smile_jax.evaluate --workdir=runs/ict_captions \
+        --prompts=experiments/prompts_reworded_actions.yaml
+
+Captions say how a scan differs from the median of the person's scans.
+"""
+
+from experiments import ict_minilm
+from experiments.ict_dynamic import learn_from_captions
+
+
+def get_config():
+    c = ict_minilm.get_config()
+    c.data.dir = "data/ict_faces/static_captions"
+    learn_from_captions(c)
+    return c

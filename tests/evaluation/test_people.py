@@ -1,0 +1,61 @@
+"""Features of people, of what they do, and of nobody."""
+
+import numpy as np
+import pytest
+
+from smile_jax.evaluation.base import Fold
+from smile_jax.evaluation.linear_probe import LinearProbe
+from smile_jax.evaluation.people import CentredProbe, Who, without_person
+
+PEOPLE, CLASSES, EACH = 12, 3, 4
+
+
+@pytest.fixture
+def clips(rng):
+    """(person, class, noise) of clips: every class several times of each person."""
+    person = np.repeat(np.arange(PEOPLE), CLASSES * EACH)
+    label = np.tile(np.repeat(np.arange(CLASSES), EACH), PEOPLE)
+    return person, label, 0.3 * rng.normal(size=(len(person), PEOPLE))
+
+
+def score(evaluation, features, person, label, split=0):
+    fold = Fold(features, split, {"subject": person, "label": label}, ("a", "b", "c"))
+    outcome = evaluation.run(fold)
+    scores = {
+        variant: evaluation.score([(outcome.truth, given)], fold)["accuracy"]
+        for variant, given in outcome.answers.items()
+    }
+    return scores, evaluation.extras(scores)
+
+
+def test_people_are_found_in_features_of_people(clips):
+    person, label, noise = clips
+    known, extras = score(Who(), 3 * np.eye(PEOPLE)[person] + noise, person, label)
+    assert known[""] > 0.95 and known["probe"] > 0.95
+    assert extras == {"who_probe": known["probe"]}
+    unknown, _ = score(Who(), noise, person, label)
+    assert unknown[""] < 0.3 and unknown["probe"] < 0.3
+
+
+def test_a_person_alone_is_told_from_nobody(clips):
+    _, label, noise = clips
+    alone = np.zeros(len(label), int)
+    assert score(Who(), noise, alone, label)[0]["probe"] == 0
+
+
+def test_what_people_share_is_seen_once_they_are_taken_off(clips, rng):
+    """Who somebody is is loud, what the face does quiet."""
+    person, label, noise = clips
+    loud = rng.normal(size=(PEOPLE, PEOPLE))[person] * 20
+    quiet = np.eye(PEOPLE)[label]
+    split = CLASSES * EACH * (PEOPLE // 2)
+    plain, _ = score(LinearProbe(), loud + quiet + noise / 9, person, label, split)
+    off, _ = score(CentredProbe(), loud + quiet + noise / 9, person, label, split)
+    assert off[""] > 0.95 > plain[""]
+
+
+def test_means_are_of_each_person(clips):
+    person, _, noise = clips
+    left = without_person(noise, person)
+    for i in range(PEOPLE):
+        np.testing.assert_allclose(left[person == i].mean(axis=0), 0, atol=1e-12)
