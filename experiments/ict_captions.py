@@ -11,7 +11,7 @@ Captions say how a scan differs from the median of the person's scans.
 """
 
 from experiments import ict_minilm
-from experiments.ict_dynamic import learn_from_captions
+from experiments.demo_captions import learn_from_captions
 
 
 def get_config():

@@ -9,16 +9,7 @@ r"""No label: a model of ICT-FaceKit's faces in motion learns from measured capt
 """
 
 from experiments import ict_minilm
-
-
-def learn_from_captions(c):
-    """Of a config: its text is what was measured, and no label is seen."""
-    c.text_source = "captions"
-    c.loss.alignment_over = "pairs"
-    c.loss.pair_width = 1.0
-    c.loss.redundancy = 0.0  # it decomposes all texts, of which there are thousands
-    c.prompts.phrasings = 12
-    c.prompts.style = "actions"  # captions speak of muscles, not of emotions
+from experiments.demo_captions import learn_from_captions
 
 
 def get_config():
