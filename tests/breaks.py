@@ -65,10 +65,40 @@ BREAKS = {
         "masked.max(axis=0)",
         "losses/test_devices.py -k full_batch",
     ),
+    "soft pairs compare with a device's own examples": Break(
+        "losses/pairs.py",
+        "everyone = parallel.all_gather(actions, axis_name)",
+        "everyone = jnp.tile(actions, (parallel.axis_size(axis_name), 1))",
+        "losses",
+    ),
+    "people are centred on each device alone": Break(
+        "stats.py",
+        "parallel.all_gather(value, axis_name) for value in (x, groups)",
+        "value for value in (x, groups)",
+        "objectives/test_smile.py",
+    ),
+    "a last block is not filled": Break(
+        "data/pipeline.py",
+        "mine = np.resize(mine, -(-len(mine) // self._block) * self._block)",
+        "mine = mine[: len(mine) // self._block * self._block]",
+        "data/test_pipeline.py",
+    ),
+    "captions confuse left and right": Break(
+        "faces/motion.py",
+        "for side in (left, right)])",
+        "for side in (right, left)])",
+        "faces/test_captions.py",
+    ),
+    "a scan is told against itself": Break(
+        "data/rest.py",
+        "if person is None:",
+        "if person is not None:",
+        "data/test_captions_built.py",
+    ),
     "pairs count padding as positive": Break(
         "losses/pairs.py",
-        "> 0.5) * all_weights[None]",
-        "> 0.5) * 1.0",
+        "positive = alike * all_weights[None]",
+        "positive = alike * 1.0",
         "losses",
     ),
     "term 3 keeps the diagonal among what is off it": Break(
