@@ -19,10 +19,10 @@ $(INSTALLED)_test: $(INSTALLED)
 	touch $@
 
 demo: $(INSTALLED)
-	rm -rf runs/demo data/synthetic_faces/static
+	rm -rf runs/demo data/synthetic_faces/static_captions
 	@date +%s > $(VENV)/.demo_started
-	$(BIN)/tfds build tfds_builders/synthetic_faces --config=static --data_dir=data --file_format=array_record
-	$(BIN)/python -m smile_jax.train --config=experiments/demo.py --workdir=runs/demo
+	$(BIN)/tfds build tfds_builders/synthetic_faces --config=static_captions --data_dir=data --file_format=array_record
+	$(BIN)/python -m smile_jax.train --config=experiments/demo_captions.py --workdir=runs/demo
 	$(BIN)/python -m smile_jax.evaluate --workdir=runs/demo
 	@$(BIN)/python -m experiments.summary --name=demo --workdir=runs/demo --started=$$(cat $(VENV)/.demo_started)
 

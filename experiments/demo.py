@@ -1,12 +1,16 @@
-"""The demo: procedural faces on two CPU cores.
+r"""Procedural faces on two CPU cores, with the labels of training people (`weak`).
 
-    make demo
+    tfds build tfds_builders/synthetic_faces --config=static_captions --data_dir=data \
+        --file_format=array_record
+    python -m smile_jax.train --config=experiments/demo.py --workdir=runs/weak
+    python -m smile_jax.evaluate --workdir=runs/weak
 
-18 minutes on two CPU cores that did other work besides (12 with less of it), after the
-installation. 20 held-out people, six expressions, chance 0.167: linear probe 0.952,
-zero-shot 0.952; random_init 0.504, pixels_pca 0.762 (linear probes; labels of 80
-people, as text and for the probes). One seed, one fold; other machines and rounding
-move them by about 0.02. docs/performance.md tells why the model looks like this.
+`make demo` runs experiments/demo_captions.py, the same without labels. Here: 18 minutes
+on two CPU cores that did other work besides (12 with less of it). 20 held-out people,
+six expressions, chance 0.167: linear probe 0.952, zero-shot 0.952; random_init 0.504,
+pixels_pca 0.762 (linear probes; labels of 80 people, as text and for the probes). One
+seed, one fold; other machines and rounding move them by about 0.02.
+docs/performance.md tells why the model looks like this.
 """
 
 from smile_jax.config import get_config as default_config
@@ -14,7 +18,7 @@ from smile_jax.config import get_config as default_config
 
 def get_config():
     c = default_config()
-    c.data.dir = "data/synthetic_faces/static"
+    c.data.dir = "data/synthetic_faces/static_captions"
     c.data.inputs = ("texture", "normals")
     c.data.fold = 1  # every choice below was made on fold 0
     v = c.model.vision

@@ -6,6 +6,15 @@ r"""No label: a model of ICT-FaceKit's faces in motion learns from measured capt
         --workdir=runs/ict_dynamic
     python -m smile_jax.evaluate --workdir=runs/ict_dynamic \
         --prompts=experiments/prompts_reworded_actions.yaml
+
+2,400 sequences of 9 frames, each one dynamic image; 24 of 100 identity modes; 20
+held-out people, six expressions, chance 0.167. Linear probe 0.960, 10-NN 0.952,
+zero-shot 0.929; random_init 0.519, pixels_pca 0.877 (linear probes, which use labels of
+80 people). Muscles in other words: 0.596; emotions in words (prompts_reworded.yaml):
+0.256, for captions say nothing of them. 7 minutes of training on two CPU cores beside
+other work. One seed, one fold; rounding alone moves scores by 0.02.
+
+Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """
 
 from experiments import ict_minilm

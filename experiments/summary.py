@@ -24,7 +24,8 @@ def main(_: list[str]) -> None:
     }
     words = [f"{name}={s['accuracy']:.3f}" for name, s in scores.items() if s]
     people = sum(results["labels_seen"].values())
-    words.append(f"labels_trained_on={f'of_{people}_people' if people else 'none'}")
+    used = f"of_{people}_people" if people else "none"
+    words.append(f"labels_in_pretraining={used}")
     if _STARTED.value is not None:
         words.append(f"seconds={time.time() - _STARTED.value:.0f}")
     print(f"{_NAME.value}: {' '.join(words)}")

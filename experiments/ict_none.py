@@ -1,0 +1,24 @@
+r"""Neither label nor text: term 1 alone on single scans of ICT-FaceKit's faces.
+
+    tfds build tfds_builders/ict_faces --config=static --data_dir=data \
+        --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
+    python -m smile_jax.train --config=experiments/ict_none.py --workdir=runs/ict_none
+    python -m smile_jax.evaluate --workdir=runs/ict_none
+
+What the views of a scan share is first of all who it is: batches hold blocks of one
+person, and each clip is compared less its person's mean. Lambda is twenty times Barlow
+Twins', whose batches and width are not these.
+"""
+
+from experiments import ict_static
+
+
+def get_config():
+    c = ict_static.get_config()
+    c.text_source = "none"
+    c.loss.off_diagonal = 0.1
+    c.loss.center_people = True
+    c.data.person_block = 8
+    c.train.batch_size = 64
+    c.train.epochs = 30.0
+    return c
