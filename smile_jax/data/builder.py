@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -140,8 +141,10 @@ def with_persons(sequences: list[Sequence4D], rest: str) -> list[Sequence4D]:
     of_person = collections.defaultdict(list)
     for s in sequences:
         of_person[s.labels["subject"]].append(s)
+    build = uuid.uuid4().hex
     persons = {
         subject: PersonScans(
+            build=build,
             names=tuple(s.key for s in group),
             scans=tuple(s.frames for s in group),
             landmarks=tuple(s.landmarks for s in group),

@@ -20,14 +20,16 @@ _ENOUGH = 3  # readable scans of a person, of which the median is at rest
 
 @dataclasses.dataclass(frozen=True)
 class PersonScans:
-    """Scans of a person, whatever they show; equal where their names are.
+    """Scans of a person, whatever they show.
 
     Attributes:
+      build: what tells one dataset's scans from another's of the same names.
       names: of the sequences.
       scans: the meshes of each, of which the first is looked at.
       landmarks: readers of a frame's landmarks, see `Sequence4D`.
     """
 
+    build: str
     names: tuple[str, ...]
     scans: tuple[Sequence[Mesh], ...] = dataclasses.field(compare=False)
     landmarks: tuple[Callable[[int, Mesh], Landmarks] | None, ...] = dataclasses.field(

@@ -162,7 +162,6 @@ def modelled_at_rest(scan: Seen, model: FaceModel) -> Reference:
     padded[: len(points)] = points
     known = np.isfinite(scan.points[: len(points)]).all(axis=1)
     rest = padded.copy()
-    weights = np.zeros(len(modes))
     basis = np.concatenate([modes, actions.astype(np.float64)])
     for _ in range(3):
         turn, origin, target = aligned(scan.points, rest)
@@ -171,8 +170,8 @@ def modelled_at_rest(scan: Seen, model: FaceModel) -> Reference:
         wanted = (laid[: len(points)] - points)[known].ravel()
         pull = np.diag([1.0] * len(modes) + [4.0] * len(actions))
         solved = np.linalg.solve(columns.T @ columns + pull, columns.T @ wanted)
-        weights = solved[: len(modes)]
-        rest[: len(points)] = points + np.tensordot(weights, modes, axes=1)
+        person = np.tensordot(solved[: len(modes)], modes, axes=1)
+        rest[: len(points)] = points + person
     return Reference(rest, MODEL, [])
 
 

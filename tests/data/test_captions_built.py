@@ -1,15 +1,19 @@
 """Captions in datasets: what is stored, by which landmarks, against what."""
 
 import json
+import types
 
 import numpy as np
 import pytest
 
+from smile_jax.data.builder import with_persons
+from smile_jax.data.face_model_builder import FaceModelBuilder, FaceModelConfig
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
+from smile_jax.data.rest import at_rest
 from smile_jax.faces import load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
-from smile_jax.faces.motion import FIRST, MODEL, PERSON
+from smile_jax.faces.motion import FIRST, MODEL, PERSON, look_at
 from smile_jax.training.plan import make_plan
 from tests.conftest import tfds_build
 from tests.data.trees import write_tree
@@ -81,6 +85,23 @@ def test_a_run_learns_each_caption_in_several_phrasings(scans):
     held_out = np.setdiff1d(np.arange(len(dataset.labels)), plan.pretrain_records)
     unknown = [r for r in held_out if dataset.captions[r] not in told]
     assert (plan.fields["prompt"][unknown] == -1).all()
+
+
+def test_people_of_the_same_names_are_not_confused():
+    """Two builds in one process, whose subjects have the same names."""
+    references = []
+    for seed in (0, 1):
+        builder = types.SimpleNamespace(
+            builder_config=FaceModelConfig(name="x", seed=seed, captions=True)
+        )
+        listed = [
+            FaceModelBuilder._sequence(builder, "", "S0000", name, 4)
+            for name in ("happy", "sad", "fear")
+        ]
+        first = with_persons(listed, "auto")[0]
+        reference = at_rest(look_at(first.frames[0]), first.person)
+        references.append(reference.measure(look_at(first.frames[0]))["corner"])
+    assert (references[0] != references[1]).all()
 
 
 def test_who_has_too_few_scans_is_told_against_the_face_model(tmp_path):
