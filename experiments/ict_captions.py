@@ -7,7 +7,15 @@ r"""No label and no motion: single scans of ICT-FaceKit's faces, told by caption
     python -m smile_jax.evaluate --workdir=runs/ict_captions \
         --prompts=experiments/prompts_reworded_actions.yaml
 
-Captions say how a scan differs from the median of the person's scans.
+Captions say how a scan differs from the median of the person's scans. 24 of 100
+identity modes; 20 held-out people, six expressions, chance 0.167. Linear probe 0.925,
+10-NN 0.935, zero-shot 0.887; random_init 0.440, pixels_pca 0.740 (linear probes, which
+use labels of 80 people). Muscles in other words: 0.450; emotions in words
+(prompts_reworded.yaml): 0.346, for captions say nothing of them. 11 minutes of training
+on two CPU cores beside much other work. One seed, one fold; rounding alone moves scores
+by 0.02.
+
+Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """
 
 from experiments import ict_minilm
