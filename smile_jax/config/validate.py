@@ -289,6 +289,7 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
             f"objective.name={config.objective.name!r}: needs {name!r}, which the "
             f"records of {dataset.path} lack; they have "
             f"{', '.join(sorted(dataset.stored))}"
+            + ("; or set loss.pair_width=0" if name == "actions" else "")
         )
     if needs(config) <= dataset.field_names:
         method = make_objective(config, num_prompts=len(config.data.classes))

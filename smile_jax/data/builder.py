@@ -45,6 +45,7 @@ class BuildReport:
       unmatched: files in the folder that the builder does not know.
       notes: other lines, such as gaps in frame numbers.
       repairs: what cleaning changed, by kind.
+      rests: against what captions were measured, by kind.
     """
 
     total: int
@@ -57,6 +58,7 @@ class BuildReport:
     repairs: collections.Counter = dataclasses.field(
         default_factory=collections.Counter
     )
+    rests: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
     def add(self, made: Made) -> None:
@@ -71,6 +73,7 @@ class BuildReport:
         self.notes += made.notes
         self.frames += made.frames
         self.repairs.update(made.repairs)
+        self.rests.update([made.rest] if made.rest else [])
         self.written += made.example is not None
         self.lost += made.example is None
         if self.lost > max(MAX_SKIPPED * self.total, 1):
@@ -96,6 +99,8 @@ class BuildReport:
         _print_some("note", self.notes)
         for name, count in self.repairs.items():
             print(f"  repaired {name}: {count}")
+        for name, count in self.rests.items():
+            print(f"  captions against the {name}: {count}")
         return {
             "written": self.written,
             "frames": self.frames,
@@ -104,6 +109,7 @@ class BuildReport:
             "unmatched": self.unmatched[:_KEPT],
             "notes": self.notes[:_KEPT],
             "repairs": dict(self.repairs),
+            "captions_against": dict(self.rests),
         }
 
     def _fail(self, what: str) -> None:
@@ -305,6 +311,7 @@ def _report_line(made: Made) -> str:
             "skipped": made.skipped,
             "notes": made.notes,
             "repairs": made.repairs,
+            "rest": made.rest,
         }
     )
 

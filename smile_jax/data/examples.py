@@ -76,6 +76,7 @@ class Made:
       skipped: a line for each file that was skipped, and why.
       notes: lines on what was done otherwise than asked.
       repairs: what cleaning changed, by kind.
+      rest: against what its caption was measured; "" without one.
     """
 
     key: str
@@ -86,6 +87,7 @@ class Made:
     repairs: collections.Counter = dataclasses.field(
         default_factory=collections.Counter
     )
+    rest: str = ""
 
 
 def make_example(sequence: Sequence4D, config: FacesConfig) -> Made:
@@ -142,6 +144,7 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         example["frame_index"] = numbers[kept]
     if config.captions:
         example |= renderer.told()
+        made.rest = example["rest"]
     if config.dynamic:
         example["dynamic"] = as_stored(pooling.image()[None], "dynamic")
     return example

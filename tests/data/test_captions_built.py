@@ -51,6 +51,8 @@ def scans(tmp_path_factory):
 
 def test_single_scans_are_told_against_their_person(scans):
     dataset, records = scans
+    metadata = json.loads((dataset.path / "metadata.json").read_text())
+    assert metadata["build"]["captions_against"] == {PERSON: len(records)}
     told = check(records, PERSON)
     by_name = dict(zip(dataset.sequences, told, strict=True))
     surprised = [text for name, text in by_name.items() if "surprise" in name]
