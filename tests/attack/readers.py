@@ -40,9 +40,12 @@ def judge(reader: Reader, path: pathlib.Path) -> tuple[bool, str, str]:
     used = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * 4096
     limits = resource.getrlimit(resource.RLIMIT_AS)
     most = used + MOST_BESIDE + MOST_TIMES * size
-    previous = signal.signal(signal.SIGALRM, _hang)
+    # Time of the processor: a busy machine is no hang. What waits for ever uses none.
+    timers = {signal.ITIMER_PROF: HANG, signal.ITIMER_REAL: 12 * HANG}
+    previous = {s: signal.signal(s, _hang) for s in (signal.SIGPROF, signal.SIGALRM)}
     resource.setrlimit(resource.RLIMIT_AS, (most, limits[1]))
-    signal.alarm(HANG)
+    for timer, seconds in timers.items():
+        signal.setitimer(timer, seconds)
     try:
         reader.read(path)
     except reader.errors as error:
@@ -59,9 +62,11 @@ def judge(reader: Reader, path: pathlib.Path) -> tuple[bool, str, str]:
     except Exception as error:
         return False, f"leaked {type(error).__name__}", repr(error)[:300]
     finally:
-        signal.alarm(0)
+        for timer in timers:
+            signal.setitimer(timer, 0)
         resource.setrlimit(resource.RLIMIT_AS, limits)
-        signal.signal(signal.SIGALRM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     return False, "", ""
 
 
