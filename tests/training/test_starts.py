@@ -290,7 +290,7 @@ def test_captions_of_a_dataset_train(tmp_path):
         **{
             "loss.alignment_over": "pairs", "loss.redundancy": 0.0,
             "loss.pair_width": 1.0, "prompts.phrasings": 3, "data.views": 2,
-            "model.text.context_length": 96,
+            "model.text.context_length": 96, "model.text.vocab_size": 32768,
         },
     )  # fmt: skip
     state, metrics = run_steps(config, steps=2, devices=2)
