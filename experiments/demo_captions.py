@@ -26,7 +26,6 @@ def learn_from_captions(c):
 
 def get_config():
     c = demo.get_config()
-    c.data.dir = "data/synthetic_faces/static_captions"
     c.model.text.context_length = 96  # of a face that does a lot at once
     learn_from_captions(c)
     c.prompts.phrasings = 1  # a random text tower knows no other words for anything

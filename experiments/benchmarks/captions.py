@@ -38,6 +38,7 @@ from smile_jax.faces.motion import (
 )
 from smile_jax.faces.shots import Shot
 from smile_jax.mesh import Landmarks, Mesh
+from smile_jax.mesh.schemes import INNER_49
 
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
 _PEOPLE = flags.DEFINE_integer("people", 12, "People; their seeds begin at 20000.")
@@ -99,8 +100,8 @@ def by_scheme(model: FaceModel, scheme: str) -> Look:
         if scheme == "bosphorus":
             return look_at(mesh, shot.landmarks())
         assert mesh.landmarks is not None
-        rows = [i for i in range(17, 68) if i not in (60, 64)]
-        return look_at(mesh, Landmarks(mesh.landmarks[rows], scheme="multipie49"))
+        points = mesh.landmarks[list(INNER_49)]
+        return look_at(mesh, Landmarks(points, scheme="multipie49"))
 
     return look
 

@@ -58,7 +58,7 @@ _MEDIAPIPE = (
 )  # fmt: skip
 
 # The 49 are the 68 without jaw line and inner corners of the mouth.
-_INNER_49 = tuple(i for i in range(17, 68) if i not in (60, 64))
+INNER_49 = tuple(i for i in range(17, 68) if i not in (60, 64))
 
 
 def face_points(landmarks: Landmarks) -> FacePoints:
@@ -138,13 +138,8 @@ def _binghamton(found: FacePoints, points: np.ndarray, landmarks: Landmarks) -> 
     if brows[0].mean(axis=0) @ left > brows[1].mean(axis=0) @ left:
         brows = brows[::-1]
 
-    for eye, upper, lower in zip(
-        eyes, ((37, 38), (43, 44)), ((41, 40), (47, 46)), strict=True
-    ):
-        corners, above, below = _halves(eye, axes)
-        found[[36, 39] if upper[0] == 37 else [42, 45]] = corners
-        found[list(upper)] = _at(above, axes, (1 / 3, 2 / 3))
-        found[list(lower)] = _at(below, axes, (1 / 3, 2 / 3))
+    _contour(found, eyes[0], axes, (36, 39), (37, 38), (41, 40))
+    _contour(found, eyes[1], axes, (42, 45), (43, 44), (47, 46))
     for brow, rows in zip(brows, (range(17, 22), range(22, 27)), strict=True):
         _, above, below = _halves(brow, axes)
         places = (0, 1 / 4, 1 / 2, 3 / 4, 1)
@@ -156,24 +151,30 @@ def _binghamton(found: FacePoints, points: np.ndarray, landmarks: Landmarks) -> 
     found[SADDLE_RIGHT], found[SADDLE_LEFT] = (
         nose[high[pick(across[high])]] for pick in _ENDS
     )
-    _mouth(found, mouth, axes)
+    lower = (59, 58, 57, 56, 55)
+    _contour(found, mouth[:12], axes, (48, 54), (49, 50, 51, 52, 53), lower)
+    _contour(found, mouth[12:], axes, (60, 64), (61, 62, 63), (67, 66, 65))
     found[8] = face[np.argmin(face @ axes[:, 1])]
 
 
 _ENDS = (np.argmin, np.argmax)  # of what lies across: the right one, the left one
 
 
-def _mouth(found: FacePoints, mouth: np.ndarray, axes: np.ndarray) -> None:
-    """12 points of the outer contour, then 8 of the inner one."""
-    for contour, (right, left), upper, lower, places in (
-        (mouth[:12], (48, 54), (49, 50, 51, 52, 53), (59, 58, 57, 56, 55), 6),
-        (mouth[12:], (60, 64), (61, 62, 63), (67, 66, 65), 4),
-    ):
-        corners, above, below = _halves(contour, axes)
-        found[[right, left]] = corners
-        at = tuple(i / places for i in range(1, places))
-        found[list(upper)] = _at(above, axes, at)
-        found[list(lower)] = _at(below, axes, at)
+def _contour(
+    found: FacePoints,
+    contour: np.ndarray,
+    axes: np.ndarray,
+    ends: tuple[int, int],
+    upper: tuple[int, ...],
+    lower: tuple[int, ...],
+) -> None:
+    """Places a closed contour's ends, and points spread over its halves, right to
+    left."""
+    corners, above, below = _halves(contour, axes)
+    found[list(ends)] = corners
+    places = tuple(i / (len(upper) + 1) for i in range(1, len(upper) + 1))
+    found[list(upper)] = _at(above, axes, places)
+    found[list(lower)] = _at(below, axes, places)
 
 
 def _halves(contour: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -201,7 +202,7 @@ def _at(chain: np.ndarray, axes: np.ndarray, places: tuple[float, ...]) -> np.nd
 
 SCHEMES: dict[str, Callable] = {
     "multipie68": _by_rows(*range(68)),
-    "multipie49": _by_rows(*_INNER_49),
+    "multipie49": _by_rows(*INNER_49),
     "binghamton83": _binghamton,
     "bosphorus": _bosphorus,
     "mediapipe": _mediapipe,

@@ -15,6 +15,18 @@ from tests.objectives.common import B, K, gradient_on, loss, make_batch, make_pa
 KNOWN = 10
 
 
+def check_split(objective, params, batch):
+    """One device and eight give the same."""
+    value, gradient = gradient_on(1, objective, params, batch)
+    split, parts = gradient_on(8, objective, params, batch)
+    np.testing.assert_allclose(value, split, rtol=1e-9)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9),
+        gradient,
+        parts,
+    )
+
+
 @pytest.fixture
 def objective():
     return by_default(
@@ -74,14 +86,7 @@ def test_people_are_centred_over_all_devices(rng, x64, centered):
     """Clips of a person lie on several devices."""
     batch, params = make_batch(rng), make_params(centered, rng)
     batch["subject"] = (np.arange(B) % 3).astype(np.int32)
-    value, gradient = gradient_on(1, centered, params, batch)
-    split, parts = gradient_on(8, centered, params, batch)
-    np.testing.assert_allclose(value, split, rtol=1e-9)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9),
-        gradient,
-        parts,
-    )
+    check_split(centered, params, batch)
 
 
 def test_on_any_number_of_devices(rng, x64, objective):
@@ -89,11 +94,4 @@ def test_on_any_number_of_devices(rng, x64, objective):
     batch, params = make_batch(rng), make_params(objective, rng)
     for known in (KNOWN, 3):
         batch["weights"] = (np.arange(B) < known).astype(np.float64)
-        value, gradient = gradient_on(1, objective, params, batch)
-        split, parts = gradient_on(8, objective, params, batch)
-        np.testing.assert_allclose(value, split, rtol=1e-9)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9),
-            gradient,
-            parts,
-        )
+        check_split(objective, params, batch)
