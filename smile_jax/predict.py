@@ -17,6 +17,7 @@ from absl import logging
 
 from smile_jax import commands
 from smile_jax.data.prompts import Prompts, plain_prompts
+from smile_jax.data.schema import POSES
 from smile_jax.errors import EXPECTED
 from smile_jax.inference.recognizer import Recognizer, other_files
 from smile_jax.mesh import MeshError
@@ -34,7 +35,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--pose",
         default="",
-        choices=("as_is", "surface", "landmarks"),
+        choices=POSES,
         help="how heads are turned to the front; by default as the dataset did",
     )
     parser.add_argument(

@@ -1,6 +1,7 @@
 """One function on many inputs, on every core."""
 
 import collections
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -17,7 +18,8 @@ def run_everywhere(
     """Yields `function(input, shared)` in the order of the inputs.
 
     In processes of their own (loky: no fork, so the threads of TensorFlow or jax do not
-    matter); the environment variable LOKY_MAX_CPU_COUNT limits how many. At most three
+    matter), where jax computes on the CPU and in one thread; the environment variable
+    LOKY_MAX_CPU_COUNT limits how many. At most three
     results a process wait at any time, so memory does not grow with the inputs.
 
     Args:
@@ -36,7 +38,14 @@ def run_everywhere(
         for one in inputs:
             yield function(one, shared)
         return
-    executor = loky.ProcessPoolExecutor(workers)
+    flags = os.environ.get("XLA_FLAGS", "")
+    executor = loky.ProcessPoolExecutor(
+        workers,
+        env={
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"{flags} --xla_cpu_multi_thread_eigen=false",
+        },
+    )
     waiting: collections.deque = collections.deque()
     try:
         for one in inputs:

@@ -22,6 +22,7 @@ LAYERS = (
     "faces",
     "losses",
     "models",
+    "landmarking",
     "objectives",
     "data",
     "config",

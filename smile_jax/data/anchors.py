@@ -31,19 +31,28 @@ def bosphorus_anchors(path: pathlib.Path) -> Anchors:
         raise MeshError(f"{path}: byte 0: {error}") from error
 
 
+_BESIDE = (".lm3", ".bnd")
+
+
 def anchors_beside(scan: pathlib.Path) -> Anchors:
     """From the landmark file of a scan's own name, `.lm3` or `.bnd`.
 
     Raises:
       MeshError: there is none, or it is unreadable.
     """
-    if (named := scan.with_suffix(".lm3")).is_file():
+    named, numbered = (scan.with_suffix(suffix) for suffix in _BESIDE)
+    if named.is_file():
         return bosphorus_anchors(named)
-    if (numbered := scan.with_suffix(".bnd")).is_file():
+    if numbered.is_file():
         return binghamton_anchors(numbered, BINGHAMTON_ROWS)
     raise MeshError(
         f"{scan}: byte 0: neither {named.name} nor {numbered.name} is beside it"
     )
+
+
+def has_anchors(scan: pathlib.Path) -> bool:
+    """Whether a landmark file of its own name lies beside a scan."""
+    return any(scan.with_suffix(suffix).is_file() for suffix in _BESIDE)
 
 
 def labelled_anchors(landmarks: Mapping[str, np.ndarray]) -> Anchors:

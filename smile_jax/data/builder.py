@@ -16,6 +16,7 @@ from absl import logging
 from etils import epath
 
 from smile_jax.data.examples import Made, Sequence4D, make_example
+from smile_jax.data.face_landmarks import FoundLandmarks
 from smile_jax.data.index import FILE, make_index, write_index
 from smile_jax.data.records import FORMAT, RecordSource
 from smile_jax.data.rest import PersonScans
@@ -46,6 +47,7 @@ class BuildReport:
       notes: other lines, such as gaps in frame numbers.
       repairs: what cleaning changed, by kind.
       rests: against what captions were measured, by kind.
+      found: captions that were measured by landmarks of the landmarker.
     """
 
     total: int
@@ -59,6 +61,7 @@ class BuildReport:
         default_factory=collections.Counter
     )
     rests: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    found: int = 0
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
     def add(self, made: Made) -> None:
@@ -74,6 +77,7 @@ class BuildReport:
         self.frames += made.frames
         self.repairs.update(made.repairs)
         self.rests.update([made.rest] if made.rest else [])
+        self.found += made.found
         self.written += made.example is not None
         self.lost += made.example is None
         if self.lost > max(MAX_SKIPPED * self.total, 1):
@@ -101,6 +105,8 @@ class BuildReport:
             print(f"  repaired {name}: {count}")
         for name, count in self.rests.items():
             print(f"  captions against the {name}: {count}")
+        if self.found:
+            print(f"  captions by landmarks that were found: {self.found}")
         return {
             "written": self.written,
             "frames": self.frames,
@@ -110,6 +116,7 @@ class BuildReport:
             "notes": self.notes[:_KEPT],
             "repairs": dict(self.repairs),
             "captions_against": dict(self.rests),
+            "captions_by_found_landmarks": self.found,
         }
 
     def _fail(self, what: str) -> None:
@@ -124,6 +131,28 @@ def _print_some(word: str, lines: list[str]) -> None:
         print(f"  {word} {line}")
     if len(lines) > _LISTED:
         print(f"  ... and {len(lines) - _LISTED} more")
+
+
+def with_landmarks(sequences: list[Sequence4D], how: str) -> list[Sequence4D]:
+    """The sequences, with the landmarker where captions need it.
+
+    Of one person either all sequences are measured by what was delivered or none: two
+    kinds of landmarks differ by millimetres, as movements do.
+
+    Args:
+      sequences: of the whole dataset.
+      how: `landmarks` of the config.
+    """
+    if how == "delivered":
+        return sequences
+    without = {s.labels["subject"] for s in sequences if s.landmarks is None}
+    found = FoundLandmarks(always=how == "found")
+    return [
+        dataclasses.replace(s, landmarks=found)
+        if how == "found" or s.labels["subject"] in without
+        else s
+        for s in sequences
+    ]
 
 
 def with_persons(sequences: list[Sequence4D], rest: str) -> list[Sequence4D]:
@@ -174,10 +203,11 @@ class FaceDatasetBuilder(
     """
 
     CLASSES: ClassVar[Sequence[str]]
-    VERSION = tfds.core.Version("3.0.0")
+    VERSION = tfds.core.Version("3.1.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "2.0.0": "Heads are framed by what any file of them has, not by landmarks.",
         "3.0.0": "Dynamic images have 16 bits; poses are found a little otherwise.",
+        "3.1.0": "Records of generated heads tell how the head is turned.",
     }
 
     builder_config: FacesConfig
@@ -225,6 +255,7 @@ class FaceDatasetBuilder(
 
     def _generate_examples(self, sequences: list[Sequence4D]) -> Any:
         if self.builder_config.captions:
+            sequences = with_landmarks(sequences, self.builder_config.landmarks)
             sequences = with_persons(sequences, self.builder_config.rest)
         # A builder's own module is rarely importable where the work is done. (On Beam's
         # workers it must be, if its sequences hold classes or functions of its own.)
@@ -312,6 +343,7 @@ def _report_line(made: Made) -> str:
             "notes": made.notes,
             "repairs": made.repairs,
             "rest": made.rest,
+            "found": made.found,
         }
     )
 

@@ -52,6 +52,7 @@ class Sequence4D:
       anchors: reads the landmarks that fix the pose of the first frame.
       landmarks: gives the landmarks of a frame, by its place and mesh; without, those
         that its mesh has.
+      facts: gives more labels, that are known where the example is made.
       person: scans that show how the person looks at rest, for captions; without, the
         sequence's own first frame does.
     """
@@ -62,6 +63,7 @@ class Sequence4D:
     numbers: Sequence[int] | None = None
     anchors: Callable[[], Anchors] | None = None
     landmarks: Callable[[int, Mesh], Landmarks] | None = None
+    facts: Callable[[], dict[str, Any]] | None = None
     person: PersonScans | None = None
 
 
@@ -77,6 +79,7 @@ class Made:
       notes: lines on what was done otherwise than asked.
       repairs: what cleaning changed, by kind.
       rest: against what its caption was measured; "" without one.
+      found: whether its landmarks were found, not delivered.
     """
 
     key: str
@@ -88,6 +91,7 @@ class Made:
         default_factory=collections.Counter
     )
     rest: str = ""
+    found: bool = False
 
 
 def make_example(sequence: Sequence4D, config: FacesConfig) -> Made:
@@ -135,6 +139,7 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         "yaw_deg": np.asarray(config.yaws_deg, np.float32),
         "mm_per_pixel": framing.mm_per_pixel(config.size),
         **sequence.labels,
+        **(sequence.facts() if sequence.facts else {}),
     }
     if example.get("expression") is None:
         example["expression"] = -1
@@ -182,7 +187,9 @@ class _Renderer:
 
     def _measure(self, index: int, mesh: Mesh) -> None:
         read, person = self._sequence.landmarks, self._sequence.person
-        seen = look_at(mesh, read(index, mesh) if read else None)
+        landmarks = read(index, mesh) if read else None
+        self._made.found = landmarks is not None and landmarks.confidence is not None
+        seen = look_at(mesh, landmarks)
         self._rest = self._rest or at_rest(seen, person)
         self._motions.append(self._rest.measure(seen))
 
@@ -194,13 +201,18 @@ class _Renderer:
         return {"caption": caption(vector), "actions": vector, "rest": self._rest.kind}
 
     def _find_pose(self, mesh: Mesh) -> Pose | None:
-        if self._config.pose == "as_is":
+        how = self._config.pose
+        if how == "as_is":
             return None
-        if self._config.pose == "landmarks":
+        if how != "surface":
             try:
-                if self._sequence.anchors is None:
-                    raise MeshError("it has no landmark file")
-                return pose_from_anchors(self._sequence.anchors())
+                if self._sequence.anchors is not None:
+                    return pose_from_anchors(self._sequence.anchors())
+                if how == "auto":
+                    from smile_jax.landmarking.landmarker import find_pose
+
+                    return find_pose(mesh)
+                raise MeshError("it has no landmark file")
             except MeshError as error:
                 self._made.notes.append(
                     f"{self._sequence.key}: turned by its surface, not by landmarks: "

@@ -1,4 +1,4 @@
-"""Landmarks of the frames of a sequence: from files, or points by their numbers."""
+"""Landmarks of the frames of a sequence: from files, by numbers of points, or found."""
 
 import dataclasses
 import json
@@ -65,6 +65,30 @@ class VertexLandmarks:
             )
         points = mesh.vertices[list(self.vertices)]
         return Landmarks(points, scheme="multipie68")
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundLandmarks:
+    """Those that a mesh has of its own, else what the landmarker finds on it.
+
+    Attributes:
+      always: find them even so.
+    """
+
+    always: bool = False
+
+    def __call__(self, index: int, mesh: Mesh) -> Landmarks:
+        """Those of a frame.
+
+        Raises:
+          MeshError: no face was found.
+        """
+        if mesh.landmarks is not None and not self.always:
+            return Landmarks(mesh.landmarks, scheme="multipie68")
+        # jax is slow to import, and most builds do without.
+        from smile_jax.landmarking.landmarker import find_landmarks
+
+        return find_landmarks(mesh)
 
 
 def read_vertex_list(path: pathlib.Path) -> VertexLandmarks:

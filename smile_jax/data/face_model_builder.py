@@ -136,6 +136,12 @@ def _clip_of(performance: Performance) -> Clip:
     )
 
 
+def _facts_of(performance: Performance) -> dict[str, np.ndarray]:
+    """What is known once it is drawn: yaw, pitch and roll of the head, midway."""
+    yaw, pitch, roll = _clip_of(performance).pose_deg
+    return {"pose_deg": np.array([yaw, pitch, roll / 2], np.float32)}
+
+
 def _anchors_of(performance: Performance) -> Anchors:
     """Of its first frame, by the model's own landmarks."""
     return labelled_anchors(bosphorus_labels(performance[0].landmarks))
@@ -155,6 +161,9 @@ class FaceModelBuilder(
     def model_path(self, dl_manager: tfds.download.DownloadManager) -> str:
         """Tree or archive of ICT-FaceKit; "" for the procedural head."""
         return ""
+
+    def extra_features(self) -> dict[str, tfds.features.FeatureConnector]:
+        return {"pose_deg": tfds.features.Tensor(shape=(3,), dtype=np.float32)}
 
     def people(self) -> str:
         return f"{self.name}, seed {self.builder_config.seed}"
@@ -196,6 +205,7 @@ class FaceModelBuilder(
             key=key,
             frames=performance,
             anchors=functools.partial(_anchors_of, performance),
+            facts=functools.partial(_facts_of, performance),
             labels={
                 "expression": expression,
                 "subject": subject,

@@ -156,7 +156,7 @@ class ScanBuilder(
                 f"{len(found) - len(kept)} sequences left out, as `exclude` asks"
             )
         if config.captions:
-            self._check_landmarks(kept)
+            self._name_landmarks(kept)
         for sequence in kept:
             if sequence.anchors and config.unit_mm != 1.0:
                 sequence.anchors = functools.partial(
@@ -171,20 +171,23 @@ class ScanBuilder(
         found = tuple(paths)
         return LandmarkFiles(found, self.builder_config.unit_mm) if any(found) else None
 
-    def _check_landmarks(self, sequences: list[Sequence4D]) -> None:
-        """Refuses captions without landmarks, before anything is rendered."""
+    def _name_landmarks(self, sequences: list[Sequence4D]) -> None:
+        """Those of a common topology; refuses captions by delivered landmarks where
+        there are none, before anything is rendered."""
         listed = self.builder_config.landmark_vertices
         if listed:
             by_number = read_vertex_list(pathlib.Path(listed))
             for sequence in sequences:
                 sequence.landmarks = by_number
         without = [s.key for s in sequences if s.landmarks is None]
-        if len(without) > max(MAX_SKIPPED * len(sequences), 1):
+        delivered = self.builder_config.landmarks == "delivered"
+        if delivered and len(without) > max(MAX_SKIPPED * len(sequences), 1):
             raise FolderError(
-                f"{self._tree.root}: captions=True needs landmarks, which "
+                f"{self._tree.root}: landmarks='delivered', which "
                 f"{len(without)} of {len(sequences)} sequences of {self.name} lack, "
-                f"such as {without[0]}; put their landmark files there, or name points "
-                "of a common topology with landmark_vertices"
+                f"such as {without[0]}; put their landmark files there, name points "
+                "of a common topology with landmark_vertices, or have them found with "
+                "landmarks='auto'"
             )
 
     def note_orphans(

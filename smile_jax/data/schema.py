@@ -40,6 +40,14 @@ from smile_jax.mesh.render import MAX_VIEWS
 _EMPTY = 0.02
 _FLAT = 0.01
 
+POSES = ("as_is", "surface", "landmarks", "auto")
+_CHOICES = {
+    "pose": POSES,
+    "framing": ("box", "face"),
+    "landmarks": ("auto", "delivered", "found"),
+    "rest": ("auto", "first", "person"),
+}
+
 
 @dataclasses.dataclass(kw_only=True)
 class FacesConfig(tfds.core.BuilderConfig):
@@ -52,13 +60,17 @@ class FacesConfig(tfds.core.BuilderConfig):
       frames: T, frames kept of each sequence, spread evenly; 0 keeps none.
       dynamic: also write the rank-pooled image of the whole sequence.
       pose: "as_is" keeps heads as they are turned; "surface" turns them to the front
-        by `smile_jax.mesh.pose`; "landmarks" by landmarks where a sequence has them.
+        by `smile_jax.mesh.pose`; "landmarks" by landmarks where a sequence has them;
+        "auto" by those, else by what the landmarker finds, else by the surface.
       framing: of heads that are kept as they are: "box" shows all of the mesh, for
         scans that are cut alike; "face" finds the face by its surface, in whole heads
         as in cut ones, and needs millimetres. Heads that are turned are framed by their
         face.
-      captions: also write what the face does, in words and numbers, for scans with
-        landmarks (`smile_jax.faces.captions`).
+      captions: also write what the face does, in words and numbers, by landmarks
+        (`smile_jax.faces.captions`).
+      landmarks: of captions: "delivered" with the scans; "found" by the landmarker
+        (`smile_jax.landmarking`); "auto" finds those of people of whom not every
+        sequence came with some.
       rest: against what: "first" frame of each sequence, or the median of the
         "person"'s scans (first frames, of sequences); "auto" takes the first frame of
         sequences and the person where sequences are single scans.
@@ -72,6 +84,7 @@ class FacesConfig(tfds.core.BuilderConfig):
     pose: str = "as_is"
     framing: str = "box"
     captions: bool = False
+    landmarks: str = "auto"
     rest: str = "auto"
 
     def __post_init__(self) -> None:
@@ -94,14 +107,9 @@ class FacesConfig(tfds.core.BuilderConfig):
                 f"yaws_deg={self.yaws_deg} must name 1 to {MAX_VIEWS} views, "
                 f"size={self.size} be positive and frames={self.frames} not negative"
             )
-        if self.pose not in ("as_is", "surface", "landmarks"):
-            raise ValueError(
-                f"pose={self.pose!r} must be 'as_is', 'surface' or 'landmarks'"
-            )
-        if self.framing not in ("box", "face"):
-            raise ValueError(f"framing={self.framing!r} must be 'box' or 'face'")
-        if self.rest not in ("auto", "first", "person"):
-            raise ValueError(f"rest={self.rest!r} must be 'auto', 'first' or 'person'")
+        for name, known in _CHOICES.items():
+            if (value := getattr(self, name)) not in known:
+                raise ValueError(f"{name}={value!r} must be one of {', '.join(known)}")
         self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.evaluation.action_units import ActionUnitProbe
 from smile_jax.evaluation.base import Evaluation
+from smile_jax.evaluation.head_pose import HeadPose
 from smile_jax.evaluation.linear_probe import LinearProbe
 from smile_jax.evaluation.neighbours import Neighbours, TwentyNeighbours
 from smile_jax.evaluation.people import CentredProbe, Who
@@ -18,6 +19,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     Who(),
     CentredProbe(),
     ActionUnitProbe(),
+    HeadPose(),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from smile_jax.data.anchors import anchors_beside
+from smile_jax.data.anchors import anchors_beside, has_anchors
 from smile_jax.data.channels import num_channels
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.mesh_files import MeshFiles
@@ -147,14 +147,14 @@ class Recognizer:
             )
         frames = MeshFiles(paths, unit_mm=unit_mm)
         sequence = Sequence4D(key=str(path), frames=frames, labels={})
-        if pose == "landmarks":
+        if pose == "landmarks" or (pose == "auto" and has_anchors(paths[0])):
             try:
                 anchors = anchors_beside(paths[0]).scaled(unit_mm)
             except MeshError as error:
                 raise MeshError(
                     f"{error}; this run saw heads turned by landmarks: put such a file "
-                    "there, or have them turned by their surface (--pose=surface), "
-                    "which is another pose by some degrees and costs accuracy"
+                    "there, or have landmarks found (--pose=auto), which turn it "
+                    "otherwise by some degrees and cost accuracy"
                 ) from error
             sequence.anchors = lambda: anchors
         made = make_example(sequence, self.rendering(pose))

@@ -6,7 +6,9 @@ import types
 import numpy as np
 import pytest
 
-from smile_jax.data.builder import with_persons
+from smile_jax.data.builder import with_landmarks, with_persons
+from smile_jax.data.examples import Sequence4D
+from smile_jax.data.face_landmarks import FoundLandmarks, VertexLandmarks
 from smile_jax.data.face_model_builder import FaceModelBuilder, FaceModelConfig
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
@@ -14,6 +16,7 @@ from smile_jax.data.rest import at_rest
 from smile_jax.faces import load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
 from smile_jax.faces.motion import FIRST, MODEL, PERSON, look_at
+from smile_jax.mesh import Mesh
 from smile_jax.training.plan import make_plan
 from tests.conftest import tfds_build
 from tests.data.trees import write_tree
@@ -119,7 +122,7 @@ def test_a_single_scan_has_no_first_frame(tmp_path):
 
 
 def test_sequences_are_told_against_their_first_frame(tmp_path):
-    """BU-4DFE's tree, its landmarks as delivered; without them, an error says so."""
+    """BU-4DFE's tree, its landmarks as delivered; without them, they are found."""
     tree = tmp_path / "tree"
     write_tree("bu4dfe", tree, points=2500, frames=5)
     dataset, records = built(
@@ -137,8 +140,46 @@ def test_sequences_are_told_against_their_first_frame(tmp_path):
     assert len(records) == 12  # the frame beside it stands for it
     for path in tree.glob("**/*.bnd"):
         path.unlink()
-    with pytest.raises(RuntimeError, match="needs landmarks, which 12 of"):
-        built("bu4dfe", tmp_path / "none", f"--manual_dir={tree}", frames=1)
+    asked = "landmarks='delivered', which 12 of"
+    with pytest.raises(RuntimeError, match=asked):
+        built(
+            "bu4dfe", tmp_path / "none", f"--manual_dir={tree}", landmarks="delivered"
+        )
+    dataset, records = built(
+        "bu4dfe", tmp_path / "found", f"--manual_dir={tree}", frames=1, pose="auto"
+    )
+    metadata = json.loads((dataset.path / "metadata.json").read_text())
+    assert metadata["build"]["captions_by_found_landmarks"] == len(records) == 12
+    by_name = dict(zip(dataset.sequences, check(records, FIRST), strict=True))
+    assert "lip corners pulled up" in by_name["F001_Happy"]
+
+
+def test_landmarks_of_one_person_are_of_one_kind():
+    """Delivered for all of a person's sequences, or found for all of them."""
+
+    def sequence(subject, delivered):
+        return Sequence4D(
+            key=f"{subject}{delivered}",
+            frames=[],
+            labels={"subject": subject},
+            landmarks=VertexLandmarks((0,)) if delivered else None,
+        )
+
+    listed = [sequence("a", True), sequence("a", True), sequence("b", True)]
+    listed.append(sequence("b", False))
+    kinds = {
+        how: [type(s.landmarks) for s in with_landmarks(listed, how)]
+        for how in ("auto", "delivered", "found")
+    }
+    assert kinds["auto"] == [VertexLandmarks] * 2 + [FoundLandmarks] * 2
+    assert kinds["found"] == [FoundLandmarks] * 4
+    assert kinds["delivered"] == [VertexLandmarks] * 3 + [type(None)]
+    mesh = load_procedural()
+    own = Mesh(mesh.mean, mesh.faces, landmarks=mesh.mean[mesh.landmarks])
+    np.testing.assert_array_equal(FoundLandmarks()(0, own).points, own.landmarks)
+    found = FoundLandmarks(always=True)(0, own)
+    assert found.confidence is not None
+    assert np.median(np.linalg.norm(found.points - own.landmarks, axis=1)) < 3
 
 
 @pytest.mark.slow

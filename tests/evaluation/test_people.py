@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from smile_jax.evaluation.base import Fold
+from smile_jax.evaluation.head_pose import HeadPose
 from smile_jax.evaluation.linear_probe import LinearProbe
 from smile_jax.evaluation.people import CentredProbe, Who, without_person
 
@@ -52,6 +53,18 @@ def test_what_people_share_is_seen_once_they_are_taken_off(clips, rng):
     plain, _ = score(LinearProbe(), loud + quiet + noise / 9, person, label, split)
     off, _ = score(CentredProbe(), loud + quiet + noise / 9, person, label, split)
     assert off[""] > 0.95 > plain[""]
+
+
+def test_how_heads_are_turned_is_read_off_what_knows_it(rng):
+    """Yaw and roll are in the features, pitch is not."""
+    turned = rng.normal(size=(200, 3)) * 8
+    features = turned[:, [0, 2]] @ rng.normal(size=(2, 20))
+    features += 0.5 * rng.normal(size=features.shape)
+    fold = Fold(features, 120, {"pose_deg": turned}, ())
+    outcome = HeadPose().run(fold)
+    found = HeadPose().score([(outcome.truth, outcome.answers[""])], fold)
+    assert tuple(found) == HeadPose.shown
+    assert found["yaw"] > 0.9 and found["roll"] > 0.9 and found["pitch"] < 0.1
 
 
 def test_means_are_of_each_person(clips):

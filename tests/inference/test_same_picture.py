@@ -91,7 +91,7 @@ def test_scores_are_those_of_the_dataset(pose, ict, suffix, request, tmp_path):
         file = tmp_path / f"{i}.{suffix}"
         (write_ply if suffix == "ply" else write_obj)(file, sequence.frames[0])
         if pose == "landmarks":
-            with pytest.raises(MeshError, match=r"--pose=surface"):
+            with pytest.raises(MeshError, match=r"--pose=auto"):
                 of_run.clip_of(file)
             write_labelled_landmarks(file.with_suffix(".lm3"), sequence)
         seen.append(of_run.clip_of(file))

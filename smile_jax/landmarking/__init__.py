@@ -1,0 +1,1 @@
+"""Landmarks of faces that came without: found on rendered views, lifted to 3D."""
