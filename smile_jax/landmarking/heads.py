@@ -294,6 +294,7 @@ def _pictures_of(mesh: Mesh, points: Points | None, rng: np.random.Generator) ->
         rotation = (pose.rotation @ slip.as_matrix()).astype(np.float32)
         pose = dataclasses.replace(pose, rotation=rotation)
         front = frontalize(dataclasses.replace(mesh, landmarks=points), pose)
+        assert front.landmarks is not None
         front_points = front.landmarks
         close = _jittered(pose.framing, rng)
     whole = _jittered(frame_mesh(mesh, margin=float(rng.uniform(0.9, 1.25))), rng)

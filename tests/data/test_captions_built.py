@@ -146,7 +146,12 @@ def test_sequences_are_told_against_their_first_frame(tmp_path):
             "bu4dfe", tmp_path / "none", f"--manual_dir={tree}", landmarks="delivered"
         )
     dataset, records = built(
-        "bu4dfe", tmp_path / "found", f"--manual_dir={tree}", frames=1, pose="auto"
+        "bu4dfe",
+        tmp_path / "found",
+        f"--manual_dir={tree}",
+        frames=1,
+        dynamic=True,
+        pose="auto",
     )
     metadata = json.loads((dataset.path / "metadata.json").read_text())
     assert metadata["build"]["captions_by_found_landmarks"] == len(records) == 12
