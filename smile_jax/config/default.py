@@ -171,8 +171,9 @@ class ModelKeys:
         1 / 0.07, "exp(logit_scale) at the start", low=1, high=100
     )
     redundancy: str = key(
-        "whitened", "reading of term 3", choices=("whitened", "private", "literal")
-    )
+        "whitened", "reading of term 3; of captions: 'actions'",
+        choices=("whitened", "private", "literal", "actions"),
+    )  # fmt: skip
     pretrained: str = key(
         "", "CLIP or SigLIP, hub name or folder: both towers, their sizes"
     )

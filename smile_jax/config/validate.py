@@ -26,6 +26,11 @@ if TYPE_CHECKING:  # it would import Grain and TFDS, which takes seconds
     from smile_jax.data.pipeline import FaceDataset
 
 # Words that name something in a table: whoever adds to it writes it there alone.
+_WITHOUT_ACTIONS = (
+    "; build it with captions=True, or set loss.pair_width=0 and leave "
+    "model.redundancy='actions'"
+)
+
 _TABLES: dict[str, Iterable[str]] = {
     "objective.name": OBJECTIVES,
     "text_source": SOURCES,
@@ -289,7 +294,7 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
             f"objective.name={config.objective.name!r}: needs {name!r}, which the "
             f"records of {dataset.path} lack; they have "
             f"{', '.join(sorted(dataset.stored))}"
-            + ("; or set loss.pair_width=0" if name == "actions" else "")
+            + (_WITHOUT_ACTIONS if name == "actions" else "")
         )
     if needs(config) <= dataset.field_names:
         method = make_objective(config, num_prompts=len(config.data.classes))

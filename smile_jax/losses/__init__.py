@@ -4,11 +4,16 @@ from smile_jax.losses.alignment import vision_language_alignment
 from smile_jax.losses.decorrelation import multiview_decorrelation
 from smile_jax.losses.pairs import paired_alignment
 from smile_jax.losses.pseudo import Prior, pseudo_targets
-from smile_jax.losses.redundancy import cross_modal_redundancy, whiten_bank
+from smile_jax.losses.redundancy import (
+    action_redundancy,
+    cross_modal_redundancy,
+    whiten_bank,
+)
 from smile_jax.stats import cross_correlation, normalize, standardize
 
 __all__ = [
     "Prior",
+    "action_redundancy",
     "cross_correlation",
     "cross_modal_redundancy",
     "multiview_decorrelation",

@@ -1,4 +1,5 @@
-"""Term 3: cross-modal redundancy minimisation, in three readings."""
+"""Term 3: cross-modal redundancy minimisation, in three readings of prompts, and over
+measured actions."""
 
 from typing import Literal
 
@@ -94,6 +95,57 @@ def cross_modal_redundancy(
         with_shared = correlate(fused, jax.lax.stop_gradient(shared)) ** 2
         return _private(with_text, with_shared, kept)
     raise ValueError(f"unknown mode {mode!r}; known: whitened, private, literal")
+
+
+def action_redundancy(
+    fused: Float[Array, "B M"],
+    actions: Float[Array, "B A"],
+    *,
+    off_diagonal_weight: float = 0.0051,
+    weights: Float[Array, "B"] | None = None,
+    axis_name: str | None = None,
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """The same for captions, which are too many to decompose: by what they tell of.
+
+    C = corr(fused, actions) is driven to R = corr(actions, actions), both over the
+    global batch: each visual coordinate explains one action, and another's no more than
+    the two go together. sum_i (C_ii - R_ii)^2 + lambda sum_{i != j} (C_ij - R_ij)^2,
+    divided by A. This project's choice, as "whitened" is, which it equals where actions
+    are uncorrelated; one that does not occur in the batch asks for nothing.
+
+    Args:
+      fused: a linear head's output, a column for each action.
+      actions: what each example does, as numbers; constants.
+      off_diagonal_weight: lambda.
+      weights: 1 for examples, 0 for padding.
+      axis_name: device axis, None on one device.
+
+    Returns:
+      The loss and metrics: `diagonal`, the mean of C_ii over the actions that occur,
+      and `offdiagonal`, the root mean square of C_ij - R_ij.
+
+    Raises:
+      ValueError: another number of columns.
+    """
+    fused = at_least_float32(fused)
+    actions = jax.lax.stop_gradient(actions.astype(fused.dtype))
+    _check_width(fused, actions.shape[1], "one for each action")
+    weights = example_weights(fused, weights)
+    count = global_count(weights, axis_name)
+    a, b = (
+        standardize(x, weights=weights, axis_name=axis_name) for x in (fused, actions)
+    )
+    c = cross_correlation(a, b, count, axis_name)
+    r = cross_correlation(b, b, count, axis_name)
+    width = len(c)
+    missing = (c - r) ** 2
+    on = jnp.diagonal(missing).sum()
+    off = jnp.where(jnp.eye(width, dtype=bool), 0, missing).sum()
+    occurs = jnp.diagonal(r) > 0.5  # 0 of what never varies, else near 1
+    explained = jnp.where(occurs, jnp.diagonal(c), 0).sum()
+    return (on + off_diagonal_weight * off) / width, _metrics(
+        explained / jnp.maximum(occurs.sum(), 1), off / max(width * (width - 1), 1)
+    )
 
 
 def _literal(

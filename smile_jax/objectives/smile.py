@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 import jax.numpy as jnp
 
+from smile_jax.faces.captions import NUM_ACTIONS
 from smile_jax.losses.alignment import vision_language_alignment
 from smile_jax.losses.decorrelation import (
     Form,
@@ -16,7 +17,11 @@ from smile_jax.losses.decorrelation import (
     multiview_decorrelation,
 )
 from smile_jax.losses.pairs import paired_alignment
-from smile_jax.losses.redundancy import Mode, cross_modal_redundancy
+from smile_jax.losses.redundancy import (
+    Mode,
+    action_redundancy,
+    cross_modal_redundancy,
+)
 from smile_jax.models.heads import Head, linear, projector
 from smile_jax.objectives.base import Inputs, Objective, Term
 from smile_jax.objectives.sources import TextSource
@@ -40,7 +45,7 @@ class Smile(Objective):
     off_diagonal: float
     redundancy_off_diagonal: float
     text_to_image: float
-    redundancy_mode: Mode
+    redundancy_mode: Mode | Literal["actions"]
     form: Form
     alignment_over: Literal["bank", "pairs"]
     pair_width: float
@@ -48,7 +53,10 @@ class Smile(Objective):
     projector_dim: int
 
     def needed(self) -> tuple[str, ...]:
-        asked = {"actions": self._softly, "subject": self._centered}
+        asked = {
+            "actions": self._softly or (self.redundancy and self._by_actions),
+            "subject": self._centered,
+        }
         return tuple(name for name, wanted in asked.items() if wanted)
 
     @property
@@ -63,6 +71,10 @@ class Smile(Objective):
         )
 
     @property
+    def _by_actions(self) -> bool:
+        return self.redundancy_mode == "actions"
+
+    @property
     def min_views(self) -> int:
         return 2 if self.decorrelation else 1
 
@@ -70,6 +82,8 @@ class Smile(Objective):
         found = {"projector": projector(self.projector_dim)}
         if self.redundancy_mode == "whitened":
             found["redundancy_head"] = linear(self.num_prompts - 1, "fused")
+        elif self._by_actions:
+            found["redundancy_head"] = linear(NUM_ACTIONS, "fused")
         return found
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
@@ -126,11 +140,23 @@ class Smile(Objective):
     def _redundancy(self, x: Inputs, axis_name: str | None) -> Term:
         assert x.bank is not None and x.targets is not None
         e = x.embeddings
+        weight = self.redundancy * x.targets.worth
+        if self.redundancy_mode == "actions":
+            return Term(
+                weight,
+                *action_redundancy(
+                    e.heads["redundancy_head"],
+                    jnp.log1p(x.batch["actions"]),
+                    off_diagonal_weight=self.redundancy_off_diagonal,
+                    weights=x.targets.weights,
+                    axis_name=axis_name,
+                ),
+            )
         seen = {"private": e.private, "literal": e.joint}
         if self.redundancy_mode == "whitened":
             seen["whitened"] = e.heads["redundancy_head"]
         return Term(
-            self.redundancy * x.targets.worth,
+            weight,
             *cross_modal_redundancy(
                 seen[self.redundancy_mode],
                 x.bank,

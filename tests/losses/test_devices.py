@@ -10,6 +10,7 @@ import pytest
 from smile_jax import parallel
 from smile_jax.losses import (
     Prior,
+    action_redundancy,
     cross_modal_redundancy,
     multiview_decorrelation,
     normalize,
@@ -44,6 +45,7 @@ TERMS = {
     "redundancy-literal": settings(
         0.0, 0.0, 1.0, redundancy_off_diagonal=1.0, redundancy_mode="literal"
     ),
+    "redundancy-actions": settings(0.0, 0.0, 1.0, redundancy_mode="actions"),
     "sum": settings(1.0, 1.0, 0.1),
 }
 
@@ -76,6 +78,7 @@ def objective(params, batch, w, axis_name):
         "whitened": fused @ params["y"],
         "private": fused @ params["z"][:, :3],
         "literal": joint,
+        "actions": fused @ params["z"][:, :F],
     }
     padding = {"weights": batch["weights"], "axis_name": axis_name}
     total = 0.0
@@ -99,7 +102,9 @@ def objective(params, batch, w, axis_name):
         views, scale = normalize(x @ params["u"]), params["logit_scale"]
         aligned = align(joint, views, bank, q, logit_scale=scale, **padding)
         total += w.alignment * aligned[0]
-    if w.redundancy:
+    if w.redundancy and w.redundancy_mode == "actions":
+        total += action_redundancy(redundancy["actions"], x[:, 0], **padding)[0]
+    elif w.redundancy:
         total += (
             w.redundancy
             * cross_modal_redundancy(

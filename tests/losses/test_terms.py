@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from smile_jax.losses import (
+    action_redundancy,
     cross_modal_redundancy,
     multiview_decorrelation,
     normalize,
@@ -78,6 +79,13 @@ def terms(inputs, weights):
             float(jnp.log(5.0)), 0.3, w, acted, 0.8,
         ),
     )  # fmt: skip
+    actions = jnp.abs(i["u"][:, : acted.shape[1]])
+    pairs["redundancy-actions"] = (
+        lambda: action_redundancy(
+            i["y"], actions, off_diagonal_weight=0.1, weights=weights
+        ),
+        lambda: reference.action_redundancy(acted, np.asarray(actions), 0.1, w),
+    )
     for mode, fused in (("whitened", "y"), ("private", "y"), ("literal", "u")):
         pairs[f"redundancy-{mode}"] = (
             lambda mode=mode, fused=fused: cross_modal_redundancy(
@@ -109,6 +117,7 @@ NAMES = [
     "redundancy-whitened",
     "redundancy-private",
     "redundancy-literal",
+    "redundancy-actions",
 ]
 
 
@@ -182,6 +191,24 @@ def test_soft_pairs_by_hand(x64):
     )
     equal = paired_alignment(u, u[:, None], bank, q, **options)
     np.testing.assert_allclose(narrow[0], equal[0], rtol=1e-9)
+
+
+def test_action_redundancy_by_hand(x64):
+    """What tells exactly what is done has none, however much actions go together."""
+    smile = jnp.array([0.0, 0.0, 2.0, 2.0])
+    both = jnp.stack([smile, smile + jnp.array([0.0, 0.2, 0.0, 0.2])], axis=1)
+    actions = jnp.concatenate([both, jnp.zeros((4, 1))], axis=1)  # one never occurs
+    loss, metrics = action_redundancy(actions * 3 - 1, actions)
+    assert float(loss) == pytest.approx(0, abs=1e-9)
+    assert float(metrics["diagonal"]) == pytest.approx(1, abs=1e-4)
+    # Each coordinate tells what the other should, and their correlation is r.
+    r = 1 / np.sqrt(1 + 0.1**2)
+    swapped = actions[:, jnp.array([1, 0, 2])]
+    loss, _ = action_redundancy(swapped, actions, off_diagonal_weight=0.5)
+    expected = (2 * (1 - r) ** 2 + 0.5 * 2 * (1 - r) ** 2) / 3
+    assert float(loss) == pytest.approx(expected, rel=1e-2)
+    with pytest.raises(ValueError, match="expected 3 \\(one for each action\\)"):
+        action_redundancy(actions[:, :2], actions)
 
 
 def test_views_with_prompts_of_their_own(inputs):

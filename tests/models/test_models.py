@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax.core import FrozenDict
 
+from smile_jax.faces.captions import NUM_ACTIONS
 from smile_jax.models import (
     Encoder,
     EncoderConfig,
@@ -309,6 +310,7 @@ def test_temporal_pooling_starts_as_the_mean_of_frames(rng, kind):
         "whitened",
         pytest.param("private", marks=pytest.mark.slow),
         pytest.param("literal", marks=pytest.mark.slow),
+        pytest.param("actions", marks=pytest.mark.slow),
     ],
 )
 def test_the_assembled_model(rng, redundancy):
@@ -333,6 +335,8 @@ def test_the_assembled_model(rng, redundancy):
     assert out.private.shape == (6, 8 if redundancy == "private" else 0)
     if redundancy == "whitened":
         assert out.heads["redundancy_head"].shape == (6, 3)
+    if redundancy == "actions":
+        assert out.heads["redundancy_head"].shape == (6, NUM_ACTIONS)
     bank = prototypes(texts, np.arange(8) // 2, (1, 4))
     assert bank.shape == (1, 4, 12)
     expected = texts[2] + texts[3]

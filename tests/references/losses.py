@@ -113,6 +113,17 @@ def whitened_text(bank):
     return t
 
 
+def action_redundancy(y, actions, off_diagonal_weight, weights):
+    ours, theirs = standard_scores(y, weights), standard_scores(actions, weights)
+    c, r = correlation(ours, theirs), correlation(theirs, theirs)
+    total = 0.0
+    for i in range(len(c)):
+        for j in range(len(c)):
+            share = 1 if i == j else off_diagonal_weight
+            total += share * (c[i, j] - r[i, j]) ** 2
+    return total / len(c)
+
+
 def cross_modal_redundancy(y, bank, q, mode, off_diagonal_weight, weights, shared=None):
     real = weights > 0
     if mode == "literal":

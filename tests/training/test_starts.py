@@ -288,14 +288,15 @@ def test_captions_of_a_dataset_train(tmp_path):
         tmp_path / "synthetic_faces" / "told",
         text_source="captions",
         **{
-            "loss.alignment_over": "pairs", "loss.redundancy": 0.0,
-            "loss.pair_width": 1.0, "prompts.phrasings": 3, "data.views": 2,
+            "loss.alignment_over": "pairs", "loss.redundancy": 0.1,
+            "model.redundancy": "actions", "prompts.phrasings": 3, "data.views": 2,
             "model.text.context_length": 96, "model.text.vocab_size": 32768,
         },
     )  # fmt: skip
     state, metrics = run_steps(config, steps=2, devices=2)
     assert state.bank.shape[1] == len(make_plan(config).train_prompts.classes) > 3
     assert np.isfinite(metrics["loss"]) and metrics["alignment/loss"] > 0
+    assert metrics["redundancy/loss"] > 0
 
 
 @pytest.fixture(scope="module")
