@@ -5,7 +5,8 @@
 Generated people whom no threshold was tuned on perform; what captions say of them at
 the apex, and of single scans, is compared with the weights. An action counts as shown
 from weight 0.25, as the mean of both sides. Prints a table of the phrases, and the mean
-F1 over them by reference, landmark noise, landmark scheme and intensity.
+F1 by reference, landmark noise, landmark scheme, of found landmarks, and by
+intensity.
 """
 
 import dataclasses
@@ -37,6 +38,7 @@ from smile_jax.faces.motion import (
     person_at_rest,
 )
 from smile_jax.faces.shots import Shot
+from smile_jax.landmarking.landmarker import find_landmarks
 from smile_jax.mesh import Landmarks, Mesh
 from smile_jax.mesh.schemes import INNER_49
 
@@ -187,6 +189,7 @@ def _variations(model: FaceModel, people: int) -> Iterator[str]:
     looks: dict[str, Look] = {f"noise of {mm} mm": with_noise(mm) for mm in (2, 4)}
     for scheme in ("multipie49", "binghamton83", "bosphorus"):
         looks[scheme] = by_scheme(model, scheme)
+    looks["found"] = lambda mesh: look_at(mesh, find_landmarks(mesh))
     for name, look in looks.items():
         cells = [
             f"{mean_f1(performances(model, people, kind, look)):.2f}"
