@@ -6,6 +6,7 @@ import pytest
 
 from experiments import (
     bu3dfe,
+    bu4dfe,
     demo,
     demo_captions,
     ict_captions,
@@ -33,6 +34,7 @@ from tests.training.common import experiment_with, shrunk_config, shrunk_flags
 
 EXPERIMENTS = (
     bu3dfe,
+    bu4dfe,
     demo,
     demo_captions,
     ict_captions,
