@@ -135,9 +135,12 @@ def _wording_table(results: dict[str, Any]) -> str:
                 f"<tr><td>{row['method']}, {what}</td><td>{spread['mean']:.3f} ± "
                 f"{spread['std']:.3f}</td><td>{cells}</td></tr>"
             )
-        for file, score in row.get("other_prompts", {}).items():
+        others = dict(row.get("other_prompts", {}))
+        for name, score in row.get("zero_shot_grounded", {}).items():
+            others[f"{name}, in terms of captions"] = score
+        for name, score in others.items():
             rows.append(
-                f"<tr><td>{row['method']}, {html.escape(file)}</td>"
+                f"<tr><td>{row['method']}, {html.escape(name)}</td>"
                 f"<td>{score['accuracy']:.3f}</td><td></td></tr>"
             )
     if not rows:

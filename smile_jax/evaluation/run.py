@@ -389,8 +389,12 @@ def evaluate_fold(
         embedded = embed(params, records)
         banks = {}
         if method in knows_text:
+            in_words = functools.partial(ZeroShot, run.model, params, spec.tokenizer)
+            captions = None
+            if method == "smile" and SOURCES[run.text_source].own_texts:
+                captions = in_words(plan.train_prompts).bank[0]
             banks = {
-                file: ZeroShot(run.model, params, spec.tokenizer, prompts)
+                file: in_words(prompts, captions=captions)
                 for file, prompts in {"": plan.prompts, **words}.items()
             }
         folds[method] = Fold(
@@ -471,6 +475,11 @@ def table(results: dict[str, Any]) -> str:
         lines += [
             f"{'':14}zero-shot by {file}: {score['accuracy']:.3f}"
             for file, score in row.get("other_prompts", {}).items()
+        ]
+        lines += [
+            f"{'':14}zero-shot by {name} prompts, in terms of captions: "
+            f"{score['accuracy']:.3f}"
+            for name, score in row.get("zero_shot_grounded", {}).items()
         ]
     lines += [f"warning: {text}" for text in results["warnings"]]
     return "\n".join(lines)

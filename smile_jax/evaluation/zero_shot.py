@@ -1,5 +1,5 @@
 """Zero-shot: the class whose prompts are nearest, by fused and single-view embedding,
-by parts of the prompts and in other words."""
+by parts of the prompts, in other words, and in terms of the captions of training."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 
 _VIEW, _TEMPLATE, _STYLE, _WORDS = "view ", "template: ", "style: ", "prompts: "
+_GROUNDED, _OWN = "in terms of captions: ", "its own"
 
 
 class ZeroShotPrompts(Evaluation):
@@ -31,6 +32,10 @@ class ZeroShotPrompts(Evaluation):
             found[name] = (test.joint @ bank.T).argmax(-1)
         for file in [file for file in words if file]:
             found[_WORDS + file] = words[file].predict(test.joint)
+        for file, said in words.items():
+            if said.grounded is not None:
+                answers = (test.joint @ said.grounded.T).argmax(-1)
+                found[_GROUNDED + (file or _OWN)] = answers
         return Outcome(fold.test_of("label"), found)
 
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,6 +53,7 @@ class ZeroShotPrompts(Evaluation):
                 "styles": _spread(of(_STYLE)),
             },
             "other_prompts": of(_WORDS),
+            "zero_shot_grounded": of(_GROUNDED),
         }
 
 

@@ -1,15 +1,20 @@
 """Prompts as a classifier: which one an embedding is nearest to, in whose words."""
 
+import functools
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
+from scipy.special import softmax
 
 from smile_jax.data.prompts import Prompts
 from smile_jax.models import Encoder
 from smile_jax.models.encoder import prototypes
 from smile_jax.training.bank import embed_prompts
 from smile_jax.training.model_spec import Tokenizer
+
+_SOFT = 0.07  # of a cosine, by which a caption counts e times less (our choice)
 
 
 class ZeroShot:
@@ -18,6 +23,8 @@ class ZeroShot:
     Attributes:
       bank: (G, K, E) prototypes of the fused view (0) and, where prompts tell views
         apart, of each camera.
+      captions: (N, E) prototypes of the captions that the model was trained with, if it
+        was.
     """
 
     def __init__(
@@ -27,10 +34,11 @@ class ZeroShot:
         tokenizer: Tokenizer,
         prompts: Prompts,
         *,
+        captions: np.ndarray | None = None,
         keep: bool = True,
     ) -> None:
         """Embeds the prompts; `keep` as of `embed_prompts`."""
-        self._prompts = prompts
+        self._prompts, self.captions = prompts, captions
         tokens = tokenizer(prompts.texts)
         self._embedded = embed_prompts(model, params, tokens, keep=keep)
         shape = prompts.groups, len(prompts.classes)
@@ -41,6 +49,13 @@ class ZeroShot:
     def predict(self, joint: np.ndarray) -> np.ndarray:
         """(n,) class of each fused embedding (n, E)."""
         return (joint @ self.bank[0].T).argmax(-1)
+
+    @functools.cached_property
+    def grounded(self) -> np.ndarray | None:
+        """(K, E), what the prompts of the fused view mean in the words of captions."""
+        if self.captions is None:
+            return None
+        return in_terms_of(self.bank[0], self.captions)
 
     def predict_view(self, views: np.ndarray, camera: int) -> np.ndarray:
         """(n,) class of each embedding (n, E) of one camera's view."""
@@ -66,3 +81,26 @@ class ZeroShot:
                     )
                     banks[f"{what}: {kind}"] = np.asarray(bank)[0]
         return banks
+
+
+def in_terms_of(
+    bank: Float[np.ndarray, "K E"], captions: Float[np.ndarray, "N E"]
+) -> Float[np.ndarray, "K E"]:
+    """Each prototype as a mean of captions, by how alike they are.
+
+    A model that learned from captions has seen images beside captions alone; where else
+    in a text tower's space other words lie, it cannot know. So a prompt becomes the
+    captions nearest to it: softmax(cosine / 0.07) of them, both less their mean, for
+    what all prompts share (that they speak of faces; their style) tells none apart. No
+    label is used. This project's own.
+
+    Args:
+      bank: unit-norm prototypes of two or more classes that are told apart.
+      captions: unit-norm.
+    """
+    alike = _unit(bank - bank.mean(axis=0)) @ _unit(captions - captions.mean(axis=0)).T
+    return _unit(softmax(alike / _SOFT, axis=1) @ captions)
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)

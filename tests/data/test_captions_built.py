@@ -13,14 +13,15 @@ from smile_jax.data.face_model_builder import FaceModelBuilder, FaceModelConfig
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rest import at_rest
-from smile_jax.faces import load_procedural
+from smile_jax.evaluation.run import evaluate, table
+from smile_jax.faces import EXPRESSIONS, load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
 from smile_jax.faces.motion import FIRST, MODEL, PERSON, look_at
 from smile_jax.mesh import Mesh
 from smile_jax.training.plan import make_plan
 from tests.conftest import tfds_build
 from tests.data.trees import write_tree
-from tests.training.common import shrunk_config
+from tests.training.common import shrunk_config, train_here
 
 
 def built(name, data_dir, *flags, **fields):
@@ -90,6 +91,31 @@ def test_a_run_learns_each_caption_in_several_phrasings(scans):
     held_out = np.setdiff1d(np.arange(len(dataset.labels)), plan.pretrain_records)
     unknown = [r for r in held_out if dataset.captions[r] not in told]
     assert (plan.fields["prompt"][unknown] == -1).all()
+
+
+@pytest.mark.slow
+def test_prompts_are_scored_in_terms_of_captions_too(scans, tmp_path):
+    dataset, _ = scans
+    words = tmp_path / "words.yaml"
+    classes = ", ".join(f"{name}: [very {name}]" for name in EXPRESSIONS)
+    words.write_text(f"classes: {{{classes}}}")
+    train_here(
+        dataset.path,
+        tmp_path / "run",
+        text_source="captions",
+        **{
+            "loss.alignment_over": "pairs", "model.redundancy": "actions",
+            "prompts.style": "actions", "data.views": 2, "train.steps": 2,
+            "model.text.context_length": 96,
+        },
+    )  # fmt: skip
+    results = evaluate(tmp_path / "run", "holdout", [str(words)])
+    rows = {row["method"]: row for row in results["rows"]}
+    scores = rows["smile"]["zero_shot_grounded"]
+    assert list(scores) == ["its own", str(words)]
+    assert 0 <= scores["its own"]["accuracy"] <= 1
+    assert not rows["random_init"]["zero_shot_grounded"]
+    assert "by its own prompts, in terms of captions: " in table(results)
 
 
 def test_people_of_the_same_names_are_not_confused():
