@@ -251,7 +251,7 @@ def _resample(x: Array, key: Array, config: AugmentConfig) -> Array:
     product: no gather, TPU-friendly."""
     zoom, dy, dx = jax.random.uniform(key, (3,), minval=-1, maxval=1)
     shape_key, *wave_keys = jax.random.split(jax.random.fold_in(key, 1), 3)
-    stretch: Array | float = 0.0
+    stretch = 0.0
     if config.stretch:
         stretch = config.stretch * jax.random.uniform(shape_key, (), minval=-1)
 
