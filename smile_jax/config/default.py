@@ -85,15 +85,6 @@ class AugmentKeys:
         0.1, "zoom in or out, natural logarithm of the largest factor", low=0, high=2
     )
     shift: float = key(0.06, "share of the image, each way", low=0, high=1)
-    stretch: float = key(
-        0.0,
-        "taller and narrower or the reverse, logarithm of the factor",
-        low=0,
-        high=1,
-    )
-    warp: float = key(
-        0.0, "smooth moves of rows and columns, share of the image", low=0, high=0.07
-    )
     gain: float = key(0.2, "relative intensity of the texture", low=0, high=1)
     bias: float = key(0.1, "of the texture, pixels in [0, 1]", low=0, high=1)
     noise: float = key(0.03, "standard deviation, pixels in [0, 1]", low=0, high=1)

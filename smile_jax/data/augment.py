@@ -26,9 +26,6 @@ class AugmentConfig:
     Attributes:
       scale: zoom in or out by a factor of up to exp(scale).
       shift: move by up to this share of the image, each way.
-      stretch: make taller and narrower, or the reverse, by a factor of up to
-        exp(stretch) each.
-      warp: move rows and columns smoothly, by up to this share of the image twice.
       gain, bias: of the texture's intensity, in a dynamic image about its middle.
       noise: standard deviation, pixels in [0, 1].
       erase: largest side of an erased rectangle, share of the image.
@@ -43,8 +40,6 @@ class AugmentConfig:
 
     scale: float
     shift: float
-    stretch: float
-    warp: float
     gain: float
     bias: float
     noise: float
@@ -168,7 +163,7 @@ def _augment_view(
         groups["texture"] = _intensity(groups["texture"], keys[0], config, rest)
     light = _random_light(keys[1], config) if config.relight else None
     x = _assemble(groups, inputs, light)
-    x = rest + _resample(x - rest, keys[2], config)
+    x = rest + _zoom_and_shift(x - rest, keys[2], config)
     if config.noise:  # drawing a normal for every pixel is worth skipping
         x = x + config.noise * jax.random.normal(keys[3], x.shape)
     return _erase(_standardize(x, mean, std), keys[4], config)
@@ -246,38 +241,20 @@ def _intensity(x: Array, key: Array, config: AugmentConfig, rest: float) -> Arra
     return jnp.where(covered, changed, 0)
 
 
-def _resample(x: Array, key: Array, config: AugmentConfig) -> Array:
-    """Bilinear zoom, shift, stretch and warp of rows and of columns, each a matrix
-    product: no gather, TPU-friendly."""
+def _zoom_and_shift(x: Array, key: Array, config: AugmentConfig) -> Array:
+    """Bilinear zoom and shift as two matrix products: no gather, TPU-friendly."""
     zoom, dy, dx = jax.random.uniform(key, (3,), minval=-1, maxval=1)
-    shape_key, *wave_keys = jax.random.split(jax.random.fold_in(key, 1), 3)
-    stretch = 0.0
-    if config.stretch:
-        stretch = config.stretch * jax.random.uniform(shape_key, (), minval=-1)
+    factor = jnp.exp(config.scale * zoom)
 
-    def resample(size: int, shift: Array, longer: Array | float, key: Array) -> Array:
-        factor = jnp.exp(config.scale * zoom + longer)
+    def resample(size: int, shift: Array) -> Array:
         # About the image's centre, between the two middle pixels.
-        source = (jnp.arange(size) - (size - 1) / 2) / factor
-        if config.warp:
-            source = source + config.warp * size * _waves(source / size, key)
-        source = source + (size - 1) / 2 + config.shift * size * shift
+        target = jnp.arange(size) - (size - 1) / 2
+        source = target / factor + (size - 1) / 2 + config.shift * size * shift
         return jnp.maximum(1 - jnp.abs(source[:, None] - jnp.arange(size)[None]), 0)
 
-    rows = resample(x.shape[1], dy, stretch, wave_keys[0])
-    columns = resample(x.shape[2], dx, -stretch, wave_keys[1])
+    rows, columns = resample(x.shape[1], dy), resample(x.shape[2], dx)
     x = jnp.einsum("ih,thwc->tiwc", rows, x)
     return jnp.einsum("jw,tiwc->tijc", columns, x)
-
-
-def _waves(where: Float[Array, "n"], key: Array) -> Float[Array, "n"]:
-    """Two waves of chance along an axis, of one and of two periods an image."""
-    swing, phase = jax.random.uniform(key, (2, 2), minval=-1)
-    out = jnp.zeros_like(where)
-    for i, periods in enumerate((1, 2)):
-        angle = 2 * jnp.pi * periods * where + jnp.pi * phase[i]
-        out = out + swing[i] / periods * jnp.sin(angle)
-    return out
 
 
 def _erase(x: Array, key: Array, config: AugmentConfig) -> Array:

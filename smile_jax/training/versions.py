@@ -25,8 +25,6 @@ NEW_KEYS: dict[str, Any] = {
     "prompts.phrasings": 1,  # each was said in one way
     "data.person_block": 1,  # all clips were shuffled
     "loss.center_people": False,  # term 1 saw clips as they were
-    "augment.stretch": 0.0,  # faces kept their shape
-    "augment.warp": 0.0,
     # Of methods that there were not, so nothing reads them:
     "loss.temperature": 0.1,
     "loss.invariance": 25.0,
