@@ -137,7 +137,7 @@ def _wording_table(results: dict[str, Any]) -> str:
             )
         others = dict(row.get("other_prompts", {}))
         for name, score in row.get("zero_shot_grounded", {}).items():
-            others[f"{name}, in terms of captions"] = score
+            others[f"{name}, by way of captions"] = score
         for name, score in others.items():
             rows.append(
                 f"<tr><td>{row['method']}, {html.escape(name)}</td>"

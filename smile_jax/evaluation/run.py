@@ -20,7 +20,7 @@ from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
 from smile_jax.evaluation.embed import Embedder, Seen
 from smile_jax.evaluation.evaluations import applicable, fields_of
 from smile_jax.evaluation.pixels import leading_counts, pca_features, pixels_of
-from smile_jax.inference.prompting import ZeroShot
+from smile_jax.inference.prompting import Grounds, ZeroShot
 from smile_jax.models import Encoder
 from smile_jax.objectives import SOURCES
 from smile_jax.training.announce import run_info
@@ -390,11 +390,12 @@ def evaluate_fold(
         banks = {}
         if method in knows_text:
             in_words = functools.partial(ZeroShot, run.model, params, spec.tokenizer)
-            captions = None
+            grounds = None
             if method == "smile" and SOURCES[run.text_source].own_texts:
                 captions = in_words(plan.train_prompts).bank[0]
+                grounds = Grounds(captions, embedded.joint[:split])
             banks = {
-                file: in_words(prompts, captions=captions)
+                file: in_words(prompts, grounds=grounds)
                 for file, prompts in {"": plan.prompts, **words}.items()
             }
         folds[method] = Fold(
@@ -477,7 +478,7 @@ def table(results: dict[str, Any]) -> str:
             for file, score in row.get("other_prompts", {}).items()
         ]
         lines += [
-            f"{'':14}zero-shot by {name} prompts, in terms of captions: "
+            f"{'':14}zero-shot by {name} prompts, by way of captions: "
             f"{score['accuracy']:.3f}"
             for name, score in row.get("zero_shot_grounded", {}).items()
         ]

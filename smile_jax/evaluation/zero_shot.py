@@ -1,5 +1,5 @@
 """Zero-shot: the class whose prompts are nearest, by fused and single-view embedding,
-by parts of the prompts, in other words, and in terms of the captions of training."""
+by parts of the prompts, in other words, and by way of captions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 
 _VIEW, _TEMPLATE, _STYLE, _WORDS = "view ", "template: ", "style: ", "prompts: "
-_GROUNDED, _OWN = "in terms of captions: ", "its own"
+_GROUNDED, _OWN = "by way of captions: ", "its own"
 
 
 class ZeroShotPrompts(Evaluation):

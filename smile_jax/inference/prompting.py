@@ -1,5 +1,6 @@
 """Prompts as a classifier: which one an embedding is nearest to, in whose words."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -14,7 +15,20 @@ from smile_jax.models.encoder import prototypes
 from smile_jax.training.bank import embed_prompts
 from smile_jax.training.model_spec import Tokenizer
 
-_SOFT = 0.07  # of a cosine, by which a caption counts e times less (our choice)
+_SOFT = 0.07  # of a cosine, by which an example counts e times less (our choice)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grounds:
+    """What a model that learned from captions knows of words.
+
+    Attributes:
+      captions: unit-norm prototypes of the captions that it was trained with.
+      images: unit-norm joint embeddings of training clips.
+    """
+
+    captions: Float[np.ndarray, "N E"]
+    images: Float[np.ndarray, "M E"]
 
 
 class ZeroShot:
@@ -23,8 +37,7 @@ class ZeroShot:
     Attributes:
       bank: (G, K, E) prototypes of the fused view (0) and, where prompts tell views
         apart, of each camera.
-      captions: (N, E) prototypes of the captions that the model was trained with, if it
-        was.
+      grounds: captions and images that the model learned from, if it did.
     """
 
     def __init__(
@@ -34,11 +47,11 @@ class ZeroShot:
         tokenizer: Tokenizer,
         prompts: Prompts,
         *,
-        captions: np.ndarray | None = None,
+        grounds: Grounds | None = None,
         keep: bool = True,
     ) -> None:
         """Embeds the prompts; `keep` as of `embed_prompts`."""
-        self._prompts, self.captions = prompts, captions
+        self._prompts, self.grounds = prompts, grounds
         tokens = tokenizer(prompts.texts)
         self._embedded = embed_prompts(model, params, tokens, keep=keep)
         shape = prompts.groups, len(prompts.classes)
@@ -52,10 +65,17 @@ class ZeroShot:
 
     @functools.cached_property
     def grounded(self) -> np.ndarray | None:
-        """(K, E), what the prompts of the fused view mean in the words of captions."""
-        if self.captions is None:
+        """(K, E), what the prompts of the fused view mean by captions and images.
+
+        A model has seen images beside captions alone: where in the joint space other
+        words lie, it was never told. So a prompt becomes the captions that are nearest
+        to it among texts, and these the training clips nearest to them. No label is
+        used. This project's own.
+        """
+        if self.grounds is None:
             return None
-        return in_terms_of(self.bank[0], self.captions)
+        said = in_terms_of(self.bank[0], self.grounds.captions)
+        return in_terms_of(said, self.grounds.images)
 
     def predict_view(self, views: np.ndarray, camera: int) -> np.ndarray:
         """(n,) class of each embedding (n, E) of one camera's view."""
@@ -84,22 +104,19 @@ class ZeroShot:
 
 
 def in_terms_of(
-    bank: Float[np.ndarray, "K E"], captions: Float[np.ndarray, "N E"]
+    bank: Float[np.ndarray, "K E"], examples: Float[np.ndarray, "N E"]
 ) -> Float[np.ndarray, "K E"]:
-    """Each prototype as a mean of captions, by how alike they are.
+    """Each prototype as a mean of examples, by how alike they are.
 
-    A model that learned from captions has seen images beside captions alone; where else
-    in a text tower's space other words lie, it cannot know. So a prompt becomes the
-    captions nearest to it: softmax(cosine / 0.07) of them, both less their mean, for
-    what all prompts share (that they speak of faces; their style) tells none apart. No
-    label is used. This project's own.
+    Shares are softmax(cosine / 0.07), both less their mean, for what all prompts have
+    (that they speak of faces; their style) tells none of them apart.
 
     Args:
-      bank: unit-norm prototypes of two or more classes that are told apart.
-      captions: unit-norm.
+      bank: unit-norm prototypes of two or more classes.
+      examples: unit-norm.
     """
-    alike = _unit(bank - bank.mean(axis=0)) @ _unit(captions - captions.mean(axis=0)).T
-    return _unit(softmax(alike / _SOFT, axis=1) @ captions)
+    alike = _unit(bank - bank.mean(axis=0)) @ _unit(examples - examples.mean(axis=0)).T
+    return _unit(softmax(alike / _SOFT, axis=1) @ examples)
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ def test_a_run_learns_each_caption_in_several_phrasings(scans):
 
 
 @pytest.mark.slow
-def test_prompts_are_scored_in_terms_of_captions_too(scans, tmp_path):
+def test_prompts_are_scored_by_way_of_captions_too(scans, tmp_path):
     dataset, _ = scans
     words = tmp_path / "words.yaml"
     classes = ", ".join(f"{name}: [very {name}]" for name in EXPRESSIONS)
@@ -115,7 +115,7 @@ def test_prompts_are_scored_in_terms_of_captions_too(scans, tmp_path):
     assert list(scores) == ["its own", str(words)]
     assert 0 <= scores["its own"]["accuracy"] <= 1
     assert not rows["random_init"]["zero_shot_grounded"]
-    assert "by its own prompts, in terms of captions: " in table(results)
+    assert "by its own prompts, by way of captions: " in table(results)
 
 
 def test_people_of_the_same_names_are_not_confused():

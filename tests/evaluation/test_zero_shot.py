@@ -1,4 +1,4 @@
-"""Prompts in terms of captions."""
+"""Prompts by way of captions."""
 
 import numpy as np
 import pytest
