@@ -10,8 +10,9 @@ r"""No label: a model of ICT-FaceKit's faces in motion learns from measured capt
 2,400 sequences of 9 frames, each one dynamic image; 24 of 100 identity modes; 20
 held-out people, six expressions, chance 0.167. Linear probe 0.960, 10-NN 0.952,
 zero-shot 0.929; random_init 0.519, pixels_pca 0.877 (linear probes, which use labels of
-80 people). Muscles in other words: 0.596; emotions in words (prompts_reworded.yaml):
-0.256, for captions say nothing of them. 2.4 minutes of training on two quiet CPU cores.
+80 people). Muscles in other words: 0.600, by way of captions (docs/evaluation.md)
+0.923; emotions in words (prompts_reworded.yaml): 0.275 and 0.127, for captions say
+nothing of them. 2.4 minutes of training on two quiet CPU cores, 8 on a slower machine.
 One seed, one fold (seed 1: 0.952, 0.950, 0.915); rounding alone moves scores by 0.02.
 
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
