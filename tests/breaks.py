@@ -65,6 +65,12 @@ BREAKS = {
         "masked.max(axis=0)",
         "losses/test_devices.py -k full_batch",
     ),
+    "term 3 over actions asks for independence of what goes together": Break(
+        "losses/redundancy.py",
+        "missing = (c - r) ** 2",
+        "missing = (c - jnp.eye(width)) ** 2",
+        "losses/test_terms.py -k action",
+    ),
     "soft pairs compare with a device's own examples": Break(
         "losses/pairs.py",
         "everyone = parallel.all_gather(actions, axis_name)",
@@ -378,6 +384,43 @@ BREAKS = {
         'if k.split("/")[0] in PARTS}',
         "}",
         "training/test_starts.py -k exact",
+    ),
+    # Landmarks that are found, prompts by way of captions.
+    "found landmarks are not turned back": Break(
+        "landmarking/landmarker.py",
+        "(points - center) @ pose.rotation.T.astype(np.float64) + center",
+        "(points - center) @ pose.rotation.astype(np.float64) + center",
+        "landmarking/test_landmarker.py -k turned_heads",
+    ),
+    "a landmark in a view is lifted upside down": Break(
+        "landmarking/pictures.py",
+        "(SIZE / 2 - pixels[:, 1]) * scale",
+        "(pixels[:, 1] - SIZE / 2) * scale",
+        "landmarking/test_landmarker.py -k survive",
+    ),
+    "whatever it is, it has landmarks": Break(
+        "landmarking/landmarker.py",
+        "if sure < _FACE:",
+        "if sure < 0:",
+        "landmarking/test_landmarker.py -k no_face",
+    ),
+    "guesses agree on their mean": Break(
+        "landmarking/consensus.py",
+        "return 1 / (1 + (apart / _TOLERANCE_MM) ** 2)",
+        "return np.ones_like(apart)",
+        "landmarking/test_landmarker.py -k agree",
+    ),
+    "landmarks of one person are some found, some delivered": Break(
+        "data/builder.py",
+        's.labels["subject"] in without',
+        "s.landmarks is None",
+        "data/test_captions_built.py -k one_kind",
+    ),
+    "prompts keep what they all share": Break(
+        "inference/prompting.py",
+        "_unit(bank - bank.mean(axis=0))",
+        "_unit(bank)",
+        "evaluation/test_zero_shot.py",
     ),
 }
 
