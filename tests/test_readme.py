@@ -15,22 +15,22 @@ from tests.mesh.shapes import sphere
 
 README = (ROOT / "README.md").read_text()
 # Without changes that readers are shown: they add files.
-DOCUMENTS = [
-    re.sub(r"```diff\n.*?```", "", text, flags=re.DOTALL)
-    for text in (README, *(p.read_text() for p in (ROOT / "docs").glob("*.md")))
-]
+DOCUMENTS = {
+    path: re.sub(r"```diff\n.*?```", "", path.read_text(), flags=re.DOTALL)
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+}
 
 
 def test_every_command_module_and_file_exists():
-    for text in DOCUMENTS:
+    for document, text in DOCUMENTS.items():
         for module in re.findall(r"python -m ([a-z_.]+)", text):
             assert importlib.util.find_spec(module), module
         for path in re.findall(
             r"\b(?:experiments|tfds_builders)/\w+(?:\.py|\.md|\.yaml)?", text
         ):
             assert (ROOT / path).exists(), path
-        for link in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (ROOT / link).exists(), link
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (document.parent / link).exists(), f"{document}: {link}"
 
 
 def test_make_has_the_targets():
