@@ -41,6 +41,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--unit_mm", type=float, default=1.0, help="millimetres of the files' unit"
     )
+    parser.add_argument(
+        "--rate_hz", type=float, default=0.0, help="frames a second of folders"
+    )
     return parser.parse_args()
 
 
@@ -49,6 +52,8 @@ def main() -> None:
     try:
         if not 0 < arguments.unit_mm < float("inf"):
             raise ValueError(f"--unit_mm={arguments.unit_mm}: must be positive")
+        if not 0 <= arguments.rate_hz < float("inf"):
+            raise ValueError(f"--rate_hz={arguments.rate_hz}: must not be negative")
         recognizer = Recognizer.load(arguments.workdir)
         prompts = _prompts(recognizer, arguments.prompts)
         bank = recognizer.bank(prompts)
@@ -58,13 +63,16 @@ def main() -> None:
     for path in arguments.files:
         try:
             clip = recognizer.clip_of(
-                path, pose=arguments.pose, unit_mm=arguments.unit_mm
+                path,
+                pose=arguments.pose,
+                unit_mm=arguments.unit_mm,
+                rate_hz=arguments.rate_hz,
             )
         except MeshError as error:
             failed += 1
             print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
             continue
-        p = recognizer.probabilities(clip[None], bank)[0]
+        p = recognizer.probabilities([clip], bank)[0]
         by_prompt = dict(zip(prompts.classes, map(float, p), strict=True))
         best = max(by_prompt, key=by_prompt.__getitem__)
         line = {"file": str(path), "prediction": best, "probabilities": by_prompt}

@@ -24,6 +24,7 @@ from absl import app, flags
 from PIL import Image
 
 from smile_jax.data.channels import channel_slices
+from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import FaceDataset, open_dataset, train_batches
 from smile_jax.data.records import RecordSource
 
@@ -50,8 +51,8 @@ def pipeline_row(dataset: FaceDataset, threads: int, workers: int) -> dict:
     batches = train_batches(
         dataset,
         np.arange(len(dataset.labels)),
-        dataset.labels,
-        clip=_CLIP.value,
+        {"label": dataset.labels},
+        Sampling(_CLIP.value),
         batch_size=_BATCH.value,
         seed=0,
         threads=threads,

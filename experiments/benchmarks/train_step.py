@@ -69,6 +69,8 @@ def ours(config: Config) -> tuple[Callable, float]:
         ),
         "prompt": (np.arange(n) % len(config.data.classes)).astype(np.int32),
         "row": np.arange(n, dtype=np.int32),
+        "time_s": np.zeros((n, shapes["time_s"].shape[-1]), np.float32),
+        "apex": np.zeros(n, np.int32),
     }
     held = [layout.put(state)]
     on_device = parallel.put_batch(batch)

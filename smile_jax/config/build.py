@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from smile_jax.config.default import Config
+from smile_jax.data.frames import Sampling
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
+from smile_jax.models.temporal import TemporalConfig
 from smile_jax.models.text import TextConfig
 from smile_jax.objectives import OBJECTIVES, SOURCES, Objective, TextSource
 
@@ -24,10 +26,22 @@ def encoder_config(config: Config, num_views: int) -> EncoderConfig:
     m = config.model
     vision = by_field_name(VISION_TOWERS[m.vision.kind], vars(m.vision))
     towers = {"vision": vision, "text": by_field_name(TextConfig, vars(m.text))}
-    private = m.redundancy == "private"
-    return by_field_name(
-        EncoderConfig, vars(m), towers, {"num_views": num_views, "private": private}
-    )
+    others = {
+        "num_views": num_views,
+        "private": m.redundancy == "private",
+        "temporal": TemporalConfig(
+            kind=m.temporal,
+            depth=m.temporal_depth,
+            heads=m.temporal_heads,
+            gain=config.data.dynamic_gain,
+        ),
+    }
+    return by_field_name(EncoderConfig, vars(m), towers, others)
+
+
+def sampling(config: Config) -> Sampling:
+    """How a run takes frames of a record."""
+    return by_field_name(Sampling, vars(config.data), vars(config.augment))
 
 
 def make_objective(config: Config, *, num_prompts: int) -> Objective:

@@ -54,6 +54,13 @@ class DataKeys:
         "views", "feature to train on: frames, or one dynamic image a clip",
         choices=("views", "dynamic"),
     )  # fmt: skip
+    frames: int = key(
+        0, "T, taken of those that each record holds; 0: all of them", low=0, high=64
+    )
+    sampling: str = key(
+        "even", "over the clip, or with the frame of most motion in the middle",
+        choices=("even", "apex"),
+    )  # fmt: skip
     dynamic_gain: float = key(
         16.0, "of dynamic images: how much what moves is amplified", low=1, high=1024
     )
@@ -91,6 +98,14 @@ class AugmentKeys:
     erase: float = key(
         0.35, "largest side of the erased rectangle, share of the image", low=0, high=1
     )
+    speed: float = key(
+        0.0, "of frames, a window of exp(-speed) of a clip's seconds or more", low=0,
+        high=4,
+    )  # fmt: skip
+    phase: float = key(
+        0.0, "frames earlier or later, share of half the time between them", low=0,
+        high=1,
+    )  # fmt: skip
     patch_dropout: float = key(
         0.0, "share of the patches that the tower does not see", low=0, high=0.95
     )
@@ -154,8 +169,10 @@ class ModelKeys:
     """The model: its parts and where their parameters start from."""
 
     temporal: str = key(
-        "attention", "pooling over frames", choices=("attention", "mean")
+        "attention", "how frames become one feature: a kind of models/temporal.py"
     )
+    temporal_depth: int = key(2, "blocks of temporal='transformer'", low=1, high=1000)
+    temporal_heads: int = key(4, "of its attention", low=1, high=1024)
     projector_dim: int = key(1024, "D; keep it at most 8 batches", low=1, high=1 << 20)
     embed_dim: int = key(256, "E, joint space", low=1, high=1 << 16)
     logit_scale_init: float = key(

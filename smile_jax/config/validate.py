@@ -19,6 +19,8 @@ from smile_jax.config.build import (
 from smile_jax.config.default import Config, ConfigError, all_keys
 from smile_jax.data.channels import CHANNELS
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
+from smile_jax.models.temporal import KINDS as TEMPORAL_KINDS
+from smile_jax.models.temporal import TemporalConfig
 from smile_jax.objectives import OBJECTIVES, SOURCES
 from smile_jax.pytree import flatten
 
@@ -35,6 +37,7 @@ _TABLES: dict[str, Iterable[str]] = {
     "objective.name": OBJECTIVES,
     "text_source": SOURCES,
     "model.vision.kind": VISION_TOWERS,
+    "model.temporal": TEMPORAL_KINDS,
 }
 
 
@@ -224,6 +227,12 @@ def _tower_problems(c: Config, model: EncoderConfig) -> Iterator[str]:
                 f"tune.layer_decay={c.tune.layer_decay}: pieces of stacked blocks have "
                 "one learning rate; set one of them to False, False, 1"
             )
+    width, heads = model.vision.width, model.temporal.heads
+    if model.temporal.kind == "transformer" and width % heads:
+        yield (
+            f"model.temporal_heads={heads}: does not divide the {width} of the vision "
+            "tower's features"
+        )
     if c.augment.patch_dropout and not model.vision.patches(1 << 10, 1 << 10):
         yield (
             f"augment.patch_dropout={c.augment.patch_dropout}: this vision tower has "
@@ -289,6 +298,7 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
             f"data.clip={config.data.clip!r}: the dataset has {dataset.clips}; build "
             "it with frames > 0 for 'views', with dynamic=True for 'dynamic'"
         )
+    yield from _time_problems(config, dataset)
     for name in needs(config) - dataset.field_names:
         yield (
             f"objective.name={config.objective.name!r}: needs {name!r}, which the "
@@ -306,6 +316,34 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
             f"text_source={config.text_source!r}: the dataset at {dataset.path} has no "
             "captions; build it with captions=True in its config"
         )
+
+
+def _time_problems(config: Config, dataset: "FaceDataset") -> Iterator[str]:
+    """Of what must be known of frames that are several."""
+    if config.data.clip != "views" or dataset.frames == 1:
+        if config.data.frames > 1:
+            yield f"data.frames={config.data.frames}: the dataset has one a record"
+        return
+    if config.data.frames > dataset.frames:
+        yield f"data.frames={config.data.frames}: records have {dataset.frames}"
+    by_motion = "model.temporal" if "motion" in _needs_of_time(config) else ""
+    by_motion = "data.sampling" if config.data.sampling == "apex" else by_motion
+    if by_motion and "motion" not in dataset.stored:
+        yield (
+            f"{by_motion}={flatten(dataclasses.asdict(config), sep='.')[by_motion]!r}: "
+            f"needs to know where a face has moved farthest, which the records of "
+            f"{dataset.path} do not tell; build it with motion=True in its config"
+        )
+    if "rate_hz" in _needs_of_time(config) and not dataset.rates_known:
+        yield (
+            f"model.temporal={config.model.temporal!r}: needs seconds, and "
+            f"{dataset.path} has clips whose frame rate is not known; build it with "
+            "rate_hz in its config, or use a kind that needs none"
+        )
+
+
+def _needs_of_time(config: Config) -> tuple[str, ...]:
+    return TemporalConfig(kind=config.model.temporal).needs
 
 
 def _unneeded(config: Config, dataset: "FaceDataset") -> Iterator[str]:

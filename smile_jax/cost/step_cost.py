@@ -24,6 +24,7 @@ from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.records import PIXELS
 from smile_jax.data.schema import FacesConfig
+from smile_jax.mesh.displacement import REGIONS
 from smile_jax.training.build import build, make_layout, scanned_towers
 from smile_jax.training.plan import Plan, class_prompts
 
@@ -123,7 +124,9 @@ def plan_without_data(config: Config, *, image_size: int, frames: int = 1) -> Pl
         sequences=nothing.astype(str),
         intensities=nothing,
         captions=None,
-        stored={},
+        stored={"motion": ((frames, REGIONS), np.dtype(np.float32))},
+        frames=frames,
+        rates_known=True,
     )
     validate_against(config, dataset)
     prompts = class_prompts(config, dataset)
@@ -211,6 +214,8 @@ def batch_shapes(config: Config, plan: Plan, devices: int) -> dict[str, Any]:
     }
     return fields | {
         "views": jax.ShapeDtypeStruct(pixels, PIXELS[config.data.clip]),
+        "time_s": jax.ShapeDtypeStruct((*rows, frames), jnp.float32),
+        "apex": jax.ShapeDtypeStruct(rows, jnp.int32),
         "row": jax.ShapeDtypeStruct(rows, jnp.int32),
     }
 

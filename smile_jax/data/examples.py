@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from smile_jax.mesh import (
     frame_mesh,
 )
 from smile_jax.mesh.cameras import used_points
+from smile_jax.mesh.displacement import REGIONS, Displacement
 from smile_jax.mesh.pose import (
     Anchors,
     Pose,
@@ -55,6 +56,7 @@ class Sequence4D:
       facts: gives more labels, that are known where the example is made.
       person: scans that show how the person looks at rest, for captions; without, the
         sequence's own first frame does.
+      rate_hz: frames a second; 0 where that is not known.
     """
 
     key: str
@@ -65,6 +67,7 @@ class Sequence4D:
     landmarks: Callable[[int, Mesh], Landmarks] | None = None
     facts: Callable[[], dict[str, Any]] | None = None
     person: PersonScans | None = None
+    rate_hz: float = 0.0
 
 
 @dataclasses.dataclass
@@ -118,16 +121,18 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
     needed = range(total) if config.dynamic else sorted(set(kept.tolist()))
     pooling = RankPooling(total)
     images: dict[int, np.ndarray] = {}
+    motion: dict[int, np.ndarray] = {}
     renderer = _Renderer(sequence, config, made)
     for index in needed:
-        image = _nearest(renderer, index, total, made)
+        shown = _nearest(renderer, index, total, made)
         if len(made.skipped) > max(_MAX_LOST * len(needed), 1):
             raise MeshError(f"{len(made.skipped)} of its frames are unreadable")
         made.frames += 1
         if index in kept:
-            images[index] = image.round().astype(PIXELS["views"])
+            images[index] = shown.image.round().astype(PIXELS["views"])
+            motion[index] = shown.moved
         if config.dynamic:
-            pooling.add(index, image / 255)
+            pooling.add(index, shown.image / 255)
     framing = renderer.framing
     assert framing is not None
     example = {
@@ -138,6 +143,7 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         "seed": -1,
         "yaw_deg": np.asarray(config.yaws_deg, np.float32),
         "mm_per_pixel": framing.mm_per_pixel(config.size),
+        "rate_hz": sequence.rate_hz,
         **sequence.labels,
         **(sequence.facts() if sequence.facts else {}),
     }
@@ -145,14 +151,31 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         example["expression"] = -1
     if config.frames:
         numbers = np.asarray(sequence.numbers or range(total), np.int32)
-        example["views"] = np.stack([images[i] for i in kept.tolist()])
-        example["frame_index"] = numbers[kept]
+        places = kept.tolist()
+        example["views"] = _filled([images[i] for i in places], config.frames, 0)
+        example["frame_index"] = _filled(numbers[kept], config.frames, -1)
+    if config.motion:
+        example["motion"] = _filled([motion[i] for i in places], config.frames, 0)
     if config.captions:
         example |= renderer.told()
         made.rest = example["rest"]
     if config.dynamic:
         example["dynamic"] = as_stored(pooling.image()[None], "dynamic")
     return example
+
+
+def _filled(frames: Any, count: int, value: int) -> np.ndarray:
+    """Frames, and after them what stands for those that there are not."""
+    frames = np.asarray(frames)
+    rest = [(0, count - len(frames))] + [(0, 0)] * (frames.ndim - 1)
+    return np.pad(frames, rest, constant_values=value)
+
+
+class _Shown(NamedTuple):
+    """A frame: its picture, and how far each region has moved since the first one."""
+
+    image: np.ndarray
+    moved: np.ndarray
 
 
 class _Renderer:
@@ -163,9 +186,10 @@ class _Renderer:
         self.framing: Framing | None = None
         self._motions: list[Measures] = []
         self._rest: Reference | None = None
+        self._displacement: Displacement | None = None
         self._pose: Pose | None = None
 
-    def __call__(self, index: int) -> np.ndarray:
+    def __call__(self, index: int) -> _Shown:
         mesh = self._sequence.frames[index]
         _check_reach(mesh)
         framing, pose = self.framing, self._pose
@@ -181,9 +205,13 @@ class _Renderer:
         if self._config.captions:
             self._measure(index, mesh)
         image = render_example(turned, self._config, framing)
+        moved = np.zeros(REGIONS, np.float32)
+        if self._config.motion:
+            self._displacement = self._displacement or Displacement(turned, framing)
+            moved = self._displacement(turned)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)
-        return image
+        return _Shown(image, moved)
 
     def _measure(self, index: int, mesh: Mesh) -> None:
         read, person = self._sequence.landmarks, self._sequence.person
@@ -231,18 +259,18 @@ def _check_reach(mesh: Mesh) -> None:
         )
 
 
-def _nearest(render: _Renderer, index: int, total: int, made: Made) -> np.ndarray:
-    """The image of a frame, or of the nearest one that can be read."""
+def _nearest(render: _Renderer, index: int, total: int, made: Made) -> _Shown:
+    """The picture of a frame, or of the nearest one that can be read."""
     first_error = None
     for step in _STEPS:
         if not 0 <= index + step < total:
             continue
         try:
-            image = render(index + step)
+            shown = render(index + step)
         except MeshError as error:
             first_error = first_error or error
             continue
         if first_error is not None:
             made.skipped.append(f"{made.key}: {first_error}")
-        return image
+        return shown
     raise first_error or MeshError(f"frame {index} cannot be read")

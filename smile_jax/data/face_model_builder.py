@@ -34,6 +34,7 @@ class FaceModelConfig(FacesConfig):
       intensities: of each of the six expressions; one performance each.
       neutral: also one neutral performance of each person.
       sequence_frames: frames of a performance; 1 is a scan at the apex.
+      seconds: that it takes.
       seed: of everything; same seed, same bytes.
       difficulty: see `smile_jax.faces.Difficulty`; a dict of its fields is taken too.
       identity_modes: how many modes of the model vary; None for all.
@@ -43,6 +44,7 @@ class FaceModelConfig(FacesConfig):
     intensities: tuple[int, ...] = (1, 2, 3, 4)
     neutral: bool = True
     sequence_frames: int = 1
+    seconds: float = 4.0  # as BU-4DFE's
     seed: int = 0
     difficulty: Difficulty = dataclasses.field(default_factory=Difficulty)
     identity_modes: int | None = None
@@ -54,6 +56,8 @@ class FaceModelConfig(FacesConfig):
             self.difficulty = Difficulty(**self.difficulty)
         if self.subjects < 1 or self.sequence_frames < 1:
             raise ValueError("subjects and sequence_frames must be at least 1")
+        if not self.seconds > 0:
+            raise ValueError(f"seconds={self.seconds} must be positive")
 
 
 STATIC = FaceModelConfig(
@@ -71,6 +75,7 @@ DYNAMIC = FaceModelConfig(
     sequence_frames=24,
     frames=8,
     dynamic=True,
+    motion=True,
     description="BU-4DFE's shape: 101 subjects x 6 sequences, 8 frames + dynamic image",
 )
 TINY = FaceModelConfig(
@@ -204,6 +209,7 @@ class FaceModelBuilder(
         return Sequence4D(
             key=key,
             frames=performance,
+            rate_hz=(config.sequence_frames - 1) / config.seconds,
             anchors=functools.partial(_anchors_of, performance),
             facts=functools.partial(_facts_of, performance),
             labels={

@@ -18,14 +18,15 @@ _NUMBERS = {
     "expression": np.int32,
     "intensity": np.int32,
     "mm_per_pixel": np.float32,
+    "rate_hz": np.float32,
 }
 _TEXTS = ("subject", "sequence", "caption")
 
 
 def make_index(records: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     """Columns (n,) of all records, in their order: "expression" and "intensity" int32,
-    "mm_per_pixel" float32, "subject", "sequence" and, where there are any, "caption" as
-    texts."""
+    "mm_per_pixel" and "rate_hz" float32, "subject", "sequence" and, where there are
+    any, "caption" as texts."""
     columns: dict[str, list] = {}
     for record in records:
         for name in (*_NUMBERS, *_TEXTS):

@@ -11,13 +11,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import grain
 import numpy as np
 from absl import flags
 from etils import epath
 
+from smile_jax.data.frames import Sampling, cut
 from smile_jax.data.index import make_index, read_index
 from smile_jax.data.records import FORMAT, PIXELS, DataError, RecordSource
 
@@ -52,6 +53,8 @@ class FaceDataset:
       intensities: (n,).
       captions: (n,) texts, or None where the dataset has none.
       stored: shape and dtype of every number that records hold, pixels left out.
+      frames: that a record has room for; 0 where "views" are not kept.
+      rates_known: whether every record has a frame rate.
     """
 
     path: epath.Path
@@ -69,6 +72,8 @@ class FaceDataset:
     intensities: np.ndarray
     captions: np.ndarray | None
     stored: dict[str, tuple[tuple[int, ...], np.dtype]]
+    frames: int
+    rates_known: bool
 
     @functools.cached_property
     def contents(self) -> str:
@@ -151,6 +156,8 @@ def open_dataset(path: str | os.PathLike) -> FaceDataset:
         intensities=index["intensity"],
         captions=index.get("caption"),
         stored=_stored(source.builder.info.features),
+        frames=_frames(source.builder.info.features),
+        rates_known="rate_hz" in index and bool((index["rate_hz"] > 0).all()),
     )
 
 
@@ -167,6 +174,10 @@ def _extents(
     size = next(features[clip].shape[-2] for clip in PIXELS if clip in features)
     extents = index["mm_per_pixel"] * size
     return float(extents.min()), float(extents.max())
+
+
+def _frames(features: Any) -> int:
+    return features["views"].shape[0] if "views" in features else 0
 
 
 def _stored(features: Any) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -211,26 +222,45 @@ def _version_folder(path: epath.Path) -> epath.Path:
     )
 
 
+class _Example(NamedTuple):
+    """A record, and the fields of a batch."""
+
+    record: dict[str, Any]
+    fields: dict[str, np.ndarray]
+
+
 class _Selection:
-    """Chosen records: their pixels and the fields that are asked for."""
+    """Chosen records, and the fields that are asked for."""
 
     def __init__(
-        self, dataset: FaceDataset, records: np.ndarray, fields: Fields, clip: str
+        self, dataset: FaceDataset, records: np.ndarray, fields: Fields
     ) -> None:
         self._source = RecordSource(dataset.path)
-        self._records, self._fields, self._clip = records, fields, clip
+        self._records, self._fields = records, fields
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> _Example:
         row = self._records[index]
         record = self._source[row]
         fields = {
             name: np.asarray(record[name] if column is None else column[row])
             for name, column in self._fields.items()
         }
-        return {"views": record[self._clip]} | fields
+        return _Example(record, fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cut:
+    """Takes from an example the frames that a model sees."""
+
+    how: Sampling
+
+    def __call__(
+        self, example: _Example, rng: np.random.Generator | None = None
+    ) -> dict[str, np.ndarray]:
+        return cut(example.record, self.how, rng) | example.fields
 
 
 class BlockedOrder:
@@ -279,7 +309,7 @@ class _Ordered:
     def __len__(self) -> int:
         return _ENDLESS
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> _Example:
         return self._selection[self._order[index]]
 
 
@@ -287,8 +317,8 @@ def train_batches(
     dataset: FaceDataset,
     records: np.ndarray,
     fields: Fields,
+    how: Sampling,
     *,
-    clip: str,
     batch_size: int,
     seed: int,
     first_step: int = 0,
@@ -304,9 +334,10 @@ def train_batches(
       dataset: from `open_dataset`.
       records: indices to train on.
       fields: what batches hold beside the pixels.
-      clip: "views" or "dynamic".
+      how: frames are taken.
       batch_size: global batch B, a multiple of `num_processes`.
-      seed: of the shuffling; every epoch has its own order.
+      seed: of the shuffling, every epoch has its own order, and of which frames are
+        taken.
       first_step: start here; the batch of a step never depends on where one starts.
       process, num_processes: which share.
       threads: that read and decode in this process.
@@ -315,16 +346,22 @@ def train_batches(
         of them is seen again to fill his last block.
 
     Yields:
-      `views` [B/P, T, A, H, W, C] as stored (`PIXELS`), `row` int32 [B/P], each
-      example's row in the global batch, and the fields [B/P, ...].
+      `views` [B/P, T, A, H, W, C] as stored (`PIXELS`), `time_s` [B/P, T] and `apex`
+      [B/P] (`frames.cut`), `row` int32 [B/P], each example's row in the global batch,
+      and the fields [B/P, ...].
     """
     local = batch_size // num_processes
-    selection = _Selection(dataset, records, fields, clip)
+    selection = _Selection(dataset, records, fields)
     if person_block > 1:
         order = BlockedOrder(dataset.subjects[records], person_block, seed)
         stream = grain.MapDataset.source(_Ordered(selection, order))
     else:
         stream = grain.MapDataset.source(selection).seed(seed).shuffle().repeat()
+    # By the place in the order, so that a step's draws are the same after a resumption.
+    if how.random:
+        stream = stream.random_map(_Cut(how), seed=seed)
+    else:
+        stream = stream.map(_Cut(how))
     stream = stream[first_step * batch_size + process :: num_processes]
     rows = np.arange(process, batch_size, num_processes, dtype=np.int32)
     batches = (
@@ -344,14 +381,15 @@ def train_batches(
 def eval_batches(
     dataset: FaceDataset,
     records: np.ndarray,
+    how: Sampling,
     *,
-    clip: str,
     batch_size: int,
     threads: int = 2,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Every record once, in order; the last batch is padded, with `weight` 0."""
-    source = _Selection(dataset, records, {}, clip)
-    stream = grain.MapDataset.source(source).batch(batch_size, drop_remainder=False)
+    """Every record once, in order; the last batch is padded, with `weight` 0. Nothing
+    is drawn: windows are whole clips."""
+    source = grain.MapDataset.source(_Selection(dataset, records, {}))
+    stream = source.map(_Cut(how)).batch(batch_size, drop_remainder=False)
     for batch in stream.to_iter_dataset(grain.ReadOptions(num_threads=threads)):
         real = len(batch["views"])
         missing = batch_size - real

@@ -36,6 +36,8 @@ class ScanConfig(FacesConfig):
       unit_mm: millimetres of the files' unit.
       exclude: subjects or sequences to leave out, by the names in `subject` and
         `sequence`; or one path of a text file that lists them, a name a line.
+      rate_hz: frames a second, where the dataset's own is not known, or is another;
+        0: it is the dataset's own.
       allow_gaps: missing frame numbers are noted, but never fail the build.
       landmark_vertices: for captions of meshes in correspondence: path of a JSON list
         of the numbers of the points that are the 68 of Multi-PIE.
@@ -45,6 +47,7 @@ class ScanConfig(FacesConfig):
     size: int = 224
     unit_mm: float = 1.0
     exclude: Sequence[str] = ()
+    rate_hz: float = 0.0
     allow_gaps: bool = False
     landmark_vertices: str = ""
 
@@ -52,6 +55,10 @@ class ScanConfig(FacesConfig):
         super().__post_init__()
         if not 0 < self.unit_mm < float("inf"):
             raise ValueError(f"unit_mm={self.unit_mm} must be positive")
+        if not 0 <= self.rate_hz < float("inf"):
+            raise ValueError(
+                f"rate_hz={self.rate_hz} must be positive, or 0 for the dataset's own"
+            )
         if isinstance(self.exclude, str):
             listed = pathlib.Path(self.exclude)
             if not listed.is_file():
@@ -75,6 +82,7 @@ def configs_4d(config: type[ScanConfig]) -> list[ScanConfig]:
         config(
             name="frames",
             frames=FRAMES,
+            motion=True,
             description=f"{FRAMES} frames spread evenly over each sequence",
         ),
         config(
@@ -103,6 +111,8 @@ class ScanBuilder(
     TREE: ClassVar[str]
     # Number of a sequence's first frame, where it is known.
     FIRST_FRAME: ClassVar[int | None] = None
+    # Frames a second, where they are known.
+    RATE_HZ: ClassVar[float] = 0.0
 
     builder_config: ScanConfig
 
@@ -158,6 +168,7 @@ class ScanBuilder(
         if config.captions:
             self._name_landmarks(kept)
         for sequence in kept:
+            sequence.rate_hz = config.rate_hz or self.RATE_HZ
             if sequence.anchors and config.unit_mm != 1.0:
                 sequence.anchors = functools.partial(
                     _scaled, sequence.anchors, config.unit_mm

@@ -6,7 +6,9 @@
 | `dynamic` | uint16 [1, V, H, W, C] | rank-pooled clip, where the config asks for it |
 | `expression` | ClassLabel | -1 where there is none, or not one |
 | `subject`, `sequence` | text | `sequence` is unique |
-| `frame_index` | int32 [T] | of each frame in its sequence |
+| `frame_index` | int32 [T] | of each frame in its sequence; -1: there is none |
+| `rate_hz` | float32 | frames a second of the sequence, 0 where not known |
+| `motion` | float32 [T, 64] | mm since the first frame, `smile_jax.mesh.displacement` |
 | `caption` | text | movements in words, where the config asks for captions |
 | `actions` | float32 [30] | the same as numbers (`smile_jax.faces.captions`) |
 | `rest` | text | against what they were measured: `smile_jax.faces.motion` |
@@ -33,6 +35,7 @@ from smile_jax.data.channels import CHANNELS, num_channels
 from smile_jax.data.records import PIXELS
 from smile_jax.faces.captions import NUM_ACTIONS
 from smile_jax.mesh import Framing, Mesh, MeshError, render_views
+from smile_jax.mesh.displacement import REGIONS
 from smile_jax.mesh.render import MAX_VIEWS
 
 # A picture with less of it covered, or with less relief over its width, shows no face
@@ -59,6 +62,7 @@ class FacesConfig(tfds.core.BuilderConfig):
       channels: channel groups, see `CHANNELS`.
       frames: T, frames kept of each sequence, spread evenly; 0 keeps none.
       dynamic: also write the rank-pooled image of the whole sequence.
+      motion: also measure how far the face has moved in each frame that is kept.
       pose: "as_is" keeps heads as they are turned; "surface" turns them to the front
         by `smile_jax.mesh.pose`; "landmarks" by landmarks where a sequence has them;
         "auto" by those, else by what the landmarker finds, else by the surface.
@@ -81,6 +85,7 @@ class FacesConfig(tfds.core.BuilderConfig):
     channels: Sequence[str] = ("texture", "depth", "normals")
     frames: int = 1
     dynamic: bool = False
+    motion: bool = False
     pose: str = "as_is"
     framing: str = "box"
     captions: bool = False
@@ -102,6 +107,8 @@ class FacesConfig(tfds.core.BuilderConfig):
             )
         if self.frames < 1 and not self.dynamic:
             raise ValueError("frames=0 needs dynamic=True, or nothing would be kept")
+        if self.motion and self.frames < 2:
+            raise ValueError(f"motion=True with frames={self.frames}: what would move?")
         if not 1 <= len(self.yaws_deg) <= MAX_VIEWS or self.size < 1 or self.frames < 0:
             raise ValueError(
                 f"yaws_deg={self.yaws_deg} must name 1 to {MAX_VIEWS} views, "
@@ -147,6 +154,7 @@ def face_features(
             shape=(len(config.yaws_deg),), dtype=np.float32
         ),
         "mm_per_pixel": np.float32,
+        "rate_hz": np.float32,
         "seed": np.int64,
     }
     features.update(extra)
@@ -154,6 +162,10 @@ def face_features(
         features["views"] = clip("views", config.frames)
         features["frame_index"] = tfds.features.Tensor(
             shape=(config.frames,), dtype=np.int32
+        )
+    if config.motion:
+        features["motion"] = tfds.features.Tensor(
+            shape=(config.frames, REGIONS), dtype=np.float32
         )
     if config.captions:
         features["caption"] = tfds.features.Text()
@@ -209,5 +221,5 @@ def _check_picture(buffers: Mapping[str, np.ndarray], framing: Framing) -> None:
 
 
 def sample_frames(num_frames: int, keep: int) -> np.ndarray:
-    """Indices of `keep` frames spread evenly over a sequence, clamped if too short."""
-    return np.linspace(0, num_frames - 1, keep).round().astype(np.int32)
+    """Indices of `keep` frames spread evenly over a sequence; all of a shorter one."""
+    return np.unique(np.linspace(0, num_frames - 1, keep).round().astype(np.int32))

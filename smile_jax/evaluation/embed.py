@@ -9,8 +9,11 @@ import numpy as np
 
 from smile_jax import parallel
 from smile_jax.config import Config
+from smile_jax.config.build import sampling
+from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import FaceDataset, eval_batches
 from smile_jax.models import Encoder
+from smile_jax.models.temporal import timing_of
 from smile_jax.training.model_spec import ModelSpec, plain_view
 
 
@@ -40,14 +43,14 @@ class Seen:
     Attributes:
       dataset: whose records.
       view: pixels of a batch to standardised clips and the views they are.
-      clip: feature of the records.
+      how: frames are taken.
       batch_size: at a time, over all local devices.
       threads: that read.
     """
 
     dataset: FaceDataset
     view: Callable
-    clip: str
+    how: Sampling
     batch_size: int
     threads: int
 
@@ -58,7 +61,7 @@ class Seen:
         return cls(
             dataset,
             plain_view(config, spec, dataset.yaws_deg, dataset.channels),
-            config.data.clip,
+            sampling(config),
             -(-config.evaluation.batch_size // devices) * devices,
             config.data.threads,
         )
@@ -68,7 +71,7 @@ class Seen:
         return eval_batches(
             self.dataset,
             records,
-            clip=self.clip,
+            self.how,
             batch_size=self.batch_size,
             threads=self.threads,
         )
@@ -80,7 +83,8 @@ class Embedder:
     def __init__(self, model: Encoder, seen: Seen) -> None:
         def forward(params, batch):
             clips, ids = seen.view(batch["views"])
-            out: Any = model.apply({"params": params}, clips, ids, train=False)
+            timing = timing_of(batch)
+            out: Any = model.apply({"params": params}, clips, ids, timing, train=False)
             return out.fused, out.joint, out.views
 
         self._seen = seen
@@ -91,8 +95,8 @@ class Embedder:
         params = parallel.put_state(params, jax.local_devices())
         parts = []
         for batch in self._seen.batches(records):
-            out = self._forward(params, parallel.put_batch({"views": batch["views"]}))
-            real = batch["weight"]
+            real = batch.pop("weight")
+            out = self._forward(params, parallel.put_batch(batch))
             parts.append([np.asarray(x).reshape(-1, *x.shape[2:])[real] for x in out])
         joined = (np.concatenate(part) for part in zip(*parts, strict=True))
         return EmbeddedSet(*joined)

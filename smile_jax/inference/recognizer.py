@@ -4,15 +4,17 @@ import dataclasses
 import functools
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from smile_jax.config.build import sampling
 from smile_jax.data.anchors import anchors_beside, has_anchors
 from smile_jax.data.channels import num_channels
 from smile_jax.data.examples import Sequence4D, make_example
+from smile_jax.data.frames import cut
 from smile_jax.data.mesh_files import MeshFiles
 from smile_jax.data.prompts import Prompts
 from smile_jax.data.schema import FacesConfig
@@ -23,6 +25,7 @@ from smile_jax.mesh.readers import MESH_SUFFIXES
 from smile_jax.mesh.textures import IMAGE_SUFFIXES
 from smile_jax.models import Encoder
 from smile_jax.models.encoder import PARTS
+from smile_jax.models.temporal import timing_of
 from smile_jax.objectives import SOURCES
 from smile_jax.pytree import flatten
 from smile_jax.training.checkpoints import CheckpointError
@@ -113,21 +116,29 @@ class Recognizer:
             channels=r.channels,
             frames=0 if r.clip == "dynamic" else r.frames,
             dynamic=r.clip == "dynamic",
+            motion=r.motion,
             pose=pose,
             framing="face" if r.framing == "landmarks" else r.framing,
         )
 
     def clip_of(
-        self, path: pathlib.Path, *, pose: str = "", unit_mm: float = 1.0
-    ) -> np.ndarray:
-        """Renders a mesh, or a folder of meshes in order of their names, as the pixels
-        (T, A, H, W, C) that datasets store.
+        self,
+        path: pathlib.Path,
+        *,
+        pose: str = "",
+        unit_mm: float = 1.0,
+        rate_hz: float = 0.0,
+    ) -> dict[str, np.ndarray]:
+        """Renders a mesh, or a folder of meshes in order of their names, as a batch of
+        a dataset has it: "views" (T, A, H, W, C) and what `smile_jax.data.frames.cut`
+        gives beside them.
 
         Args:
           path: of the mesh or folder.
           pose: see `FacesConfig`; by default as the dataset's heads were turned. What
             training saw turned otherwise is recognised worse.
           unit_mm: millimetres of the files' unit.
+          rate_hz: frames a second of a folder; 0: not known.
 
         Raises:
           MeshError: naming the file and what is wrong.
@@ -145,8 +156,21 @@ class Recognizer:
                 f"{path}: {len(paths)} meshes, and this run saw single scans: name "
                 "each of them as a file"
             )
-        frames = MeshFiles(paths, unit_mm=unit_mm)
-        sequence = Sequence4D(key=str(path), frames=frames, labels={})
+        if (
+            len(paths) > 1
+            and not rate_hz
+            and "rate_hz" in self.spec.model.temporal.needs
+        ):
+            raise MeshError(
+                f"{path}: this run knows sequences by their seconds: name their rate "
+                "with --rate_hz"
+            )
+        sequence = Sequence4D(
+            key=str(path),
+            frames=MeshFiles(paths, unit_mm=unit_mm),
+            labels={},
+            rate_hz=rate_hz,
+        )
         if pose == "landmarks" or (pose == "auto" and has_anchors(paths[0])):
             try:
                 anchors = anchors_beside(paths[0]).scaled(unit_mm)
@@ -161,7 +185,7 @@ class Recognizer:
         if made.example is None or made.skipped:
             raise MeshError("; ".join(made.skipped))
         self._check_extent(path, float(made.example["mm_per_pixel"]))
-        return made.example[r.clip]
+        return cut(made.example, sampling(self.info.config))
 
     def _check_extent(self, path: pathlib.Path, mm_per_pixel: float) -> None:
         """Refuses what is shown at another scale than all that training saw."""
@@ -182,9 +206,12 @@ class Recognizer:
         view = plain_view(self.info.config, self.spec, r.yaws_deg, r.channels)
 
         @jax.jit
-        def embed(params, images):
-            clips, ids = view(images)
-            out: Any = self.model.apply({"params": params}, clips, ids, train=False)
+        def embed(params, batch):
+            clips, ids = view(batch["views"])
+            timing = timing_of(batch)
+            out: Any = self.model.apply(
+                {"params": params}, clips, ids, timing, train=False
+            )
             return out.joint
 
         return embed
@@ -203,9 +230,12 @@ class Recognizer:
         tokenizer = self.spec.tokenizer
         return ZeroShot(self.model, self.params, tokenizer, prompts).bank[0]
 
-    def probabilities(self, clips: np.ndarray, bank: np.ndarray) -> np.ndarray:
-        """(n, K) softmax over a bank's prompts of rendered clips (n, T, A, H, W, C)."""
-        joint = np.asarray(self._embed(self.params, clips))
+    def probabilities(
+        self, clips: Sequence[Mapping[str, np.ndarray]], bank: np.ndarray
+    ) -> np.ndarray:
+        """(n, K) softmax over a bank's prompts of n clips from `clip_of`."""
+        batch = {name: np.stack([clip[name] for clip in clips]) for name in clips[0]}
+        joint = np.asarray(self._embed(self.params, batch))
         logits = np.exp(self.params["logit_scale"]) * joint @ bank.T
         return np.asarray(jax.nn.softmax(logits, axis=-1))
 

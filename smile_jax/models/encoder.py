@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
 
 import flax.linen as nn
 import flax.struct
@@ -11,7 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from smile_jax.models.convnet import ConvConfig
-from smile_jax.models.heads import Head, TemporalPool, ViewFusion
+from smile_jax.models.heads import Head, ViewFusion
+from smile_jax.models.temporal import (
+    TemporalConfig,
+    Timing,
+    dynamic_images,
+    untimed,
+)
 from smile_jax.models.text import TextConfig, TextTower
 from smile_jax.models.tower import TowerConfig
 from smile_jax.models.vit import VisionConfig
@@ -31,7 +36,7 @@ class EncoderConfig:
     Attributes:
       vision, text: the towers.
       num_views: views in the dataset, of which a step may use some.
-      temporal: how frames are pooled.
+      temporal: how frames become one feature.
       embed_dim: E, the joint space.
       private: only the first half of a feature is aligned with text; the rest of the
         fused one is vision's own.
@@ -44,7 +49,7 @@ class EncoderConfig:
     vision: TowerConfig
     text: TextConfig
     num_views: int
-    temporal: Literal["mean", "attention"]
+    temporal: TemporalConfig
     embed_dim: int
     private: bool = False
     logit_scale_init: float
@@ -93,7 +98,7 @@ class Encoder(nn.Module):
         c = self.config
         self.vision = c.vision.make()
         self.text = TextTower(c.text, c.embed_dim)
-        self.temporal = TemporalPool(c.temporal)
+        self.temporal = c.temporal.make()
         self.fusion = ViewFusion(c.num_views)
         if c.joint_projection:
             self.joint_head = nn.Dense(c.embed_dim, use_bias=False)
@@ -112,23 +117,31 @@ class Encoder(nn.Module):
         self,
         clips: Float[Array, "B T V H W C"],
         view_ids: Int[Array, "B V"],
+        timing: Timing | None = None,
         *,
         train: bool,
     ) -> Embeddings:
         """Embeds clips; see `encode` and `fuse`."""
-        return self.fuse(self.encode(clips), view_ids, train=train)
+        return self.fuse(self.encode(clips, timing), view_ids, train=train)
 
     def encode(
         self,
         clips: Float[Array, "B T V H W C"],
+        timing: Timing | None = None,
         kept: Int[Array, "B V N"] | None = None,
     ) -> Float[Array, "B V F"]:
         """Features of each view, in float32; each clip's depend on that clip alone.
 
         Args:
           clips: standardised pixels, from `smile_jax.data.augment`.
+          timing: of their frames; None: all are there, and nothing needs to know more.
           kept: which patches of each view the tower sees, in all frames; None for all.
         """
+        timing = timing or untimed(*clips.shape[:2])
+        pool = self.config.temporal
+        if pool.pools_pixels:
+            clips = dynamic_images(clips, timing, pool.gain)
+            timing = untimed(*clips.shape[:2])
         batch, frames, views = clips.shape[:3]
         if kept is not None:
             kept = jnp.repeat(kept[:, None], frames, axis=1)
@@ -136,7 +149,7 @@ class Encoder(nn.Module):
         # Frames and views are one long batch to the tower: it knows single images.
         x = self.vision(clips.reshape(-1, *clips.shape[3:]), kept)
         x = x.astype(jnp.float32).reshape(batch, frames, views, -1)
-        return self.temporal(x)
+        return self.temporal(x, timing)
 
     def fuse(
         self,

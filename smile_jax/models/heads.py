@@ -1,10 +1,9 @@
-"""Pooling, fusion and heads: between the towers and the losses."""
+"""Fusion of views and heads: between the towers and the losses."""
 
 import dataclasses
 from collections.abc import Callable
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from smile_jax.stats import standardize
@@ -32,31 +31,6 @@ def linear(width: int, reads: str, *, bias: bool = False) -> Head:
 def projector(width: int, reads: str = "features") -> Head:
     """The head of methods that compare views."""
     return Head(lambda axis_name: Projector(width, axis_name), reads)
-
-
-class TemporalPool(nn.Module):
-    """Frames to one feature: the mean, or attention over frames.
-
-    Attention weights are softmax_t(q . tanh(W h_t)); q starts at zero, so attention
-    starts as the mean.
-    """
-
-    kind: str  # "mean" or "attention"
-
-    @nn.compact
-    def __call__(
-        self,
-        features: Float[Array, "B T V F"],
-    ) -> Float[Array, "B V F"]:
-        # Equal scores are the mean: one code path for both kinds.
-        scores = jnp.zeros((*features.shape[:3], 1), features.dtype)
-        if self.kind == "attention":
-            hidden = nn.tanh(nn.Dense(features.shape[-1], name="hidden")(features))
-            query = nn.Dense(
-                1, use_bias=False, kernel_init=nn.initializers.zeros, name="query"
-            )
-            scores = query(hidden)
-        return (nn.softmax(scores, axis=1) * features).sum(axis=1)
 
 
 class ViewFusion(nn.Module):

@@ -172,7 +172,10 @@ def _from_run(spec: ModelSpec, config: Config, channels: int) -> ModelSpec:
         other.model,
         num_views=spec.model.num_views,
         private=spec.model.private,
+        temporal=spec.model.temporal,
     )
+    if other.model.temporal != model.temporal:  # time is learned anew
+        params = {k: x for k, x in params.items() if not k.startswith("temporal/")}
     return dataclasses.replace(
         other,
         model=model,

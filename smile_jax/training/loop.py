@@ -14,6 +14,7 @@ from jax.experimental import multihost_utils
 
 from smile_jax import parallel
 from smile_jax.config import Config
+from smile_jax.config.build import sampling
 from smile_jax.data.pipeline import train_batches
 from smile_jax.training import lock
 from smile_jax.training.announce import print_plan, run_info, write_run_files
@@ -102,7 +103,7 @@ def _loop(
             plan.dataset,
             plan.pretrain_records,
             plan.fields,
-            clip=config.data.clip,
+            sampling(config),
             batch_size=config.train.batch_size,
             seed=config.seed,
             first_step=first,

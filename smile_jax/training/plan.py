@@ -9,6 +9,7 @@ from smile_jax.config import build as built
 from smile_jax.config.validate import validate_against
 from smile_jax.data.channels import num_channels
 from smile_jax.data.fields import example_fields
+from smile_jax.data.frames import cut
 from smile_jax.data.pipeline import FaceDataset, Fields, open_dataset
 from smile_jax.data.prompts import Prompts, caption_prompts, make_prompts
 from smile_jax.data.records import RecordSource
@@ -108,6 +109,7 @@ def class_prompts(config: Config, dataset: FaceDataset) -> Prompts:
 
 def _clip_shape(config: Config, dataset: FaceDataset) -> tuple[int, ...]:
     record = RecordSource(dataset.path)[0]
-    frames, _, height, width, _ = record[config.data.clip].shape
+    how = built.sampling(config)
+    frames, _, height, width, _ = cut(record, how)["views"].shape
     channels = num_channels(config.data.inputs)
     return frames, config.data.views, height, width, channels

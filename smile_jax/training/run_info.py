@@ -10,6 +10,7 @@ from smile_jax.config.default import all_keys
 from smile_jax.data.prompts import Prompts
 from smile_jax.models import EncoderConfig, TextConfig
 from smile_jax.models.encoder import VISION_TOWERS
+from smile_jax.models.temporal import TemporalConfig
 from smile_jax.objectives import SOURCES
 from smile_jax.pytree import flatten
 from smile_jax.training.checkpoints import CheckpointError
@@ -27,7 +28,8 @@ class Rendering:
       yaws_deg: of all cameras.
       channels: groups of the stored pixels.
       clip: "views" or "dynamic".
-      frames, size: of a clip; pixels a side.
+      frames, size: that records hold; pixels a side.
+      motion: whether records say how far the face has moved in each frame.
       pose, framing: see `schema.FacesConfig`.
       extents_mm: smallest and largest side of what a picture shows; None: not known.
     """
@@ -36,6 +38,7 @@ class Rendering:
     channels: tuple[str, ...]
     clip: str
     frames: int
+    motion: bool
     size: int
     pose: str
     framing: str
@@ -107,8 +110,9 @@ class RunInfo:
         }
         # The tower's own kind: published weights and other runs bring theirs.
         vision = VISION_TOWERS[model["vision"].pop("kind")]
-        towers = {"vision": vision(**model["vision"])}
-        towers["text"] = TextConfig(**model["text"])
+        parts: dict[str, Any] = {"vision": vision(**model["vision"])}
+        parts["text"] = TextConfig(**model["text"])
+        parts["temporal"] = TemporalConfig(**model["temporal"])
         return cls(
             # A key that `versions.NEW_KEYS` forgot must not take today's default.
             config=typed(new["config"], complete=True),
@@ -119,7 +123,7 @@ class RunInfo:
             steps=new["steps"],
             prompts=Prompts.from_json(new["prompts"]),
             rendering=Rendering(**rendering),
-            model=EncoderConfig(**model | towers),
+            model=EncoderConfig(**model | parts),
             mean=tuple(new["mean"]),
             std=tuple(new["std"]),
             labels_seen=new["labels_seen"],
@@ -151,7 +155,7 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
     free |= {k for k in all_keys() if k.startswith(("train.", "evaluation."))}
     free -= {"train.batch_size"}
     # Nor do those that nothing reads, which a run of before may not have had.
-    if current.config.data.clip == "views":
+    if "dynamic" not in (current.config.data.clip, current.config.model.temporal):
         free.add("data.dynamic_gain")
     if not SOURCES[current.config.text_source].makes_targets:
         free |= {k for k in all_keys() if k.startswith("pseudo.")}

@@ -15,8 +15,10 @@ from smile_jax.data.augment import (
     augment_clips,
     draw_patches,
 )
+from smile_jax.data.frames import TIMES
 from smile_jax.losses import Prior
 from smile_jax.models import Encoder
+from smile_jax.models.temporal import timing_of
 from smile_jax.objectives import Inputs, Objective, Targets, TextSource, total
 from smile_jax.pytree import merge, select
 from smile_jax.training.accumulate import in_micro_batches
@@ -180,10 +182,13 @@ def encode_batch(
                 patches=config.patches,
                 kept=config.kept_patches,
             )
-        return model.apply({"params": params}, clips, kept, method="encode"), view_ids
+        features = model.apply(
+            {"params": params}, clips, timing_of(part), kept, method="encode"
+        )
+        return features, view_ids
 
     # Augmentation is inside the micro-batch, so only one part is ever float32.
-    pixels = {name: batch[name] for name in ("views", "row")}
+    pixels = {name: batch[name] for name in ("views", "row", *TIMES)}
     return in_micro_batches(encode, config.micro_batches)(params, pixels)
 
 
@@ -202,12 +207,15 @@ def make_targets(
     if not source.makes_targets:
         return source.targets(batch, state.bank.shape[1]), state.prior
 
-    def encode(params: Any, pixels: Any) -> tuple[Any, Any]:
-        clips, view_ids = config.plain_view(pixels)
-        return model.apply({"params": params}, clips, method="encode"), view_ids
+    def encode(params: Any, part: dict) -> tuple[Any, Any]:
+        clips, view_ids = config.plain_view(part["views"])
+        timing = timing_of(part)
+        features = model.apply({"params": params}, clips, timing, method="encode")
+        return features, view_ids
 
     teacher = state.averaged
-    seen = in_micro_batches(encode, config.micro_batches)(teacher, batch["views"])
+    pixels = {name: batch[name] for name in ("views", *TIMES)}
+    seen = in_micro_batches(encode, config.micro_batches)(teacher, pixels)
     e: Any = model.apply({"params": teacher}, *seen, train=False, method="fuse")
     logits = jnp.exp(teacher["logit_scale"]) * e.joint @ state.bank[0].T
     return source.guesses(logits, state.prior, state.step, model.axis_name)

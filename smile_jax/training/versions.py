@@ -10,7 +10,7 @@ from smile_jax.training.checkpoints import CheckpointError
 
 # Of what checkpoints and exports say of their run, keys of the config left out. It
 # grows where that changes so that older ones cannot be read as they are.
-FORMAT = 4
+FORMAT = 5
 _OLDEST = 2
 
 # Keys that the config did not always have, with the value with which a run goes on as
@@ -20,6 +20,10 @@ NEW_KEYS: dict[str, Any] = {
     "model.vision.kind": "vit",  # there was no other tower
     "data.validation_fold": -1,  # nobody was held out but test people
     "data.dynamic_gain": 1.0,  # they were seen as they are
+    "data.frames": 0,  # all that a record held
+    "data.sampling": "even",  # as they were stored
+    "augment.speed": 0.0,  # whole clips
+    "augment.phase": 0.0,
     "pseudo.min_confidence": 0.0,  # all guesses counted
     "loss.pair_width": 0.0,  # equal captions alone were positives
     "prompts.phrasings": 1,  # each was said in one way
@@ -31,6 +35,8 @@ NEW_KEYS: dict[str, Any] = {
     "loss.variance": 25.0,
     "loss.covariance": 1.0,
     "loss.num_action_units": 22,
+    "model.temporal_depth": 2,
+    "model.temporal_heads": 4,
     # Switched off, as there was no such thing:
     "train.evaluate_every": 0,
     "train.check_replicas": False,
@@ -69,6 +75,10 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
         )
         rendering["extents_mm"] = None
         new["people"] = new["contents"] = ""
+    if found < 5:  # of time there were two kinds, and no seconds
+        kind = new["model"]["temporal"]
+        new["model"]["temporal"] = {"kind": kind, "depth": 2, "heads": 4, "gain": 1.0}
+        new["rendering"]["motion"] = False
     config = new["config"]
     for key, value in NEW_KEYS.items():
         _section_of(key, config).setdefault(key.split(".")[-1], value)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from smile_jax.data.fields import example_fields, field_shapes
+from smile_jax.data.frames import Sampling
 from smile_jax.data.index import FILE
 from smile_jax.data.pipeline import (
     BlockedOrder,
@@ -32,7 +33,7 @@ def take(dataset, count, first=0, **options):
         dataset,
         records,
         {"label": dataset.labels_over(CLASSES)},
-        clip="views",
+        Sampling(),
         first_step=first,
         **options,
     )
@@ -118,7 +119,7 @@ def test_worker_processes_change_nothing(dataset):
 
 def test_evaluation_sees_every_record_once(dataset):
     records = dataset.records_of(CLASSES)[:21]
-    batches = list(eval_batches(dataset, records, clip="views", batch_size=8))
+    batches = list(eval_batches(dataset, records, Sampling(), batch_size=8))
     assert [int(b["weight"].sum()) for b in batches] == [8, 8, 5]
     seen = np.concatenate([b["views"][b["weight"]] for b in batches])
     source = RecordSource(dataset.path)
@@ -132,7 +133,7 @@ def test_fields_come_by_name(dataset):
     fields = example_fields(needs, dataset, CLASSES, np.zeros(0))
     shapes = field_shapes(needs, dataset)
     records = dataset.records_of(CLASSES)
-    stream = train_batches(dataset, records, fields, clip="views", batch_size=8, seed=0)
+    stream = train_batches(dataset, records, fields, Sampling(), batch_size=8, seed=0)
     batch = next(stream)
     for name in needs:
         shape, dtype = shapes[name]

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from smile_jax.config import Config
 from smile_jax.data.examples import make_example
 from smile_jax.data.face_model_builder import FaceModelBuilder, FaceModelConfig
 from smile_jax.evaluation.linear_probe import linear_probe
@@ -46,12 +47,14 @@ def recognizer(config, extents_mm=None) -> Recognizer:
         channels=config.channels,
         clip="views",
         frames=1,
+        motion=False,
         size=config.size,
         pose=config.pose,
         framing=config.framing,
         extents_mm=extents_mm,
     )
-    return Recognizer(None, {}, types.SimpleNamespace(rendering=rendering))
+    info = types.SimpleNamespace(rendering=rendering, config=Config())
+    return Recognizer(None, {}, info)
 
 
 def write_labelled_landmarks(path, sequence) -> None:
@@ -94,7 +97,7 @@ def test_scores_are_those_of_the_dataset(pose, ict, suffix, request, tmp_path):
             with pytest.raises(MeshError, match=r"--pose=auto"):
                 of_run.clip_of(file)
             write_labelled_landmarks(file.with_suffix(".lm3"), sequence)
-        seen.append(of_run.clip_of(file))
+        seen.append(of_run.clip_of(file)["views"])
     seen = np.stack(seen)
     difference = np.abs(stored[split:].astype(int) - seen)
     assert (difference > 2).mean() < 1e-3
@@ -116,14 +119,15 @@ def test_what_training_could_not_have_seen_is_refused(tmp_path):
     file = tmp_path / "head.ply"
     write_ply(file, sequence.frames[0])
     extent = float(make_example(sequence, shape).example["mm_per_pixel"]) * shape.size
-    assert recognizer(shape, (extent, extent)).clip_of(file).shape == (1, 2, 32, 32, 4)
+    seen = recognizer(shape, (extent, extent)).clip_of(file)
+    assert seen["views"].shape == (1, 2, 32, 32, 4)
     with pytest.raises(MeshError, match=r"head\.ply: its picture is .* unit_mm"):
         recognizer(shape, (extent / 2, extent / 1.5)).clip_of(file)
     before = dataclasses.replace(recognizer(shape).info.rendering, framing="landmarks")
-    old = Recognizer(None, {}, types.SimpleNamespace(rendering=before))
+    old = Recognizer(None, {}, types.SimpleNamespace(rendering=before, config=Config()))
     with pytest.raises(MeshError, match=r"head\.ply: .* framed by landmarks"):
         old.clip_of(file)
-    assert old.clip_of(file, pose="surface").shape == (1, 2, 32, 32, 4)
+    assert old.clip_of(file, pose="surface")["views"].shape == (1, 2, 32, 32, 4)
 
 
 def test_folders_that_are_no_sequence_are_refused(tmp_path):

@@ -19,7 +19,8 @@ from smile_jax.models import (
     VisionTower,
 )
 from smile_jax.models.encoder import prototypes
-from smile_jax.models.heads import TemporalPool, ViewFusion
+from smile_jax.models.heads import ViewFusion
+from smile_jax.models.temporal import TemporalConfig
 from smile_jax.models.transformer import (
     Transformer,
     TransformerConfig,
@@ -292,18 +293,6 @@ def test_fusion_starts_as_the_mean_and_learns_views(rng):
     )
 
 
-@pytest.mark.parametrize("kind", ["mean", "attention"])
-def test_temporal_pooling_starts_as_the_mean_of_frames(rng, kind):
-    features = jnp.array(rng.normal(size=(2, 4, 3, 8)), jnp.float32)
-    pool = TemporalPool(kind)
-    out, variables = run(pool, features)
-    np.testing.assert_allclose(out, features.mean(axis=1), atol=1e-6)
-    if kind == "attention":
-        query = variables["params"]["query"]
-        query["kernel"] = query["kernel"] + 1.0
-        assert np.abs(jax.jit(pool.apply)(variables, features) - out).max() > 1e-3
-
-
 @pytest.mark.parametrize(
     "redundancy",
     [
@@ -318,7 +307,7 @@ def test_the_assembled_model(rng, redundancy):
         vision=VisionConfig(**SMALL),
         text=by_default(TextConfig, context_length=32, **SMALL_TEXT),
         num_views=5,
-        temporal="attention",
+        temporal=TemporalConfig(),
         embed_dim=12,
         logit_scale_init=1 / 0.07,
         private=redundancy == "private",

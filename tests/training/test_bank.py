@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from smile_jax.models import Encoder, EncoderConfig, TextConfig, TextTower, VisionConfig
+from smile_jax.models.temporal import TemporalConfig
 from smile_jax.training import bank
 
 
@@ -23,7 +24,7 @@ def model():
                 context_length=32,
             ),
             num_views=1,
-            temporal="mean",
+            temporal=TemporalConfig(kind="mean"),
             embed_dim=8,
             logit_scale_init=10.0,
         )

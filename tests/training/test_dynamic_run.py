@@ -53,7 +53,7 @@ def test_a_run_on_dynamic_images(dataset, tmp_path):
     for i, mesh in enumerate(frames):
         write_ply(folder / f"{i}.ply", mesh)
     recognizer = Recognizer.of_run(workdir)
-    clip = recognizer.clip_of(folder)
+    clip = recognizer.clip_of(folder)["views"]
     assert clip.dtype == np.uint16
     gap = np.abs(clip.astype(float) - record["dynamic"]) / 65535
     assert np.quantile(gap, 0.95) < 0.002

@@ -393,7 +393,7 @@ def test_predict_any_mesh_with_any_words(runs, exported, meshes):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     run = Recognizer.of_run(runs[0] / "b")
     bank = run.bank(plain_prompts(words))
-    clips = np.stack([run.clip_of(path, pose="as_is") for path in files])
+    clips = [run.clip_of(path, pose="as_is") for path in files]
     assert [line["file"] for line in lines] == list(map(str, files))
     for line, expected in zip(lines, run.probabilities(clips, bank), strict=True):
         found = list(line["probabilities"].values())

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from smile_jax import parallel
+from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import train_batches
 from smile_jax.training.build import build, make_layout
 from smile_jax.training.plan import make_plan
@@ -35,7 +36,7 @@ def on_devices(config, steps, devices):
         plan.dataset,
         plan.pretrain_records,
         plan.fields,
-        clip="views",
+        Sampling(),
         batch_size=config.train.batch_size,
         seed=config.seed,
     )
@@ -195,7 +196,7 @@ def test_no_recompilation_after_the_first_step(tiny_dataset):
         plan.dataset,
         plan.pretrain_records,
         plan.fields,
-        clip="views",
+        Sampling(),
         batch_size=16,
         seed=0,
     )

@@ -59,6 +59,8 @@ class Builder(ScanBuilder):
   ... F001 and on, M001 and on; T1 to T8 (BP4D+: T10)
   (BP4D+ has the folders in 2D+3D/<subject>.zip: unpack them)"""
 
+    RATE_HZ = 25.0
+
     builder_config: Bp4dConfig
 
     def describe(self) -> dict:

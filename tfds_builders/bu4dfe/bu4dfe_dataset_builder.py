@@ -33,6 +33,7 @@ class Builder(ScanBuilder):
   BU4DFE_BND_V1.1/F001/Angry/000.bnd   landmarks, optional"""
 
     FIRST_FRAME = 0
+    RATE_HZ = 25.0
 
     builder_config: Bu4dfeConfig
 

@@ -30,6 +30,8 @@ class Builder(ScanBuilder):
   FaceTalk_170725_00137_TA/bareteeth/bareteeth.000001.ply   a frame
   ... 12 subjects, 12 expressions"""
 
+    RATE_HZ = 60.0
+
     builder_config: ComaConfig
 
     def describe(self) -> dict:

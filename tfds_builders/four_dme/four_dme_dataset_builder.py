@@ -70,6 +70,8 @@ class Builder(ScanBuilder):
   S13/S13_1st_001_01_1/0001.jpg          its texture
   (other names: config `meshes`, here "{subject}/{clip}/*{frame}.*")"""
 
+    RATE_HZ = 60.0  # from memory: of the 4D rig
+
     builder_config: FourDmeConfig
 
     def describe(self) -> dict:

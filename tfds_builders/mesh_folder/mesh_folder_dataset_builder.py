@@ -76,6 +76,7 @@ class Builder(ScanBuilder):
         MeshFolderConfig(
             name="frames",
             frames=8,
+            motion=True,
             channels=("depth", "normals"),
             description="sequences {subject}/{expression}/{frame}, no labels",
         ),

@@ -1,0 +1,135 @@
+"""Which frames of a stored clip a model sees, and when they were taken."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from smile_jax.mesh.displacement import motion_of
+
+SAMPLINGS = ("even", "apex")
+TIMES = ("time_s", "apex")  # what `cut` gives beside the pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How frames are taken from what a record holds.
+
+    Attributes:
+      clip: feature of the pixels, "views" or "dynamic".
+      frames: T; 0 for all that there are.
+      sampling: "even" over the clip, or with the frame of most motion ("apex") in the
+        middle: T=1 is that frame, T=2 the first one and that.
+      speed: in training a window is seen, of exp(-speed) of the clip's seconds or more.
+      phase: in training frames are taken earlier or later, by up to this share of half
+        the time between two.
+    """
+
+    clip: str = "views"
+    frames: int = 0
+    sampling: str = "even"
+    speed: float = 0.0
+    phase: float = 0.0
+
+    @property
+    def random(self) -> bool:
+        """Whether training draws."""
+        return self.clip == "views" and (self.speed > 0 or self.phase > 0)
+
+
+def cut(
+    record: Mapping[str, Any], how: Sampling, rng: np.random.Generator | None = None
+) -> dict[str, np.ndarray]:
+    """The frames of one record that a model sees.
+
+    Args:
+      record: of `smile_jax.data.schema`, or an example on its way there.
+      how: they are taken.
+      rng: draws, in training.
+
+    Returns:
+      "views" [T, A, H, W, C] as stored; "time_s" float32 [T], seconds from the first of
+      them (frame numbers where the rate is not known), -1 for frames that are not
+      there, which come last; "apex" int32 [], the place of the one of most motion, the
+      middle where motion was not measured.
+    """
+    pixels = record[how.clip]
+    if how.clip == "dynamic":
+        return {
+            "views": pixels,
+            "time_s": np.zeros(1, np.float32),
+            "apex": np.zeros((), np.int32),
+        }
+    numbers = np.asarray(record["frame_index"])
+    there = np.flatnonzero(numbers >= 0)
+    time_s = seconds_of(numbers[there], float(record.get("rate_hz", 0)))
+    motion = motion_of(record["motion"][there]) if "motion" in record else None
+    chosen = pick(time_s, motion, how, len(pixels), rng)
+    count = how.frames or len(pixels)
+    found = np.full(count, -1, np.float32)
+    found[: len(chosen)] = time_s[chosen] - time_s[chosen[0]]
+    if len(chosen) == len(pixels):
+        views = pixels  # all of them, in order: no copy
+    else:
+        views = np.zeros((count, *pixels.shape[1:]), pixels.dtype)
+        views[: len(chosen)] = pixels[there[chosen]]
+    apex = len(chosen) // 2 if motion is None else motion[chosen].argmax()
+    return {"views": views, "time_s": found, "apex": np.int32(apex)}
+
+
+def seconds_of(numbers: Int[np.ndarray, "t"], rate_hz: float) -> Float[np.ndarray, "t"]:
+    """Of frames by their numbers; the numbers themselves where the rate is not known,
+    which is 0."""
+    since = (numbers - numbers[0]).astype(np.float32)
+    return since / rate_hz if rate_hz > 0 else since
+
+
+def pick(
+    time_s: Float[np.ndarray, "t"],
+    motion: Float[np.ndarray, "t"] | None,
+    how: Sampling,
+    stored: int,
+    rng: np.random.Generator | None = None,
+) -> Int[np.ndarray, "n"]:
+    """Places of the frames to see, rising; fewer than asked for where the clip, or its
+    window, has fewer.
+
+    Args:
+      time_s: of the frames that are there, rising.
+      motion: of each, in any unit; None where it was not measured.
+      how: they are chosen.
+      stored: frames that a record has room for.
+      rng: draws window and phase.
+    """
+    count = how.frames or stored
+    low, high = time_s[0], time_s[-1]
+    if rng is not None:
+        seconds = (high - low) * np.exp(-how.speed * rng.uniform())
+        low = low + (high - low - seconds) * rng.uniform()
+        high = low + seconds
+    peak = None
+    if how.sampling == "apex" and motion is not None:
+        inside = np.flatnonzero((time_s >= low) & (time_s <= high))
+        if not len(inside):  # a window between two frames
+            inside = np.array([np.abs(time_s - low).argmin()])
+        peak = time_s[inside[motion[inside].argmax()]]
+    wanted = _instants(low, high, peak, count)
+    if rng is not None:
+        step = (high - low) / max(count - 1, 1)
+        moved = wanted + how.phase * step * rng.uniform(-0.5, 0.5, count)
+        wanted = np.where(wanted == peak, wanted, moved.clip(low, high))
+    return np.unique(np.abs(time_s - wanted[:, None]).argmin(axis=1))
+
+
+def _instants(
+    low: float, high: float, peak: float | None, count: int
+) -> Float[np.ndarray, "n"]:
+    """Seconds spread evenly over a window, or over both sides of its peak."""
+    if peak is not None:
+        before = np.linspace(low, peak, count // 2 + 1)[:-1]
+        return np.concatenate([before, np.linspace(peak, high, count - count // 2)])
+    if count == 1:
+        return np.array([(low + high) / 2])
+    return np.linspace(low, high, count)

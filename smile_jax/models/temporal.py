@@ -1,0 +1,263 @@
+"""Time: the frames of a clip to one feature of each view.
+
+Every kind starts as the mean of the frames, and with one frame alone is that frame:
+what it adds is what frames tell beside their mean.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import flax.struct
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from smile_jax.models.transformer import Transformer, TransformerConfig
+
+# Rates in Hz at which seconds are read off, one a pair of inputs: from the course of a
+# posed expression to a micro-expression's onset (this project's choice).
+_RATES = np.geomspace(0.125, 16, 8)
+_MOST = 3.0  # standard deviations of a pixel of an amplified dynamic image
+
+
+class Timing(flax.struct.PyTreeNode):
+    """When the frames of B clips were taken."""
+
+    time_s: Array  # [B, T] seconds from the clip's first frame; -1 where there is none
+    apex: Array  # [B] place of the frame in which the face has moved farthest
+
+    @property
+    def present(self) -> Bool[Array, "B T"]:
+        """Which frames are there; others fill the batch."""
+        return self.time_s >= 0
+
+
+def timing_of(batch: Mapping[str, Array]) -> Timing:
+    """Of a batch with "time_s" and "apex", from `smile_jax.data.pipeline`."""
+    return Timing(batch["time_s"], batch["apex"])
+
+
+def untimed(batch: int, frames: int) -> Timing:
+    """Of clips that are whole and of which nothing else is known; for kinds that need
+    nothing else."""
+    return Timing(jnp.zeros((batch, frames)), jnp.zeros(batch, jnp.int32))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TemporalConfig:
+    """Settings of what pools frames.
+
+    Attributes:
+      kind: of `KINDS`.
+      depth, heads: of the "transformer".
+      gain: of "dynamic" images: how much what moves is amplified.
+    """
+
+    kind: str = "attention"
+    depth: int = 2
+    heads: int = 4
+    gain: float = 16.0
+
+    def make(self) -> nn.Module:
+        """The module, features [B, T, V, F] and their `Timing` to [B, V, F]."""
+        return KINDS[self.kind](self)
+
+    @property
+    def pools_pixels(self) -> bool:
+        """Whether frames become one picture before the tower sees them."""
+        return self.kind == "dynamic"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What it must know of clips of several frames: "rate_hz", "motion"."""
+        return KINDS[self.kind].needs
+
+
+class Mean(nn.Module):
+    """The mean of the frames that are there."""
+
+    config: TemporalConfig
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(
+        self, features: Float[Array, "B T V F"], timing: Timing
+    ) -> Float[Array, "B V F"]:
+        return mean_of(features, timing)
+
+
+class Attention(nn.Module):
+    """Attention over frames: softmax_t(q . tanh(W h_t)), q from zero."""
+
+    config: TemporalConfig
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "B T V F"], timing: Timing
+    ) -> Float[Array, "B V F"]:
+        return (attend_frames(features, timing.present) * features).sum(axis=1)
+
+
+class BeyondMean(nn.Module):
+    """Base of kinds that add to the mean what several frames tell."""
+
+    config: TemporalConfig
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "B T V F"], timing: Timing
+    ) -> Float[Array, "B V F"]:
+        mean = mean_of(features, timing)
+        if features.shape[1] == 1:  # a second one that is not there: nothing to add
+            features = jnp.repeat(features, 2, axis=1)
+            none = jnp.full_like(timing.time_s, -1)
+            timing = timing.replace(time_s=jnp.concatenate([timing.time_s, none], 1))
+        several = timing.present.sum(axis=1) > 1
+        more = self.told(features, timing)
+        return mean + jnp.where(several[:, None, None], more, 0)
+
+    def told(
+        self, features: Float[Array, "B T V F"], timing: Timing
+    ) -> Float[Array, "B V F"]:
+        """What is added; 0 at the start. T is at least 2."""
+        raise NotImplementedError
+
+
+class Differences(BeyondMean):
+    """What changes: attention over h_t - h_(t-1) beside h_t - h_0."""
+
+    def told(self, features, timing):
+        width = features.shape[-1]
+        first, before, after = features[:, :1], features[:, :-1], features[:, 1:]
+        moved = jnp.concatenate([after - before, after - first], axis=-1)
+        tokens = nn.gelu(nn.Dense(width, name="moved")(moved))
+        weights = attend_frames(tokens, timing.present[:, 1:])
+        return from_zero(width, "out")((weights * tokens).sum(axis=1))
+
+
+class TwoPhase(BeyondMean):
+    """Onset to apex and apex to offset, each by an attention of its own, against the
+    apex: the two streams that won the 4DMR challenge of 2025 (its idea, not its code).
+    """
+
+    needs = ("motion",)
+
+    def told(self, features, timing):
+        width = features.shape[-1]
+        place = jnp.arange(features.shape[1])[None]
+        apex = timing.apex[:, None]
+        peak = jnp.take_along_axis(features, apex[..., None, None], axis=1)
+        streams = []
+        for name, mine in (("onset", place <= apex), ("offset", place >= apex)):
+            weights = attend_frames(features, mine & timing.present, name)
+            streams.append((weights * (peak - features)).sum(axis=1))
+        hidden = nn.gelu(nn.Dense(width, name="phases")(jnp.concatenate(streams, -1)))
+        return from_zero(width, "out")(hidden)
+
+
+class OverTime(BeyondMean):
+    """A transformer over the frames of each view, told their seconds (factorised: the
+    tower sees single frames, this their course)."""
+
+    needs = ("rate_hz",)
+
+    def told(self, features, timing):
+        batch, frames, views, width = features.shape
+        seconds = nn.Dense(width, name="seconds")(waves(timing.time_s))
+        tokens = nn.LayerNorm(name="norm_in")(features) + seconds[:, :, None]
+        tokens = tokens.swapaxes(1, 2).reshape(batch * views, frames, width)
+        mask = jnp.repeat(timing.present, views, axis=0)[:, None, None]
+        blocks = TransformerConfig(
+            width=width,
+            depth=self.config.depth,
+            heads=self.config.heads,
+            mlp_width=2 * width,
+        )
+        tokens = Transformer(blocks, name="blocks")(tokens, mask)
+        tokens = nn.LayerNorm(name="norm_out")(tokens)
+        tokens = tokens.reshape(batch, views, frames, width).swapaxes(1, 2)
+        return from_zero(width, "out")(mean_of(tokens, timing))
+
+
+KINDS: dict[str, Any] = {
+    "mean": Mean,
+    "attention": Attention,
+    "differences": Differences,
+    "two_phase": TwoPhase,
+    "transformer": OverTime,
+    "dynamic": Mean,  # of one picture, see `dynamic_images`
+}
+
+
+def mean_of(features: Float[Array, "B T V F"], timing: Timing) -> Float[Array, "B V F"]:
+    """The mean of the frames that are there."""
+    present = timing.present[:, :, None, None]
+    return jnp.where(present, features, 0).sum(axis=1) / present.sum(axis=1)
+
+
+def attend_frames(
+    x: Float[Array, "B T V F"], present: Bool[Array, "B T"], name: str = ""
+) -> Float[Array, "B T V 1"]:
+    """Shares of the frames that are there; equal at the start."""
+    prefix = f"{name}_" if name else ""
+    hidden = nn.tanh(nn.Dense(x.shape[-1], name=f"{prefix}hidden")(x))
+    query = from_zero(1, f"{prefix}query", bias=False)
+    scores = jnp.where(present[:, :, None, None], query(hidden), -jnp.inf)
+    # A clip of one frame has nothing to compare: rows without any are not NaN.
+    scores = jnp.where(present.any(axis=1)[:, None, None, None], scores, 0)
+    return nn.softmax(scores, axis=1)
+
+
+def from_zero(width: int, name: str, *, bias: bool = True) -> nn.Dense:
+    """A layer that gives nothing at the start."""
+    return nn.Dense(width, use_bias=bias, kernel_init=nn.initializers.zeros, name=name)
+
+
+def waves(time_s: Float[Array, "B T"]) -> Float[Array, "B T W"]:
+    """Sines and cosines of seconds."""
+    rates = jnp.asarray(_RATES, jnp.float32)[None, None]
+    angles = 2 * jnp.pi * time_s[..., None] * rates
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+
+
+def dynamic_images(
+    clips: Float[Array, "B T V H W C"], timing: Timing, gain: float
+) -> Float[Array, "B 1 V H W C"]:
+    """Rank-pooled clips on the device: `mesh.dynamic` of what a model sees, after light
+    and augmentation, with padding left out.
+
+    Args:
+      clips: standardised pixels.
+      timing: of their frames.
+      gain: how much what moves is amplified.
+
+    Returns:
+      sum_t w_t x_t / sum_t |w_t| times the gain, within 3 standard deviations; a clip
+      of one frame as it is.
+    """
+    weights = rank_weights(timing.present)
+    share = weights / jnp.abs(weights).sum(axis=1, keepdims=True)
+    pooled = jnp.einsum("bt,bt...->b...", share, clips)[:, None]
+    moving = jnp.clip(gain * pooled, -_MOST, _MOST)
+    several = timing.present.sum(axis=1) > 1
+    return jnp.where(several[:, None, None, None, None, None], moving, clips[:, :1])
+
+
+def rank_weights(present: Bool[Array, "B T"]) -> Float[Array, "B T"]:
+    """`mesh.dynamic.rank_pooling_weights` of clips of different lengths; padding, which
+    follows the frames, has weight 0."""
+    count = present.sum(axis=1, keepdims=True)
+    t = jnp.arange(1, present.shape[1] + 1)[None]
+    terms = jnp.where(present, (2 * t - count - 1) / t, 0.0)
+    weights = jnp.cumsum(terms[:, ::-1], axis=1)[:, ::-1]
+    return jnp.where(present, jnp.where(count > 1, weights, 1.0), 0.0)
+
+
+def place_of_apex(
+    motion: Float[Array, "B T"], present: Bool[Array, "B T"]
+) -> Int[Array, "B"]:
+    """Of the frame in which the face has moved farthest."""
+    return jnp.where(present, motion, -jnp.inf).argmax(axis=1).astype(jnp.int32)
