@@ -73,9 +73,9 @@ def perform(
 def weights_at(clip: Clip, frame: int) -> Weights:
     """Mean over sides of every action's weight at a frame."""
     sums: dict[str, float] = {}
-    for name, weight in clip.actions.items():
+    for name, weights in clip.course.items():
         action, *side = name.split("_")
-        share = weight * float(clip.curve[frame]) / (2 if side else 1)
+        share = float(weights[frame]) / (2 if side else 1)
         sums[action] = sums.get(action, 0.0) + share
     return sums
 

@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -11,18 +12,31 @@ import tensorflow_datasets as tfds
 from smile_jax.data.anchors import labelled_anchors
 from smile_jax.data.builder import FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.schema import FacesConfig
-from smile_jax.faces import (
-    EXPRESSIONS,
-    Clip,
-    Difficulty,
-    load_face_model,
+from smile_jax.data.schema import FacesConfig, sample_frames
+from smile_jax.faces import EXPRESSIONS, Clip, Difficulty, load_face_model
+from smile_jax.faces.dataset_names import FOUR_DME, FOUR_DME_UNITS
+from smile_jax.faces.events import MACRO, Event, micro_takes
+from smile_jax.faces.expressions import MIDLINE_ACTIONS, SIDED_ACTIONS
+from smile_jax.faces.model import IDLE_ACTIONS
+from smile_jax.faces.sampling import (
+    RECORDED,
     sample_clip,
+    sample_micro_clip,
+    sample_recording,
     sample_subject,
 )
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.pose import Anchors
 from smile_jax.mesh.schemes import bosphorus_labels
+
+_TASKS = ("posed", "micro", "recordings")
+_FEWEST = 10  # frames of a clip in which something is to be seen
+_MOST_EVENTS = 8  # of a recording
+_ALL_ACTIONS = (
+    *(f"{action}_{side}" for action in SIDED_ACTIONS for side in "LR"),
+    *MIDLINE_ACTIONS,
+    *IDLE_ACTIONS,
+)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -31,18 +45,25 @@ class FaceModelConfig(FacesConfig):
 
     Attributes:
       subjects: how many people.
-      intensities: of each of the six expressions; one performance each.
-      neutral: also one neutral performance of each person.
-      sequence_frames: frames of a performance; 1 is a scan at the apex.
-      seconds: that it takes.
+      task: "posed" expressions; "micro", a weak one in each clip among blinks, speech
+        and gaze; or "recordings" in which several are to be found
+        (`smile_jax.faces.events`).
+      intensities: posed: of each of the six expressions; one performance each.
+      neutral: posed: also one neutral performance of each person.
+      recordings: of each person.
+      sequence_frames: frames of a performance; 1 is a scan at the apex. Of recordings
+        the most; they have two thirds to all of them.
+      seconds: that so many frames take.
       seed: of everything; same seed, same bytes.
       difficulty: see `smile_jax.faces.Difficulty`; a dict of its fields is taken too.
       identity_modes: how many modes of the model vary; None for all.
     """
 
     subjects: int = 100
+    task: str = "posed"
     intensities: tuple[int, ...] = (1, 2, 3, 4)
     neutral: bool = True
+    recordings: int = 2
     sequence_frames: int = 1
     seconds: float = 4.0  # as BU-4DFE's
     seed: int = 0
@@ -58,6 +79,18 @@ class FaceModelConfig(FacesConfig):
             raise ValueError("subjects and sequence_frames must be at least 1")
         if not self.seconds > 0:
             raise ValueError(f"seconds={self.seconds} must be positive")
+        if self.task not in _TASKS:
+            raise ValueError(f"task={self.task!r} must be one of {', '.join(_TASKS)}")
+        if self.task != "posed" and self.sequence_frames < _FEWEST:
+            raise ValueError(
+                f"sequence_frames={self.sequence_frames} must be at least {_FEWEST} "
+                f"with task={self.task!r}"
+            )
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames a second."""
+        return (self.sequence_frames - 1) / self.seconds
 
 
 STATIC = FaceModelConfig(
@@ -103,7 +136,37 @@ CAPTIONS = FaceModelConfig(
     "frames as one dynamic image, with captions against its first frame",
 )
 
-CONFIGS = [STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, CAPTIONS]
+MICRO = FaceModelConfig(
+    name="micro",
+    task="micro",
+    subjects=41,
+    sequence_frames=61,
+    seconds=1.0,
+    frames=24,
+    motion=True,
+    yaws_deg=(-20.0, 20.0),
+    difficulty=RECORDED,
+    description="4DME's shape: 41 subjects, 14 micro-expressions of five emotions, one "
+    "or two at once, 60 frames a second, of which 24 are kept; two viewpoints",
+)
+RECORDINGS = FaceModelConfig(
+    name="recordings",
+    task="recordings",
+    subjects=41,
+    sequence_frames=1201,
+    seconds=40.0,
+    frames=1201,
+    motion=True,
+    yaws_deg=(0.0,),
+    channels=("depth", "normals"),
+    difficulty=RECORDED,
+    description="41 subjects, 2 recordings of 27 to 40 seconds at 30 frames a second, "
+    "with micro- and macro-expressions to be found",
+)
+
+CONFIGS = [
+    STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, CAPTIONS, MICRO, RECORDINGS,
+]  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +177,13 @@ class Performance(Sequence[Mesh]):
     identity_modes: int | None
     person_seed: int
     seed: int
-    expression: str
-    intensity: int
     difficulty: Difficulty
     num_frames: int
+    task: str = "posed"
+    expression: str = ""
+    intensity: int = 0
+    emotions: tuple[str, ...] = ()
+    rate_hz: float = 0.0
 
     def __len__(self) -> int:
         return self.num_frames
@@ -129,22 +195,53 @@ class Performance(Sequence[Mesh]):
 @functools.lru_cache(maxsize=1)
 def _clip_of(performance: Performance) -> Clip:
     model = load_face_model(performance.path, performance.identity_modes)
-    rng = np.random.default_rng(performance.person_seed)
-    return sample_clip(
-        model,
-        sample_subject(model, rng, performance.difficulty),
-        performance.expression,
-        performance.intensity,
-        np.random.default_rng(performance.seed),
-        performance.difficulty,
-        performance.num_frames,
-    )
+    p = performance
+    person = sample_subject(model, np.random.default_rng(p.person_seed), p.difficulty)
+    take = model, person
+    how = np.random.default_rng(p.seed), p.difficulty, p.num_frames
+    if p.task == "micro":
+        return sample_micro_clip(*take, p.emotions, *how, p.rate_hz)
+    if p.task == "recordings":
+        return sample_recording(*take, *how, p.rate_hz)
+    return sample_clip(*take, p.expression, p.intensity, *how)
 
 
-def _facts_of(performance: Performance) -> dict[str, np.ndarray]:
-    """What is known once it is drawn: yaw, pitch and roll of the head, midway."""
-    yaw, pitch, roll = _clip_of(performance).pose_deg
-    return {"pose_deg": np.array([yaw, pitch, roll / 2], np.float32)}
+def _facts_of(performance: Performance, kept: int) -> dict[str, Any]:
+    """What is known once it is drawn. Of micro-expressions the truth, which no method
+    may see: it is for analysis."""
+    clip = _clip_of(performance)
+    yaw, pitch, roll = clip.pose_deg.mean(axis=0)
+    facts: dict[str, Any] = {"pose_deg": np.array([yaw, pitch, roll / 2], np.float32)}
+    if performance.task == "posed":
+        return facts
+    if performance.task == "micro":
+        (event,) = clip.events
+        units = {int(name[2:].split("_")[0]) for name in event.actions}
+        facts |= {"onset": event.onset, "apex": event.apex, "offset": event.offset}
+        facts["action_units"] = np.isin(FOUR_DME_UNITS, list(units)).astype(np.uint8)
+    else:
+        facts |= _event_table(clip.events)
+    places = sample_frames(len(clip), kept)
+    weights = np.zeros((kept, len(_ALL_ACTIONS)), np.float32)
+    for column, name in enumerate(_ALL_ACTIONS):
+        both = name.split("_")[0]  # blinks are of both eyes
+        course = clip.course.get(name, clip.course.get(both))
+        if course is not None:
+            weights[: len(places), column] = course[places]
+    return facts | {"true_weights": weights}
+
+
+def _event_table(events: Sequence[Event]) -> dict[str, np.ndarray]:
+    """`events` (8, 4): onset, apex, offset, and 0 for a micro- or 1 for a
+    macro-expression; rows of -1 where there are fewer. `event_emotions` (8, 5) beside.
+    """
+    table = np.full((_MOST_EVENTS, 4), -1, np.int32)
+    emotions = np.zeros((_MOST_EVENTS, len(FOUR_DME)), np.uint8)
+    for row, event in enumerate(events):
+        kind = int(event.kind == MACRO)
+        table[row] = event.onset, event.apex, event.offset, kind
+        emotions[row] = np.isin(FOUR_DME, event.emotions)
+    return {"events": table, "event_emotions": emotions}
 
 
 def _anchors_of(performance: Performance) -> Anchors:
@@ -158,17 +255,37 @@ class FaceModelBuilder(
 ):
     """Builds any `FaceModelConfig`; subclasses say which face model."""
 
-    CLASSES = EXPRESSIONS
     BUILDER_CONFIGS = CONFIGS
 
     builder_config: FaceModelConfig
+
+    @property
+    def CLASSES(self) -> Sequence[str]:  # type: ignore[override]
+        return EXPRESSIONS if self.builder_config.task == "posed" else FOUR_DME
 
     def model_path(self, dl_manager: tfds.download.DownloadManager) -> str:
         """Tree or archive of ICT-FaceKit; "" for the procedural head."""
         return ""
 
     def extra_features(self) -> dict[str, tfds.features.FeatureConnector]:
-        return {"pose_deg": tfds.features.Tensor(shape=(3,), dtype=np.float32)}
+        config = self.builder_config
+
+        def numbers(shape: tuple[int, ...], dtype: Any) -> tfds.features.Tensor:
+            return tfds.features.Tensor(shape=shape, dtype=dtype)
+
+        found: dict[str, Any] = {"pose_deg": numbers((3,), np.float32)}
+        if config.task != "posed":
+            found["true_weights"] = numbers(
+                (config.frames, len(_ALL_ACTIONS)), np.float32
+            )
+        if config.task == "micro":
+            found |= dict.fromkeys(("onset", "apex", "offset"), np.int32)
+            found["emotions"] = numbers((len(FOUR_DME),), np.uint8)
+            found["action_units"] = numbers((len(FOUR_DME_UNITS),), np.uint8)
+        if config.task == "recordings":
+            found["events"] = numbers((_MOST_EVENTS, 4), np.int32)
+            found["event_emotions"] = numbers((_MOST_EVENTS, len(FOUR_DME)), np.uint8)
+        return found
 
     def people(self) -> str:
         return f"{self.name}, seed {self.builder_config.seed}"
@@ -177,45 +294,88 @@ class FaceModelBuilder(
         config = self.builder_config
         path = self.model_path(dl_manager)
         load_face_model(path, config.identity_modes)  # what is wrong shows here
-        performances = [
-            (expression, intensity)
-            for expression in EXPRESSIONS
-            if expression != "neutral"
-            for intensity in config.intensities
-        ]
-        performances += [("neutral", 0)] * config.neutral
-        return [
-            self._sequence(path, f"S{person:04d}", expression, intensity)
-            for person in range(config.subjects)
-            for expression, intensity in performances
-        ]
+        people = [f"S{person:04d}" for person in range(config.subjects)]
+        make = {"micro": micro_sequences, "recordings": recordings}
+        one = make.get(config.task, posed_sequences)
+        return [sequence for person in people for sequence in one(config, path, person)]
 
-    def _sequence(
-        self, path: str, subject: str, expression: str, intensity: int
-    ) -> Sequence4D:
-        config = self.builder_config
-        key = f"{subject}_{expression}_{intensity:02d}"
-        seed = zlib.crc32(f"{config.seed}/{key}".encode())
-        performance = Performance(
-            path=path,
-            identity_modes=config.identity_modes,
-            person_seed=zlib.crc32(f"{config.seed}/{subject}".encode()),
-            seed=seed,
-            expression=expression,
-            intensity=intensity,
-            difficulty=config.difficulty,
-            num_frames=config.sequence_frames,
-        )
-        return Sequence4D(
-            key=key,
-            frames=performance,
-            rate_hz=(config.sequence_frames - 1) / config.seconds,
-            anchors=functools.partial(_anchors_of, performance),
-            facts=functools.partial(_facts_of, performance),
-            labels={
-                "expression": expression,
-                "subject": subject,
-                "intensity": intensity,
-                "seed": seed,
-            },
-        )
+
+def posed_sequences(
+    config: FaceModelConfig, path: str, subject: str
+) -> Iterator[Sequence4D]:
+    """Each expression of a person in each intensity."""
+    for expression in EXPRESSIONS:
+        neutral = expression == "neutral"
+        for intensity in (0,) * config.neutral if neutral else config.intensities:
+            key = f"{subject}_{expression}_{intensity:02d}"
+            frames = _performance(
+                config, path, subject, key, expression=expression, intensity=intensity
+            )
+            labels = {"expression": expression, "intensity": intensity}
+            yield _sequence(config, key, subject, frames, labels)
+
+
+def micro_sequences(
+    config: FaceModelConfig, path: str, subject: str
+) -> Iterator[Sequence4D]:
+    """Micro-expressions of a person; the label is the emotion where there is one."""
+    takes = micro_takes(_seed_of(f"{config.seed}/{subject}"))
+    for number, emotions in enumerate(takes, 1):
+        key = f"{subject}_{number:03d}"
+        frames = _performance(config, path, subject, key, emotions=emotions)
+        (first, *more) = emotions
+        labels = {
+            "expression": None if more else first,
+            "emotions": np.isin(FOUR_DME, emotions).astype(np.uint8),
+        }
+        yield _sequence(config, key, subject, frames, labels)
+
+
+def recordings(
+    config: FaceModelConfig, path: str, subject: str
+) -> Iterator[Sequence4D]:
+    """Long sequences of a person, of different lengths."""
+    most = config.sequence_frames
+    for number in range(1, config.recordings + 1):
+        key = f"{subject}_recording_{number:02d}"
+        length = np.random.default_rng(_seed_of(f"{config.seed}/{key}/length"))
+        count = int(length.integers(2 * most // 3, most + 1))
+        frames = _performance(config, path, subject, key, num_frames=count)
+        yield _sequence(config, key, subject, frames, {"expression": None})
+
+
+def _performance(
+    config: FaceModelConfig, path: str, subject: str, key: str, **fields: Any
+) -> Performance:
+    given: dict[str, Any] = {"num_frames": config.sequence_frames} | fields
+    return Performance(
+        path=path,
+        identity_modes=config.identity_modes,
+        person_seed=_seed_of(f"{config.seed}/{subject}"),
+        seed=_seed_of(f"{config.seed}/{key}"),
+        difficulty=config.difficulty,
+        task=config.task,
+        rate_hz=config.rate_hz,
+        **given,
+    )
+
+
+def _sequence(
+    config: FaceModelConfig,
+    key: str,
+    subject: str,
+    frames: Performance,
+    labels: dict[str, Any],
+) -> Sequence4D:
+    return Sequence4D(
+        key=key,
+        frames=frames,
+        rate_hz=config.rate_hz,
+        anchors=functools.partial(_anchors_of, frames),
+        facts=functools.partial(_facts_of, frames, config.frames),
+        labels=labels | {"subject": subject, "seed": frames.seed},
+    )
+
+
+def _seed_of(name: str) -> int:
+    return zlib.crc32(name.encode())

@@ -55,4 +55,9 @@ FACESCAPE = (
     "eye_closed", "brow_raiser", "brow_lower",
 )  # fmt: skip
 FOUR_DME = ("positive", "negative", "surprise", "repression", "others")
+# From memory, the union of what the release of 4DME codes; another one is an error that
+# says so.
+FOUR_DME_UNITS = (
+    1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 23, 24, 25, 26, 28, 38, 43,
+)  # fmt: skip
 GENDERS = {"F": "female", "M": "male"}

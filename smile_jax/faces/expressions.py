@@ -8,7 +8,7 @@ Table 1. Every weight, probability and duration below is this project's choice.
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 # expression -> action unit -> (weight at full intensity, probability of showing it)
 _PROTOTYPES: dict[str, dict[str, tuple[float, float]]] = {
@@ -153,8 +153,60 @@ def expression_curve(
     time = np.linspace(0, 1, num_frames)
     rise = np.clip((time - onset) / (apex - onset), 0, 1)
     fall = np.clip((time - offset) / (end - offset), 0, 1)
-    smooth = lambda x: x * x * (3 - 2 * x)  # noqa: E731 - used on the next line only
-    return (smooth(rise) * (1 - smooth(fall))).astype(np.float32)
+    return (smooth_step(rise) * (1 - smooth_step(fall))).astype(np.float32)
+
+
+def smooth_step(x: Float[np.ndarray, "t"]) -> Float[np.ndarray, "t"]:
+    """0 below 0, 1 above 1, smooth between."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
+# What 4DME's other two emotions move: lips that are pressed so as not to show a
+# feeling, and single actions that belong to none.
+_MICRO_PROTOTYPES = {
+    "repression": {"AU24": (1.0, 1.0), "AU14": (0.8, 0.6), "AU17": (0.7, 0.5)},
+    "others": {
+        "AU2": (1.0, 0.35),
+        "AU10": (0.8, 0.35),
+        "AU18": (0.9, 0.3),
+        "AU20": (0.9, 0.35),
+    },
+}
+_LEFT_OUT, _ONE_SIDED = 0.4, 0.35  # probabilities of a micro-expression
+
+
+def micro_actions(
+    prototype: str, rng: np.random.Generator, strength: float
+) -> dict[str, float]:
+    """Draws the weights of one weak, partial, perhaps one-sided performance.
+
+    Args:
+      prototype: one of `EXPRESSIONS`, "repression" or "others".
+      rng: source of all randomness.
+      strength: of the weights, 1 as they are posed.
+
+    Returns:
+      Weight by "AUn_L" and "AUn_R"; actions with no sides by "AUn". At least one.
+    """
+    known = _PROTOTYPES | _MICRO_PROTOTYPES
+    actions = known[prototype]
+    lead = max(actions, key=lambda name: actions[name][0])
+    if prototype == "others":
+        lead = tuple(actions)[rng.integers(len(actions))]
+    weights: dict[str, float] = {}
+    for name, (full, shown) in actions.items():
+        if name != lead and rng.random() >= shown * (1 - _LEFT_OUT):
+            continue
+        value = full * strength * rng.uniform(0.8, 1.2)
+        if name in (*MIDLINE_ACTIONS, "AU18"):
+            weights[name] = value
+            continue
+        sides = {"L": 1.0, "R": 1.0}
+        if rng.random() < _ONE_SIDED:
+            sides["LR"[rng.integers(2)]] = rng.uniform(0, 0.3)
+        weights |= {f"{name}_{side}": value * share for side, share in sides.items()}
+    return weights
 
 
 def scale_actions(actions: Mapping[str, float], strength: float) -> dict[str, float]:

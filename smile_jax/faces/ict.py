@@ -55,6 +55,17 @@ _MIDLINE_SHAPES = {
     ],
     "AU26": ["jawOpen"],
 }
+_IDLE_SHAPES = {
+    "AU14_L": ["mouthDimple_L"],
+    "AU14_R": ["mouthDimple_R"],
+    "AU18": ["mouthPucker"],
+    "AU45_L": ["eyeBlink_L"],
+    "AU45_R": ["eyeBlink_R"],
+    "AU61": ["eyeLookOut_L", "eyeLookIn_R"],
+    "AU62": ["eyeLookIn_L", "eyeLookOut_R"],
+    "AU63": ["eyeLookUp_L", "eyeLookUp_R"],
+    "AU64": ["eyeLookDown_L", "eyeLookDown_R"],
+}
 # Full activation as a share of the shapes' full travel, where it is not all of it.
 _TRAVEL = {"AU25": 0.5, "AU26": 0.65}
 
@@ -101,6 +112,10 @@ def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
     for action, shapes in _MIDLINE_SHAPES.items():
         share = np.float32(_TRAVEL.get(action, 1.0))
         actions[action] = share * np.sum([delta(shape) for shape in shapes], axis=0)
+    idle = {
+        action: np.sum([delta(shape) for shape in shapes], axis=0)
+        for action, shapes in _IDLE_SHAPES.items()
+    }
 
     faces = _read_faces(files["generic_neutral_mesh"], path)
     landmarks = _read_landmarks(files["vertex_indices"], path)
@@ -111,6 +126,7 @@ def load_ict(path: str | pathlib.Path, modes: int | None = None) -> FaceModel:
         mean=mean,
         identity=np.stack([delta(name) for name in available[:modes]]),
         actions=actions,
+        idle=idle,
         faces=faces[(faces < _EYEBALLS_END).all(axis=1)],
         skin=skin,
         lips=lips,

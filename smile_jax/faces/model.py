@@ -6,6 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float32, Int32
 
+# Dimples, puckered lips, closed eyes, and eyes turned to the face's left, to its right,
+# up and down (FACS' numbers).
+IDLE_ACTIONS = (
+    "AU14_L", "AU14_R", "AU18", "AU45_L", "AU45_R", "AU61", "AU62", "AU63", "AU64",
+)  # fmt: skip
+
 
 @dataclasses.dataclass(frozen=True)
 class FaceModel:
@@ -17,6 +23,7 @@ class FaceModel:
       identity: (modes, n, 3) displacement in mm of one standard deviation each.
       actions: displacement (n, 3) in mm at full activation of each FACS action unit,
         named "AU1_L", "AU1_R", ... or "AU26" where an action has no sides.
+      idle: the same of what faces do beside expressing something: `IDLE_ACTIONS`.
       faces: (m, 3) triangles.
       skin, lips, brows: (n,) weights in [0, 1] that tell which pigment a vertex has;
         what has none of them keeps `base_colors`.
@@ -29,6 +36,7 @@ class FaceModel:
     mean: Float32[np.ndarray, "n 3"]
     identity: Float32[np.ndarray, "modes n 3"]
     actions: Mapping[str, Float32[np.ndarray, "n 3"]]
+    idle: Mapping[str, Float32[np.ndarray, "n 3"]]
     faces: Int32[np.ndarray, "m 3"]
     skin: Float32[np.ndarray, "n"]
     lips: Float32[np.ndarray, "n"]
@@ -45,13 +53,15 @@ class FaceModel:
 
         Args:
           coefficients: one per identity mode, in standard deviations.
-          actions: weight in [0, 1] of each active action; "AU12" means both sides.
+          actions: weight in [0, 1] of each active action, idle ones too; "AU12" means
+            both sides.
 
         Raises:
           KeyError: an action that the model does not have.
         """
         vertices = self.mean + np.tensordot(coefficients, self.identity, axes=1)
+        known = {**self.actions, **self.idle}
         for name, weight in actions.items():
-            for side in (name,) if name in self.actions else (f"{name}_L", f"{name}_R"):
-                vertices += np.float32(weight) * self.actions[side]
+            for side in (name,) if name in known else (f"{name}_L", f"{name}_R"):
+                vertices += np.float32(weight) * known[side]
         return vertices.astype(np.float32, copy=False)

@@ -43,6 +43,7 @@ def load_procedural(fine: bool = True) -> FaceModel:
         mean=mean,
         identity=np.stack([on_head(f) for f in _identity_fields(rest, lower)]),
         actions={name: on_head(f) for name, f in _action_fields(rest, lower).items()},
+        idle={name: on_head(f) for name, f in _idle_fields(rest, lower).items()},
         faces=faces,
         skin=(skin * np.concatenate([1 - eyes, pad])).astype(np.float32),
         lips=np.concatenate([lips, pad]).astype(np.float32),
@@ -190,6 +191,24 @@ def _action_fields(p: np.ndarray, lower: np.ndarray) -> dict[str, np.ndarray]:
     jaw *= _ramp(p[:, 2] / 40 + 0.3)
     fields["AU26"] = _along(1, -21 * jaw) + _along(2, -9 * jaw)
     return fields
+
+
+def _idle_fields(p: np.ndarray, lower: np.ndarray) -> dict[str, np.ndarray]:
+    """The same of `model.IDLE_ACTIONS`. Eyes are painted: their paint moves."""
+    fields: dict[str, np.ndarray] = {}
+    pucker = _along(2, 6 * _bump(p, 0, _MOUTH_Y, 16, 10))
+    gaze = np.zeros(len(p))
+    for side, s in (("L", 1.0), ("R", -1.0)):
+        corner = _bump(p, s * _MOUTH_HALF, _MOUTH_Y, 10, 9)
+        fields[f"AU14_{side}"] = corner[:, None] * np.array([3.0 * s, 1.0, -4.0])
+        pucker = pucker + corner[:, None] * np.array([-7.0 * s, 0.0, 3.0])
+        upper = _bump(p, s * _EYE_X, _EYE_Y + 5, 13, 5)
+        under = _bump(p, s * _EYE_X, _EYE_Y - 6, 13, 4)
+        fields[f"AU45_{side}"] = _along(1, -8 * upper + 2 * under) + _along(2, upper)
+        gaze = gaze + _bump(p, s * _EYE_X, _EYE_Y, 5, 4)
+    fields["AU18"] = pucker
+    fields |= {"AU61": _along(0, 3 * gaze), "AU62": _along(0, -3 * gaze)}
+    return fields | {"AU63": _along(1, 2 * gaze), "AU64": _along(1, -2 * gaze)}
 
 
 def _identity_fields(p: np.ndarray, lower: np.ndarray) -> list[np.ndarray]:

@@ -7,6 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from smile_jax.faces.events import (
+    MACRO,
+    MICRO,
+    Event,
+    head_drift,
+    idle_course,
+    micro_takes,
+    place_events,
+)
 from smile_jax.faces.expressions import expression_curve, sample_actions, scale_actions
 from smile_jax.faces.model import FaceModel
 from smile_jax.mesh.cameras import view_rotation
@@ -43,6 +52,12 @@ class Difficulty:
     holes: float = 1.0
     hole_mm: float = 6.0
     lighting: float = 0.3
+
+
+# Of recordings in which micro-expressions are looked for, and their weights.
+RECORDED = Difficulty(pose_deg=5.0, shift_mm=4.0)
+MICRO_STRENGTH = (0.05, 0.25)
+_DRIFT = 0.3  # of a head in a recording, share of the spread of poses
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,37 +97,36 @@ class Clip(Sequence[Mesh]):
 
     Attributes:
       model, subject, difficulty: as given to `sample_clip`.
-      actions: weight of each action at the apex.
-      curve: (t,) strength of each frame.
-      pose_deg, drift_deg: head pose, and how far it turns from first frame to last.
+      course: action -> (t,) weight in each frame.
+      pose_deg: (t, 3) yaw, pitch and twice the roll of the head in each frame.
       shift: of the head from the scanner's middle, in mm.
       light: direction of the light that stays in the texture.
       faces: triangles without the scan's holes.
       noise: state of the generator that the sensor noise is drawn from.
+      events: what is expressed when, in order.
     """
 
     model: FaceModel
     subject: Subject
     difficulty: Difficulty
-    actions: Mapping[str, float]
-    curve: np.ndarray
+    course: Mapping[str, np.ndarray]
     pose_deg: np.ndarray
-    drift_deg: np.ndarray
     shift: np.ndarray
     light: np.ndarray
     faces: np.ndarray
     noise: Any
+    events: tuple[Event, ...]
 
     def __len__(self) -> int:
-        return len(self.curve)
+        return len(self.pose_deg)
 
     def __getitem__(self, index):
         frame = range(len(self))[index]
-        actions = scale_actions(self.actions, self.curve[frame])
+        course = self.course.items()
+        actions = {name: weights[frame] for name, weights in course if weights[frame]}
         vertices = self.model.shape(self.subject.coefficients, actions)
         vertices = vertices + self._sensor_noise(frame, vertices)
-        time = frame / max(len(self) - 1, 1)
-        rotation = _head_rotation(self.pose_deg + self.drift_deg * (time - 0.5))
+        rotation = _head_rotation(self.pose_deg[frame])
         vertices = (vertices @ rotation.T + self.shift).astype(np.float32)
         return Mesh(
             vertices=vertices,
@@ -169,20 +183,111 @@ def sample_clip(
     curve = expression_curve(num_frames, rng) if num_frames > 1 else np.ones(1)
     pose = difficulty.pose_deg * rng.standard_normal(3)
     drift = 0.2 * difficulty.pose_deg * rng.standard_normal(3)
+    time = np.arange(num_frames) / max(num_frames - 1, 1)
     shift = np.append(difficulty.shift_mm * rng.standard_normal(2), 0)
     faces = _punch_holes(model, rng, difficulty)
     return Clip(
         model=model,
         subject=subject,
         difficulty=difficulty,
-        actions=scale_actions(actions, difficulty.strength),
-        curve=curve,
-        pose_deg=pose,
-        drift_deg=drift,
+        course={
+            name: weight * curve
+            for name, weight in scale_actions(actions, difficulty.strength).items()
+        },
+        pose_deg=pose + drift * (time - 0.5)[:, None],
         shift=shift,
         light=rng.standard_normal(3) + np.array([0, 0, 2]),
         faces=faces,
         noise=rng.bit_generator.state,
+        events=(),
+    )
+
+
+def sample_micro_clip(
+    model: FaceModel,
+    subject: Subject,
+    emotions: Sequence[str],
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+    num_frames: int,
+    rate_hz: float,
+) -> Clip:
+    """One micro-expression, between a moment before it and one after.
+
+    Args:
+      model, subject, rng, difficulty: as of `sample_clip`.
+      emotions: of 4DME's, all at once.
+      num_frames: T.
+      rate_hz: frames a second.
+    """
+    events = place_events(
+        [MICRO],
+        [emotions],
+        rng,
+        num_frames=num_frames,
+        rate_hz=rate_hz,
+        strength=MICRO_STRENGTH,
+    )
+    return _recorded(model, subject, events, rng, difficulty, num_frames, rate_hz)
+
+
+def sample_recording(
+    model: FaceModel,
+    subject: Subject,
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+    num_frames: int,
+    rate_hz: float,
+) -> Clip:
+    """A long sequence in which several micro- and macro-expressions are to be found.
+
+    Args: as of `sample_micro_clip`.
+    """
+    kinds = [MICRO] * int(rng.integers(2, 6)) + [MACRO] * int(rng.integers(1, 4))
+    kinds = [kinds[i] for i in rng.permutation(len(kinds))]
+    takes = micro_takes(int(rng.integers(1 << 31)))
+    emotions = [takes[rng.integers(len(takes))] for _ in kinds]
+    events = place_events(
+        kinds,
+        emotions,
+        rng,
+        num_frames=num_frames,
+        rate_hz=rate_hz,
+        strength=MICRO_STRENGTH,
+    )
+    return _recorded(model, subject, events, rng, difficulty, num_frames, rate_hz)
+
+
+def _recorded(
+    model: FaceModel,
+    subject: Subject,
+    events: tuple[Event, ...],
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+    num_frames: int,
+    rate_hz: float,
+) -> Clip:
+    """Events among blinks, speech, gaze and a drifting head."""
+    idle = idle_course(num_frames, rate_hz, rng)
+    course: dict[str, Any] = dict(idle)
+    for event in events:
+        curve = event.curve(num_frames)
+        for name, weight in event.actions.items():
+            course[name] = course.get(name, 0.0) + weight * curve
+    course = {name: np.minimum(weights, 1) for name, weights in course.items()}
+    pose = difficulty.pose_deg * rng.standard_normal(3)
+    drift = head_drift(num_frames, rate_hz, _DRIFT * difficulty.pose_deg, rng)
+    return Clip(
+        model=model,
+        subject=subject,
+        difficulty=difficulty,
+        course=course,
+        pose_deg=pose + drift,
+        shift=np.append(difficulty.shift_mm * rng.standard_normal(2), 0),
+        light=rng.standard_normal(3) + np.array([0, 0, 2]),
+        faces=_punch_holes(model, rng, difficulty),
+        noise=rng.bit_generator.state,
+        events=events,
     )
 
 

@@ -1,7 +1,6 @@
 """Captions in datasets: what is stored, by which landmarks, against what."""
 
 import json
-import types
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from smile_jax.data.builder import with_landmarks, with_persons
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.face_landmarks import FoundLandmarks, VertexLandmarks
-from smile_jax.data.face_model_builder import FaceModelBuilder, FaceModelConfig
+from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rest import at_rest
@@ -122,13 +121,10 @@ def test_people_of_the_same_names_are_not_confused():
     """Two builds in one process, whose subjects have the same names."""
     references = []
     for seed in (0, 1):
-        builder = types.SimpleNamespace(
-            builder_config=FaceModelConfig(name="x", seed=seed, captions=True)
+        config = FaceModelConfig(
+            name="x", seed=seed, captions=True, intensities=(4,), neutral=False
         )
-        listed = [
-            FaceModelBuilder._sequence(builder, "", "S0000", name, 4)
-            for name in ("happy", "sad", "fear")
-        ]
+        listed = list(posed_sequences(config, "", "S0000"))
         first = with_persons(listed, "auto")[0]
         reference = at_rest(look_at(first.frames[0]), first.person)
         references.append(reference.measure(look_at(first.frames[0]))["corner"])

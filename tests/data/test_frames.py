@@ -8,7 +8,7 @@ from smile_jax.mesh.displacement import REGIONS
 
 
 def record(frames=9, room=12, rate_hz=4.0, peak=6, first=100):
-    """A clip whose face moves farthest in one frame; each frame's pixels are its place."""
+    """A clip whose face moves farthest in one frame; a frame's pixels are its place."""
     motion = np.zeros((room, REGIONS), np.float32)
     motion[:frames, :8] = 3 - np.abs(np.arange(frames) - peak)[:, None] / 4
     views = np.zeros((room, 2, 1, 1, 1), np.uint8)

@@ -8,7 +8,7 @@ import pytest
 
 from smile_jax.config import Config
 from smile_jax.data.examples import make_example
-from smile_jax.data.face_model_builder import FaceModelBuilder, FaceModelConfig
+from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.inference.recognizer import Recognizer, mesh_paths, other_files
 from smile_jax.mesh import Landmarks, MeshError
@@ -32,11 +32,13 @@ def config(pose: str) -> FaceModelConfig:
 
 def sequences(config, path):
     """Of all people, a happy and an angry one of each."""
-    builder = types.SimpleNamespace(builder_config=config)
+    config = dataclasses.replace(config, intensities=(3,))
     return [
-        FaceModelBuilder._sequence(builder, path, f"S{i:04d}", expression, 3)
+        sequence
         for i in range(config.subjects)
         for expression in ("happy", "anger")
+        for sequence in posed_sequences(config, path, f"S{i:04d}")
+        if sequence.labels["expression"] == expression
     ]
 
 

@@ -19,14 +19,8 @@ from smile_jax.data.scan_builder import (
     configs_4d,
     group_frames,
 )
-from smile_jax.faces.dataset_names import FOUR_DME
+from smile_jax.faces.dataset_names import FOUR_DME, FOUR_DME_UNITS
 from smile_jax.mesh.readers import MESH_SUFFIXES
-
-# From memory, the union of what the release codes; another one is an error that says
-# so.
-_ACTION_UNITS = (
-    1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 23, 24, 25, 26, 28, 38, 43,
-)  # fmt: skip
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -46,7 +40,7 @@ class FourDmeConfig(ScanConfig):
     allow_gaps: bool = True  # clips are cut out of longer recordings
     meshes: str = "{subject}/{clip}/*{frame}.*"
     kind: str = "both"
-    action_units: Sequence[int] = _ACTION_UNITS
+    action_units: Sequence[int] = FOUR_DME_UNITS
     swap_rows: Sequence[Sequence[int]] = ((144, 145),)
 
     def __post_init__(self) -> None:

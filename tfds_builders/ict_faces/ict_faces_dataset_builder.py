@@ -21,7 +21,10 @@ class Builder(FaceModelBuilder):
     """Expressions performed by ICT-FaceKit's light model."""
 
     BUILDER_CONFIGS = [  # noqa: RUF012 - TFDS' type
-        dataclasses.replace(config, difficulty=_DIFFICULTY) for config in CONFIGS
+        dataclasses.replace(config, difficulty=_DIFFICULTY)
+        if config.task == "posed"
+        else config
+        for config in CONFIGS
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
     Only where there is no network: put the ICT-FaceKit tree, or its .zip or .tar.xz,
