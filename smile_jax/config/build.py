@@ -84,4 +84,4 @@ def uses_labels(config: Config) -> bool:
 def sees_labelled_only(config: Config) -> bool:
     """Whether a run sees clips of `data.classes` alone: each needs its class."""
     method = OBJECTIVES[config.objective.name]
-    return "label" in method.needs or source_class(config).uses_labels
+    return "label" in method.needs or source_class(config).one_class

@@ -265,12 +265,17 @@ class LossKeys:
     off_diagonal: float = key(0.0051, "lambda of term 1", low=0)
     redundancy_off_diagonal: float = key(0.0051, "lambda of term 3", low=0)
     alignment_over: str = key(
-        "bank", "term 2: over the prompts, or over pairs in the batch",
-        choices=("bank", "pairs"),
+        "bank", "term 2: over the prompts, over pairs in the batch, or each prompt by "
+        "itself ('each', for clips that show several)",
+        choices=("bank", "pairs", "each"),
     )  # fmt: skip
     pair_width: float = key(
         0.0, "of pairs: alike if their actions are (of a bell); 0: equal texts", low=0
     )
+    negative_focus: float = key(
+        0.0, "of 'each': what is easily denied counts p^this; 0: all alike", low=0,
+        high=10,
+    )  # fmt: skip
     text_to_image: float = key(
         0.5, "weight of text-to-image inside term 2", low=0, high=1
     )
@@ -355,7 +360,8 @@ class Config:
     text_source: str = key(
         "weak",
         "where an example's text is from: the prompts of its class ('weak', which uses "
-        "labels of training subjects), the dataset's 'captions', an averaged model's "
+        "labels of training subjects), those of all emotions that it shows ('several', "
+        "likewise), the dataset's 'captions', an averaged model's "
         "zero-shot guess ('pseudo'), or 'none'",
     )
     data: DataKeys = dataclasses.field(default_factory=DataKeys)

@@ -311,6 +311,11 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
         yield from method.misfits(
             {k: shape for k, (shape, _) in dataset.stored.items()}
         )
+    if source_class(config).several and config.data.classes != dataset.classes:
+        yield (
+            f"data.classes={config.data.classes}: with text_source='several' they must "
+            f"be all of the dataset's, in its order: {dataset.classes}"
+        )
     if source_class(config).own_texts and dataset.captions is None:
         yield (
             f"text_source={config.text_source!r}: the dataset at {dataset.path} has no "

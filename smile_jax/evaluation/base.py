@@ -28,6 +28,8 @@ class Fold:
       cameras: which of the dataset's views `test.views` are.
       leading: numbers of leading features that evaluations choose among by the training
         people, rising; () where all features belong together.
+      joined: of emotions that show together: which ones each prompt names, (g, k) of 0
+        or 1, and the prompts' prototypes (g, E); None without text.
     """
 
     features: Float[np.ndarray, "n f"]
@@ -38,6 +40,7 @@ class Fold:
     words: Mapping[str, ZeroShot] = dataclasses.field(default_factory=dict)
     cameras: tuple[int, ...] = ()
     leading: tuple[int, ...] = ()
+    joined: tuple[np.ndarray, np.ndarray] | None = None
 
     def train_of(self, name: str) -> np.ndarray:
         """A field of the training clips."""
@@ -82,6 +85,8 @@ class Evaluation:
       labels: whose labels it uses itself, beside those of pretraining; for tables.
       needs_text: it is left out for methods that know no words.
       cheap: may run during training.
+      every_clip: it sees all clips of the people, not only those that show one of the
+        run's classes.
     """
 
     name: ClassVar[str]
@@ -91,6 +96,7 @@ class Evaluation:
     labels: ClassVar[str] = "of training people"
     needs_text: ClassVar[bool] = False
     cheap: ClassVar[bool] = False
+    every_clip: ClassVar[bool] = False
 
     def run(self, fold: Fold) -> Outcome:
         """Answers for the test clips of a fold."""

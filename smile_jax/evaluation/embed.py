@@ -31,9 +31,9 @@ class EmbeddedSet:
     joint: np.ndarray
     views: np.ndarray
 
-    def rows(self, first: int) -> "EmbeddedSet":
-        """Those from a row on."""
-        return EmbeddedSet(self.fused[first:], self.joint[first:], self.views[first:])
+    def rows(self, rows: np.ndarray | slice) -> "EmbeddedSet":
+        """Those of some rows."""
+        return EmbeddedSet(self.fused[rows], self.joint[rows], self.views[rows])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 
 from smile_jax.data.pipeline import FaceDataset
-from smile_jax.evaluation.action_units import ActionUnitProbe
 from smile_jax.evaluation.base import Evaluation
 from smile_jax.evaluation.head_pose import HeadPose
 from smile_jax.evaluation.linear_probe import LinearProbe
 from smile_jax.evaluation.neighbours import Neighbours, TwentyNeighbours
 from smile_jax.evaluation.people import CentredProbe, Who
+from smile_jax.evaluation.several import ActionUnits, Emotions, EmotionsInWords
 from smile_jax.evaluation.zero_shot import ZeroShotPrompts
 
 EVALUATIONS: tuple[Evaluation, ...] = (
@@ -18,7 +18,9 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     ZeroShotPrompts(),
     Who(),
     CentredProbe(),
-    ActionUnitProbe(),
+    Emotions(),
+    EmotionsInWords(),
+    ActionUnits(),
     HeadPose(),
 )
 

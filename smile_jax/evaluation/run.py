@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 import time
@@ -19,6 +20,7 @@ from smile_jax.data.splits import split_records
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
 from smile_jax.evaluation.embed import Embedder, Seen
 from smile_jax.evaluation.evaluations import applicable, fields_of
+from smile_jax.evaluation.motion import motion_features
 from smile_jax.evaluation.pixels import leading_counts, pca_features, pixels_of
 from smile_jax.inference.prompting import Grounds, ZeroShot
 from smile_jax.models import Encoder
@@ -28,7 +30,7 @@ from smile_jax.training.build import spec_of_fresh_run
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.init import random_params
 from smile_jax.training.model_spec import StoredModel, read_model
-from smile_jax.training.plan import Plan, make_plan
+from smile_jax.training.plan import Plan, class_prompts, make_plan
 from smile_jax.training.run_info import other_data
 
 PROTOCOLS = ("holdout", "kfold")
@@ -251,7 +253,8 @@ def evaluate(
         for train, test in test_folds(run, protocol, one_of_many=len(runs) > 1):
             tested.append(evaluate_fold(run, train, test, words, evaluations))
     rows = []
-    for method in dict.fromkeys(name for t in tested for name in t.folds):
+    methods = (name for t in tested for name in t.clips[False].folds)
+    for method in dict.fromkeys(methods):
         is_smile = method == "smile"
         row: dict[str, Any] = {
             "method": method,
@@ -265,7 +268,7 @@ def evaluate(
                 for t in tested
                 if (method, e.name) in t.outcomes
             ]
-            row |= summarize(e, outcomes, tested[0].folds["smile"])
+            row |= summarize(e, outcomes, tested[0].fold("smile", e))
         row["per_fold"] = [t.headlines(method, evaluations) for t in tested]
         rows.append(row)
     cautions = [
@@ -307,14 +310,18 @@ class TestedFold:
     """The answers of one fold.
 
     Attributes:
-      records: of the test clips.
-      folds: method -> what evaluations saw.
+      clips: what evaluations saw: those of the run's classes (False), or all (True, for
+        evaluations of `every_clip`).
       outcomes: (method, evaluation) -> answers.
     """
 
-    records: np.ndarray
-    folds: dict[str, Fold]
+    clips: dict[bool, "Clips"]
     outcomes: dict[tuple[str, str], Outcome]
+
+    @property
+    def records(self) -> np.ndarray:
+        """Of the test clips of the run's classes."""
+        return self.clips[False].records
 
     def headlines(
         self, method: str, evaluations: Sequence[Evaluation]
@@ -324,16 +331,20 @@ class TestedFold:
         for e in evaluations:
             if (method, e.name) not in self.outcomes:
                 continue
-            outcome = self.outcomes[method, e.name]
+            outcome, fold = self.outcomes[method, e.name], self.fold(method, e)
             for variant, given in outcome.answers.items():
-                score = e.score([(outcome.truth, given)], self.folds[method])
+                score = e.score([(outcome.truth, given)], fold)
                 name = f"{e.name}: {variant}" if variant else e.name
                 found[name] = score[e.shown[0]]
         return found
 
+    def fold(self, method: str, evaluation: Evaluation) -> Fold:
+        """What an evaluation saw of a method."""
+        return self.clips[evaluation.every_clip].folds[method]
+
     def embedding(self) -> dict[str, np.ndarray]:
         """SMILE's features of the test clips, to plot."""
-        fold = self.folds["smile"]
+        fold = self.clips[False].folds["smile"]
         return {
             "features": fold.features[fold.split :],
             "labels": fold.test_of("label"),
@@ -345,21 +356,40 @@ class TestedFold:
         self, plan: Plan, evaluations: Sequence[Evaluation]
     ) -> list[dict[str, Any]]:
         """A line for each test clip: who, what it is, and each answer."""
-        classes = self.folds["smile"].classes
         by_name = {e.name: e for e in evaluations}
-        lines = []
-        for i, record in enumerate(self.records):
-            line = {
-                "sequence": str(plan.dataset.sequences[record]),
-                "subject": str(plan.dataset.subjects[record]),
-                "label": classes[self.folds["smile"].test_of("label")[i]],
-            }
-            for (method, name), outcome in self.outcomes.items():
-                answer = outcome.answers[""][i]
-                said = by_name[name].in_words(answer, self.folds[method])
-                line[f"{method}/{name}"] = said
-            lines.append(line)
-        return lines
+        lines: dict[int, dict[str, Any]] = {}
+        for clips in self.clips.values():
+            fold = clips.folds["smile"]
+            labels = fold.test_of("label")
+            for record, label in zip(clips.records, labels, strict=True):
+                lines.setdefault(
+                    int(record),
+                    {
+                        "sequence": str(plan.dataset.sequences[record]),
+                        "subject": str(plan.dataset.subjects[record]),
+                        "label": fold.classes[label] if label >= 0 else "",
+                    },
+                )
+        for (method, name), outcome in self.outcomes.items():
+            e = by_name[name]
+            fold = self.fold(method, e)
+            records = self.clips[e.every_clip].records
+            for record, answer in zip(records, outcome.answers[""], strict=True):
+                lines[int(record)][f"{method}/{name}"] = e.in_words(answer, fold)
+        return [lines[record] for record in sorted(lines)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Clips:
+    """Test clips, and of each method what evaluations saw.
+
+    Attributes:
+      records: of the test clips.
+      folds: by method.
+    """
+
+    records: np.ndarray
+    folds: dict[str, Fold] = dataclasses.field(default_factory=dict)
 
 
 def evaluate_fold(
@@ -371,58 +401,108 @@ def evaluate_fold(
 ) -> TestedFold:
     """Every method's answers on one fold, by every evaluation that it can take."""
     config, plan, spec = run.config, run.plan, run.stored.spec
-    records = np.concatenate([train, test])
-    names = fields_of(evaluations) | {"label", "subject"}
-    fields = read_fields(names, plan.dataset, config.data.classes, records)
-    split, seen = len(train), Seen.by_run(config, spec, plan.dataset)
+    sides = {False: (train, test)}
+    if any(e.every_clip for e in evaluations):
+        sides[True] = _all_clips(plan, test)
+    seen = Seen.by_run(config, spec, plan.dataset)
+    # Each clip is looked at once, whatever sets it is in.
+    records = np.unique(np.concatenate([x for side in sides.values() for x in side]))
+    fields_ = fields_of(evaluations) | {"label", "subject"}
+    fields = read_fields(fields_, plan.dataset, config.data.classes, records)
+    clips = {every: Clips(side[1]) for every, side in sides.items()}
+
+    def add(method: str, features: np.ndarray, **more: Any) -> None:
+        for every, side in sides.items():
+            rows = np.searchsorted(records, np.concatenate(side))
+            split = len(side[0])
+            given = dict(more)
+            if "test" in given:
+                given["test"] = given["test"].rows(rows[split:])
+            clips[every].folds[method] = Fold(
+                features[rows],
+                split,
+                {name: values[rows] for name, values in fields.items()},
+                config.data.classes,
+                **given,
+            )
+
     embed = Embedder(run.model, seen)
-    cameras = plan.dataset.spread_views(config.data.views)
-    knows_text = {"before_training"}
-    if SOURCES[run.text_source].has_text:
-        knows_text.add("smile")
-    folds = {}
+    learners = np.searchsorted(records, train)
     for method, params in {
         "smile": run.params,
         **run.before_training(),
         "random_init": run.random,
     }.items():
         embedded = embed(params, records)
-        banks = {}
-        if method in knows_text:
-            in_words = functools.partial(ZeroShot, run.model, params, spec.tokenizer)
-            grounds = None
-            if method == "smile" and SOURCES[run.text_source].own_texts:
-                captions = in_words(plan.train_prompts).bank[0]
-                grounds = Grounds(captions, embedded.joint[:split])
-            banks = {
-                file: in_words(prompts, grounds=grounds)
-                for file, prompts in {"": plan.prompts, **words}.items()
-            }
-        folds[method] = Fold(
+        add(
+            method,
             embedded.fused,
-            split,
-            fields,
-            config.data.classes,
-            embedded.rows(split),
-            banks,
-            cameras,
+            test=embedded,
+            cameras=plan.dataset.spread_views(config.data.views),
+            **_words_of(run, method, params, words, embedded.joint[learners]),
         )
-    components = config.evaluation.pca_components
-    pixels = pca_features(pixels_of(seen, records), np.arange(split), components)
-    folds["pixels_pca"] = Fold(
-        pixels,
-        split,
-        fields,
-        config.data.classes,
-        leading=leading_counts(pixels.shape[1]),
+    pixels = pca_features(
+        pixels_of(seen, records), learners, config.evaluation.pca_components
     )
+    add("pixels_pca", pixels, leading=leading_counts(pixels.shape[1]))
+    if "motion" in plan.dataset.stored:
+        found = read_fields(
+            ("motion", "frame_index"), plan.dataset, config.data.classes, records
+        )
+        add("motion", motion_features(found["motion"], found["frame_index"]))
     outcomes = {
         (method, e.name): e.run(fold)
-        for method, fold in folds.items()
         for e in evaluations
-        if fold.words or not e.needs_text
+        for method, fold in clips[e.every_clip].folds.items()
+        if not e.needs_text or (fold.joined if e.every_clip else fold.words)
     }
-    return TestedFold(test, folds, outcomes)
+    order = {method: i for i, method in enumerate(clips[False].folds)}
+    ordered = sorted(outcomes.items(), key=lambda item: order[item[0][0]])
+    return TestedFold(clips, dict(ordered))
+
+
+def _all_clips(plan: Plan, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(train, test) records of all clips of the people of a fold."""
+    subjects = plan.dataset.subjects
+    everything = np.arange(len(subjects))
+    fold = plan.folds[str(subjects[test[0]])]
+    train, test = split_records(subjects, everything, plan.folds, fold)
+    held_out = set(subjects[plan.validation_records].tolist())
+    kept = np.array([str(name) not in held_out for name in subjects[train]], bool)
+    return train[kept], test
+
+
+def _words_of(
+    run: Trained,
+    method: str,
+    params: Any,
+    words: Mapping[str, Prompts],
+    images: np.ndarray,
+) -> dict[str, Any]:
+    """Banks by which a method is zero-shot: nothing where it knows no text.
+
+    Args:
+      images: joint embeddings of the training clips.
+    """
+    source, config, plan = SOURCES[run.text_source], run.config, run.plan
+    trained = method == "smile"
+    if method != "before_training" and not (trained and source.has_text):
+        return {}
+    in_words = functools.partial(ZeroShot, run.model, params, run.stored.spec.tokenizer)
+    grounds = None
+    if trained and source.own_texts:
+        grounds = Grounds(in_words(plan.train_prompts).bank[0], images)
+    banks = {
+        file: in_words(prompts, grounds=grounds)
+        for file, prompts in {"": plan.prompts, **words}.items()
+    }
+    if "emotions" not in plan.dataset.stored:
+        return {"words": banks}
+    names = plan.dataset.classes
+    sets = [*((n,) for n in names), *itertools.combinations(names, 2)]
+    prompts = class_prompts(config, plan.dataset, ["+".join(s) for s in sets])
+    members = np.array([[name in s for name in names] for s in sets], np.uint8)
+    return {"words": banks, "joined": (members, in_words(prompts).bank[0])}
 
 
 def labels_used(run: Trained, method: str) -> str:

@@ -50,7 +50,7 @@ def make_scorer(
             split,
             fields,
             config.data.classes,
-            embedded.rows(split),
+            embedded.rows(slice(split, None)),
             words,
             plan.dataset.spread_views(config.data.views),
         )

@@ -33,6 +33,21 @@ def projector(width: int, reads: str = "features") -> Head:
     return Head(lambda axis_name: Projector(width, axis_name), reads)
 
 
+def bias(count: int) -> Head:
+    """So many numbers that no feature changes, from -3: most prompts do not apply."""
+    return Head(lambda _: Bias(count), "joint")
+
+
+class Bias(nn.Module):
+    """Learned numbers."""
+
+    count: int
+
+    @nn.compact
+    def __call__(self, features: Float[Array, "B E"]) -> Float[Array, "K"]:
+        return self.param("bias", nn.initializers.constant(-3.0), (self.count,))
+
+
 class ViewFusion(nn.Module):
     """View-aware fusion f = sum_v a_v h_v, a = softmax_v(g(h_v, e_v)).
 

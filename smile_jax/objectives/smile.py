@@ -5,7 +5,7 @@ The paper states the three terms; every number here is this project's choice.
 
 import dataclasses
 import functools
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 
@@ -22,7 +22,8 @@ from smile_jax.losses.redundancy import (
     action_redundancy,
     cross_modal_redundancy,
 )
-from smile_jax.models.heads import Head, linear, projector
+from smile_jax.losses.several import several_alignment
+from smile_jax.models.heads import Head, bias, linear, projector
 from smile_jax.objectives.base import Inputs, Objective, Term
 from smile_jax.objectives.sources import TextSource
 from smile_jax.stats import at_least_float32, global_mean, without_group_means
@@ -47,8 +48,9 @@ class Smile(Objective):
     text_to_image: float
     redundancy_mode: Mode | Literal["actions"]
     form: Form
-    alignment_over: Literal["bank", "pairs"]
+    alignment_over: Literal["bank", "pairs", "each"]
     pair_width: float
+    negative_focus: float
     center_people: bool
     projector_dim: int
 
@@ -80,6 +82,8 @@ class Smile(Objective):
 
     def heads(self) -> dict[str, Head]:
         found = {"projector": projector(self.projector_dim)}
+        if self.alignment_over == "each":
+            found["prompt_bias"] = bias(self.num_prompts)
         if self.redundancy_mode == "whitened":
             found["redundancy_head"] = linear(self.num_prompts - 1, "fused")
         elif self._by_actions:
@@ -113,14 +117,26 @@ class Smile(Objective):
 
     def _alignment(self, x: Inputs, axis_name: str | None) -> Term:
         assert x.bank is not None and x.targets is not None
-        if self.alignment_over == "pairs":
+        align: Any
+        if self.alignment_over == "each":
+            align = functools.partial(
+                several_alignment,
+                bias=x.embeddings.heads["prompt_bias"],
+                focus=self.negative_focus,
+            )
+        elif self.alignment_over == "pairs":
             align = functools.partial(
                 paired_alignment,
                 actions=jnp.log1p(x.batch["actions"]) if self._softly else None,
                 width=self.pair_width,
+                t2i_weight=self.text_to_image,
             )
         else:
-            align = functools.partial(vision_language_alignment, view_bank=x.view_bank)
+            align = functools.partial(
+                vision_language_alignment,
+                view_bank=x.view_bank,
+                t2i_weight=self.text_to_image,
+            )
         weights = x.targets.weights
         loss, metrics = align(
             x.embeddings.joint,
@@ -128,7 +144,6 @@ class Smile(Objective):
             x.bank,
             x.targets.shares,
             logit_scale=x.logit_scale,
-            t2i_weight=self.text_to_image,
             weights=weights,
             axis_name=axis_name,
         )
@@ -188,6 +203,16 @@ class Smile(Objective):
         if not source.has_text and not self.decorrelation:
             problems.append(
                 "text_source='none' and loss.decorrelation=0: nothing to learn"
+            )
+        if source.several != (self.alignment_over == "each"):
+            problems.append(
+                f"text_source={source.name!r} and loss.alignment_over="
+                f"{self.alignment_over!r}: 'several' and 'each' belong together"
+            )
+        if source.several and self.redundancy:
+            problems.append(
+                f"text_source={source.name!r} and loss.redundancy={self.redundancy}: "
+                "term 3 is of clips that show one thing; set loss.redundancy=0"
             )
         if source.makes_targets and self.alignment_over == "pairs":
             problems.append(

@@ -14,7 +14,7 @@ from smile_jax.losses.pseudo import Prior, pseudo_targets
 class Targets(flax.struct.PyTreeNode):
     """What the images of a batch are told to say."""
 
-    shares: Array  # [B, K] over the bank, rows sum to 1
+    shares: Array  # [B, K] over the bank; rows sum to 1, but of several at once
     # [B], 0 for examples that nothing is known of; None: something is of all.
     weights: Array | None = None
     worth: Array | float = 1.0  # 0 while they are not yet worth anything
@@ -28,6 +28,8 @@ class TextSource:
       name: in `config.text_source`.
       has_text: there is a bank of prompts to align with.
       uses_labels: expression labels choose the prompt.
+      one_class: so each clip must have its class among the run's.
+      several: a clip may be of several prompts; rows of targets do not sum to 1.
       own_texts: each clip has a text of its own; K is the number of different ones.
       makes_targets: the averaged model's answers are the targets.
       says: what reports say of pretraining with it.
@@ -36,6 +38,8 @@ class TextSource:
     name: ClassVar[str]
     has_text: ClassVar[bool] = True
     uses_labels: ClassVar[bool] = False
+    one_class: ClassVar[bool] = False
+    several: ClassVar[bool] = False
     own_texts: ClassVar[bool] = False
     makes_targets: ClassVar[bool] = False
     says: ClassVar[str]
@@ -68,10 +72,30 @@ class Weak(TextSource):
 
     name = "weak"
     uses_labels = True
+    one_class = True
     says = (
         "Text: the prompts of the training subjects' expression labels (source "
         "<i>weak</i>). No label of a test subject was seen."
     )
+
+
+class Several(TextSource):
+    """The prompts of all emotions that a clip shows, by labels of 4DME's kind."""
+
+    name = "several"
+    uses_labels = True
+    several = True
+    says = (
+        "Text: the prompts of all emotions that the training subjects' labels name "
+        "(source <i>several</i>). No label of a test subject was seen."
+    )
+
+    @classmethod
+    def needs(cls) -> tuple[str, ...]:
+        return ("emotions",)
+
+    def targets(self, batch: dict[str, Array], num_prompts: int) -> Targets | None:
+        return Targets(batch["emotions"].astype(jnp.float32))
 
 
 class Captions(TextSource):
@@ -137,5 +161,5 @@ class NoText(TextSource):
 
 
 SOURCES: dict[str, type[TextSource]] = {
-    source.name: source for source in (Weak, Captions, Pseudo, NoText)
+    source.name: source for source in (Weak, Several, Captions, Pseudo, NoText)
 }

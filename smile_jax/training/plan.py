@@ -1,6 +1,7 @@
 """Applies a config to a dataset: who is seen, for how long, in whose words."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -94,12 +95,15 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     )
 
 
-def class_prompts(config: Config, dataset: FaceDataset) -> Prompts:
-    """The prompts of the config's classes; if they name views, the dataset's."""
+def class_prompts(
+    config: Config, dataset: FaceDataset, classes: Sequence[str] = ()
+) -> Prompts:
+    """The prompts of the config's classes, or of others in the same way; if they name
+    views, the dataset's."""
     p = config.prompts
     yaws = dataset.yaws_deg if p.view_aware else ()
     return make_prompts(
-        config.data.classes,
+        classes or config.data.classes,
         file=p.file,
         style=p.style,
         yaws_deg=yaws,

@@ -35,6 +35,7 @@ NEW_KEYS: dict[str, Any] = {
     "loss.variance": 25.0,
     "loss.covariance": 1.0,
     "loss.num_action_units": 22,
+    "loss.negative_focus": 0.0,
     "model.temporal_depth": 2,
     "model.temporal_heads": 4,
     # Switched off, as there was no such thing:
