@@ -153,14 +153,14 @@ RECORDINGS = FaceModelConfig(
     name="recordings",
     task="recordings",
     subjects=41,
-    sequence_frames=1201,
+    sequence_frames=801,
     seconds=40.0,
-    frames=1201,
+    frames=801,
     motion=True,
-    yaws_deg=(0.0,),
+    yaws_deg=(-20.0, 20.0),
     channels=("depth", "normals"),
     difficulty=RECORDED,
-    description="41 subjects, 2 recordings of 27 to 40 seconds at 30 frames a second, "
+    description="41 subjects, 2 recordings of 27 to 40 seconds at 20 frames a second, "
     "with micro- and macro-expressions to be found",
 )
 

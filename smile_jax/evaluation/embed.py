@@ -81,14 +81,8 @@ class Embedder:
     """Embeds records without augmentation, on the devices of this process."""
 
     def __init__(self, model: Encoder, seen: Seen) -> None:
-        def forward(params, batch):
-            clips, ids = seen.view(batch["views"])
-            timing = timing_of(batch)
-            out: Any = model.apply({"params": params}, clips, ids, timing, train=False)
-            return out.fused, out.joint, out.views
-
         self._seen = seen
-        self._forward = parallel.pmap_eval(forward)
+        self._forward = forward_of(model, seen.view)
 
     def __call__(self, params: dict, records: np.ndarray) -> EmbeddedSet:
         """Embeddings of the records, by parameters on the host."""
@@ -97,6 +91,19 @@ class Embedder:
         for batch in self._seen.batches(records):
             real = batch.pop("weight")
             out = self._forward(params, parallel.put_batch(batch))
-            parts.append([np.asarray(x).reshape(-1, *x.shape[2:])[real] for x in out])
+            seen = out.fused, out.joint, out.views
+            parts.append([np.asarray(x).reshape(-1, *x.shape[2:])[real] for x in seen])
         joined = (np.concatenate(part) for part in zip(*parts, strict=True))
         return EmbeddedSet(*joined)
+
+
+def forward_of(model: Encoder, view: Callable) -> Callable:
+    """`(params, batch) -> Embeddings` on the devices of this process, of batches as
+    stored; `view` standardises their pixels."""
+
+    def forward(params: Any, batch: Any) -> Any:
+        clips, ids = view(batch["views"])
+        timing = timing_of(batch)
+        return model.apply({"params": params}, clips, ids, timing, train=False)
+
+    return parallel.pmap_eval(forward)

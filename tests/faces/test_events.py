@@ -70,7 +70,9 @@ def test_what_goes_on_beside_is_alike_in_all_classes(model):
             assert set(idle) == {
                 "AU45", "AU26", "AU25", "AU18", "AU61", "AU62", "AU63", "AU64",
             }  # fmt: skip
-            shares[emotion].append([float(idle["AU45"].max() > 0.5), idle["AU26"].max()])
+            shares[emotion].append(
+                [float(idle["AU45"].max() > 0.5), idle["AU26"].max()]
+            )
     means = np.array([np.mean(rows, axis=0) for rows in shares.values()])
     assert (means.max(axis=0) - means.min(axis=0) < 0.35).all()
     assert 0.1 < means[:, 0].mean() < 0.6

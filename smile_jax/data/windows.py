@@ -1,0 +1,51 @@
+"""Windows over a long sequence, each a clip as a model sees them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from smile_jax.data.frames import Sampling, cut, seconds_of
+
+_OVER_TIME = ("views", "frame_index", "motion")
+
+
+def centres(
+    numbers: Int[np.ndarray, "t"], rate_hz: float, every_s: float
+) -> Int[np.ndarray, "w"]:
+    """Places of the frames that windows are centred at, so many seconds apart.
+
+    Args:
+      numbers: of a record's frames, -1 where there is none.
+      rate_hz: frames a second.
+      every_s: seconds between two windows; at least one frame.
+    """
+    there = np.flatnonzero(numbers >= 0)
+    time_s = seconds_of(numbers[there], rate_hz)
+    wanted = np.arange(0, time_s[-1] + 1e-6, max(every_s, 1 / rate_hz))
+    return np.unique(np.abs(time_s - wanted[:, None]).argmin(axis=1))
+
+
+def windows(
+    record: Mapping[str, Any],
+    places: Int[np.ndarray, "w"],
+    how: Sampling,
+    seconds: float,
+) -> Iterator[dict[str, np.ndarray]]:
+    """The clip around each of some frames of a record, shorter at the ends.
+
+    Args:
+      record: of `smile_jax.data.schema`, with a known frame rate.
+      places: of the frames.
+      how: frames are taken of each window.
+      seconds: of a window.
+    """
+    numbers = np.asarray(record["frame_index"])
+    there = np.flatnonzero(numbers >= 0)
+    time_s = seconds_of(numbers[there], float(record["rate_hz"]))
+    for place in places:
+        apart = np.abs(time_s - time_s[place])
+        inside = there[apart <= seconds / 2 + 1e-6]
+        part = {name: record[name][inside] for name in _OVER_TIME if name in record}
+        yield cut(part | {"rate_hz": record["rate_hz"]}, how)

@@ -1,0 +1,214 @@
+"""A small head that finds expressions in long recordings, and what it must beat."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from smile_jax.evaluation.base import people_folds
+from smile_jax.evaluation.spotting import (
+    Counts,
+    Interval,
+    count,
+    intervals_of,
+    smoothed,
+)
+
+_STRENGTHS = (1e-3, 1e-2, 1e-1)  # C of the head
+# Settings that training people choose among: of the curve, and of what is an interval.
+_SMOOTH_S, _SHORTEST_S, _GAP_S = (0.0, 0.1, 0.3), (0.05, 0.1, 0.2), (0.0, 0.1, 0.3)
+_QUANTILES = np.linspace(0.5, 0.995, 34)  # of the training curves: the threshold
+_LOCAL_S = 2.0  # seconds around a frame, whose median is what goes on anyway
+_DRAWS = 100  # of chance
+MICRO_S = 0.5  # the longest micro-expression
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """A long sequence, and what is to be found in it.
+
+    Attributes:
+      name, subject: of it.
+      rate_hz: frames a second.
+      motion: (t,) millimetres that the face has moved, of each frame.
+      labelled: (onset, offset) of each expression.
+      places: (w,) frames at which there is a feature, rising.
+      features: (w, f) of the window around each.
+    """
+
+    name: str
+    subject: str
+    rate_hz: float
+    motion: Float[np.ndarray, "t"]
+    labelled: tuple[Interval, ...]
+    places: np.ndarray
+    features: Float[np.ndarray, "w f"]
+
+    @property
+    def minutes(self) -> float:
+        return len(self.motion) / self.rate_hz / 60
+
+    def inside(self) -> np.ndarray:
+        """(t,) whether each frame is in an expression."""
+        found = np.zeros(len(self.motion), bool)
+        for first, last in self.labelled:
+            found[first : last + 1] = True
+        return found
+
+    def stretched(self, values: Float[np.ndarray, "w"]) -> Float[np.ndarray, "t"]:
+        """A value at every frame, of those at `places`."""
+        return np.interp(np.arange(len(self.motion)), self.places, values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How a curve is read: frames above the threshold, smoothed, joined, kept.
+
+    Attributes:
+      threshold: of the smoothed curve.
+      smooth_s, shortest_s, gap_s: seconds; see `spotting`.
+    """
+
+    threshold: float
+    smooth_s: float
+    shortest_s: float
+    gap_s: float
+
+    def intervals(
+        self, curve: Float[np.ndarray, "t"], rate_hz: float
+    ) -> list[Interval]:
+        """Those of one recording."""
+        smooth = smoothed(curve, round(self.smooth_s * rate_hz))
+        return intervals_of(
+            smooth >= self.threshold,
+            shortest=max(1, round(self.shortest_s * rate_hz)),
+            gap=round(self.gap_s * rate_hz),
+        )
+
+
+def motion_curve(recording: Recording) -> Float[np.ndarray, "t"]:
+    """How much more than around it a face moves; the baseline."""
+    half = max(1, round(_LOCAL_S / 2 * recording.rate_hz))
+    padded = np.pad(recording.motion, half, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    return recording.motion - np.median(around, axis=1)
+
+
+def head_curves(
+    train: Sequence[Recording], test: Sequence[Recording]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Probability of being in an expression, at each frame of each recording.
+
+    Those of the training people are by heads that did not see them; strength is chosen
+    so as well.
+    """
+    x = np.concatenate([r.features for r in train])
+    y = np.concatenate([r.inside()[r.places] for r in train])
+    owner = np.repeat(np.arange(len(train)), [len(r.places) for r in train])
+    people = np.array([r.subject for r in train])[owner]
+    best: tuple[float, float, np.ndarray] = (-1.0, 0.0, np.zeros(0))
+    for strength in _STRENGTHS:
+        held_out = np.zeros(len(x))
+        for fit, check in people_folds(people):
+            held_out[check] = _head(x[fit], y[fit], strength).predict_proba(x[check])[
+                :, 1
+            ]
+        precision = float(average_precision_score(y, held_out))
+        if precision > best[0]:
+            best = precision, strength, held_out
+    _, strength, held_out = best
+    head = _head(x, y, strength)
+    own = [r.stretched(held_out[owner == i]) for i, r in enumerate(train)]
+    return own, [r.stretched(head.predict_proba(r.features)[:, 1]) for r in test]
+
+
+def _head(x: np.ndarray, y: np.ndarray, strength: float):
+    return make_pipeline(
+        StandardScaler(),
+        LogisticRegression(C=strength, class_weight="balanced", max_iter=300),
+    ).fit(x, y)
+
+
+def choose_reading(
+    recordings: Sequence[Recording], curves: Sequence[Float[np.ndarray, "t"]]
+) -> Reading:
+    """The reading of best F1 on the training people."""
+    best, chosen = -1.0, Reading(1.0, 0.0, 0.0, 0.0)
+    for smooth_s in _SMOOTH_S:
+        smooth = [
+            smoothed(c, round(smooth_s * r.rate_hz))
+            for r, c in zip(recordings, curves, strict=True)
+        ]
+        levels = np.quantile(np.concatenate(smooth), _QUANTILES)
+        for threshold, shortest, gap in itertools.product(levels, _SHORTEST_S, _GAP_S):
+            reading = Reading(float(threshold), smooth_s, shortest, gap)
+            f1 = counted(recordings, curves, reading).scores()["f1"]
+            if f1 > best:
+                best, chosen = f1, reading
+    return chosen
+
+
+def counted(
+    recordings: Sequence[Recording],
+    curves: Sequence[Float[np.ndarray, "t"]],
+    reading: Reading,
+) -> Counts:
+    """Over all recordings."""
+    parts = (
+        count(reading.intervals(c, r.rate_hz), r.labelled, r.minutes)
+        for r, c in zip(recordings, curves, strict=True)
+    )
+    return sum(parts, Counts())
+
+
+def by_chance(
+    train: Sequence[Recording], test: Sequence[Recording], seed: int = 0
+) -> Counts:
+    """Means over 100 draws of intervals as long and as many a minute as those of the
+    training people, anywhere."""
+    lengths = [b - a + 1 for r in train for a, b in r.labelled]
+    a_minute = len(lengths) / sum(r.minutes for r in train)
+    rng = np.random.default_rng(seed)
+    total = Counts()
+    for _ in range(_DRAWS):
+        for r in test:
+            found = []
+            for _ in range(rng.poisson(a_minute * r.minutes)):
+                length = lengths[rng.integers(len(lengths))]
+                first = int(rng.integers(max(len(r.motion) - length, 1)))
+                found.append((first, first + length - 1))
+            total += count(found, r.labelled, r.minutes)
+    return total
+
+
+def kinds_of(
+    recordings: Sequence[Recording],
+    curves: Sequence[Float[np.ndarray, "t"]],
+    reading: Reading,
+) -> dict[str, dict[str, float]]:
+    """Scores of micro- and macro-expressions apart: by how long an interval is."""
+    scores = {}
+    for kind in ("micro", "macro"):
+        total = Counts()
+        for r, c in zip(recordings, curves, strict=True):
+            of_kind = [
+                [
+                    i
+                    for i in some
+                    if (_seconds(i, r) <= MICRO_S + 0.1) == (kind == "micro")
+                ]
+                for some in (reading.intervals(c, r.rate_hz), r.labelled)
+            ]
+            total += count(*of_kind, r.minutes)
+        scores[kind] = total.scores()
+    return scores
+
+
+def _seconds(interval: Interval, recording: Recording) -> float:
+    return (interval[1] - interval[0] + 1) / recording.rate_hz

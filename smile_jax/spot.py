@@ -1,0 +1,83 @@
+"""Finds expressions in long recordings:
+
+    python -m smile_jax.spot --workdir=RUN --data=DATASET [--window_s=1.0]
+
+DATASET is built with events to be found (config `recordings` of generated faces). The
+run embeds a window around every 1/10 second; a small head is trained on the recordings
+of the people that the run was trained on, and every setting is chosen on them. Prints
+F1 as MEGC counts it, beside motion energy with a threshold and chance, and writes
+`RUN/eval/spotting.json` and `spotting.csv`, a row for each interval that was found.
+"""
+
+import csv
+import dataclasses
+import json
+import pathlib
+
+from absl import flags
+
+from smile_jax import commands
+from smile_jax.cache import keep_compiled
+from smile_jax.evaluation.recordings import read_recordings
+from smile_jax.evaluation.run import load_run
+from smile_jax.evaluation.spotter import (
+    by_chance,
+    choose_reading,
+    counted,
+    head_curves,
+    kinds_of,
+    motion_curve,
+)
+from smile_jax.hostmemory import cpu_only, keep_freed_memory
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_DATA = flags.DEFINE_string("data", None, "Dataset of recordings.", required=True)
+_WINDOW = flags.DEFINE_float(
+    "window_s", 1.0, "Seconds around a frame that the run sees.", lower_bound=0.05
+)
+_EVERY = flags.DEFINE_float(
+    "every_s", 0.1, "Seconds between two windows.", lower_bound=0.01
+)
+
+
+def main(argv: list[str]) -> None:
+    commands.no_words(argv)
+    workdir = pathlib.Path(_WORKDIR.value)
+    if cpu_only():
+        keep_freed_memory()
+    keep_compiled()
+    run = load_run(workdir)
+    train, test = read_recordings(run, _DATA.value, _WINDOW.value, _EVERY.value)
+    methods = {
+        "smile": head_curves(train, test),
+        "motion": tuple([motion_curve(r) for r in part] for part in (train, test)),
+    }
+    results, found = {}, []
+    for name, (own, curves) in methods.items():
+        reading = choose_reading(train, own)
+        results[name] = counted(test, curves, reading).scores()
+        results[name] |= kinds_of(test, curves, reading)
+        results[name]["reading"] = dataclasses.asdict(reading)
+        for recording, curve in zip(test, curves, strict=True):
+            for first, last in reading.intervals(curve, recording.rate_hz):
+                apex = first + int(curve[first : last + 1].argmax())
+                found.append((name, recording.name, first, apex, last))
+    results["chance"] = by_chance(train, test).scores()
+    folder = workdir / "eval"
+    folder.mkdir(exist_ok=True)
+    (folder / "spotting.json").write_text(json.dumps(results, indent=1) + "\n")
+    with (folder / "spotting.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["method", "recording", "onset", "apex", "offset"])
+        writer.writerows(found)
+    print(f"{'':10}{'F1':>8}{'precision':>11}{'recall':>8}{'false a minute':>16}")
+    for name, s in results.items():
+        print(
+            f"{name:10}{s['f1']:8.3f}{s['precision']:11.3f}{s['recall']:8.3f}"
+            f"{s['false_per_minute']:16.1f}"
+        )
+    print(f"wrote spotting.json and spotting.csv into {folder}")
+
+
+if __name__ == "__main__":
+    commands.run(main)
