@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from smile_jax.faces.sampling import (
     sample_micro_clip,
     sample_recording,
     sample_subject,
+    seed_of,
 )
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.pose import Anchors
@@ -319,7 +319,7 @@ def micro_sequences(
     config: FaceModelConfig, path: str, subject: str
 ) -> Iterator[Sequence4D]:
     """Micro-expressions of a person; the label is the emotion where there is one."""
-    takes = micro_takes(_seed_of(f"{config.seed}/{subject}"))
+    takes = micro_takes(seed_of(f"{config.seed}/{subject}"))
     for number, emotions in enumerate(takes, 1):
         key = f"{subject}_{number:03d}"
         frames = _performance(config, path, subject, key, emotions=emotions)
@@ -338,7 +338,7 @@ def recordings(
     most = config.sequence_frames
     for number in range(1, config.recordings + 1):
         key = f"{subject}_recording_{number:02d}"
-        length = np.random.default_rng(_seed_of(f"{config.seed}/{key}/length"))
+        length = np.random.default_rng(seed_of(f"{config.seed}/{key}/length"))
         count = int(length.integers(2 * most // 3, most + 1))
         frames = _performance(config, path, subject, key, num_frames=count)
         yield _sequence(config, key, subject, frames, {"expression": None})
@@ -351,8 +351,8 @@ def _performance(
     return Performance(
         path=path,
         identity_modes=config.identity_modes,
-        person_seed=_seed_of(f"{config.seed}/{subject}"),
-        seed=_seed_of(f"{config.seed}/{key}"),
+        person_seed=seed_of(f"{config.seed}/{subject}"),
+        seed=seed_of(f"{config.seed}/{key}"),
         difficulty=config.difficulty,
         task=config.task,
         rate_hz=config.rate_hz,
@@ -375,7 +375,3 @@ def _sequence(
         facts=functools.partial(_facts_of, frames, config.frames),
         labels=labels | {"subject": subject, "seed": frames.seed},
     )
-
-
-def _seed_of(name: str) -> int:
-    return zlib.crc32(name.encode())

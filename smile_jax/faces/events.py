@@ -138,6 +138,11 @@ def place_events(
     # In clips of few frames there is little before and after.
     margin = max(1, min(round(_MARGIN * rate_hz), num_frames // (6 * len(kinds))))
     edges = np.linspace(0, num_frames - 1, len(kinds) + 1).round().astype(int)
+    if np.diff(edges).min() < _FEWEST + 2 * margin:
+        raise ValueError(
+            f"{num_frames} frames: too few for {len(kinds)} expressions of at least "
+            f"{_FEWEST} frames each"
+        )
     return tuple(
         draw_event(
             emotions[i],

@@ -13,13 +13,23 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from smile_jax.faces import dataset_names as names
+from smile_jax.faces.events import micro_takes
 from smile_jax.faces.expressions import EXPRESSIONS
 from smile_jax.faces.model import FaceModel
-from smile_jax.faces.sampling import Clip, Difficulty, sample_clip, sample_subject
+from smile_jax.faces.sampling import (
+    RECORDED,
+    Clip,
+    Difficulty,
+    micro_seeds,
+    sample_clip,
+    sample_micro_clip,
+    sample_subject,
+)
 from smile_jax.faces.shots import WRITERS, Shot
 from smile_jax.faces.source import load_face_model
 
 _SIX = EXPRESSIONS[:-1]
+_FOUR_DME_HZ = 60.0
 _POSES = Difficulty(pose_deg=8.0, shift_mm=0.0, holes=0.5)
 
 
@@ -60,6 +70,8 @@ class Recording:
     """One performance and the file that it goes to, without its suffix.
 
     `{frame}` in the stem, with a format, makes it a sequence; numbers start at `first`.
+    A `take` from 1 on is that micro-expression of the person, as the config `micro` of
+    generated faces has it.
     """
 
     person: int
@@ -68,6 +80,7 @@ class Recording:
     stem: str
     kind: str
     first: int = 0
+    take: int = 0
 
 
 def recordings(layout: str, options: Options) -> list[Recording]:
@@ -113,6 +126,14 @@ def _gender(person: int) -> str:
 
 
 def _perform(model: FaceModel, recording: Recording, options: Options) -> Clip:
+    if recording.take:
+        seeds = micro_seeds(options.seed, recording.person, recording.take)
+        person, take = (np.random.default_rng(seed) for seed in seeds)
+        subject = sample_subject(model, person, RECORDED)
+        emotions = micro_takes(seeds[0])[recording.take - 1]
+        return sample_micro_clip(
+            model, subject, emotions, take, RECORDED, options.frames, _FOUR_DME_HZ
+        )
     seed = f"{options.seed}/{recording.person}"
     person = np.random.default_rng(zlib.crc32(seed.encode()))
     take = np.random.default_rng(zlib.crc32(f"{seed}/{recording.stem}".encode()))
@@ -168,9 +189,10 @@ def _bp4d(person: int, options: Options) -> Iterator[Recording]:
 
 def _four_dme(person: int, options: Options) -> Iterator[Recording]:
     subject = f"S{person + 1:02d}"
-    for number, expression in enumerate(("happy", "sad", "surprise", "disgust"), 1):
-        stem = f"{subject}/{subject}_1st_{number:03d}_01_1/{{frame:04d}}"
-        yield Recording(person, expression, 1, stem, "obj", first=100)
+    count = len(micro_takes(micro_seeds(options.seed, person, 1)[0]))
+    for take in range(1, count + 1):
+        stem = f"{subject}/{subject}_1st_{take:03d}_01_1/{{frame:04d}}"
+        yield Recording(person, "", 1, stem, "obj", first=100, take=take)
 
 
 def _coma(person: int, options: Options) -> Iterator[Recording]:
@@ -218,20 +240,15 @@ def _write_spreadsheet(options: Options, written: list[Recording]) -> None:
     head = ["fold", "sub_ID", "fold_name", "Onset", "Apex", "Offset", "Emotion", "AUs"]
     sheet.append([*head, "eye blink", *emotions, "Total"])
     for recording in written:
-        clip = _perform(model, recording, options)
-        kept = sorted(
-            {int(n[2:].split("_")[0]) for n, w in clip.actions.items() if w > 0.02}
-        )
-        shown = {"happy": {"Positive"}, "surprise": {"Surprise"}}.get(
-            recording.expression, {"Negative"}
-        ) | ({"Repression"} if recording.expression == "disgust" else set())
-        apex = recording.first + int(np.argmax(clip.curve))
-        last = recording.first + len(clip) - 1
+        (event,) = _perform(model, recording, options).events
+        units = sorted({int(name[2:].split("_")[0]) for name in event.actions})
+        shown = {name.capitalize() for name in event.emotions}
+        frames = (recording.first + f for f in (event.onset, event.apex, event.offset))
         subject, folder, _ = recording.stem.split("/")
         sheet.append(
             [
-                recording.person % 5 + 1, subject, folder, recording.first, apex, last,
-                "+".join(sorted(shown)), "+".join(f"{n}" for n in kept) + "+L7(k)", 0,
+                recording.person % 5 + 1, subject, folder, *frames,
+                "+".join(sorted(shown)), "+".join(f"{n}" for n in units) + "+L7(k)", 0,
                 *(int(name in shown) for name in emotions), len(shown),
             ]
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """Subjects, performances and nuisances drawn from a face model."""
 
 import dataclasses
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -201,6 +202,18 @@ def sample_clip(
         noise=rng.bit_generator.state,
         events=(),
     )
+
+
+def seed_of(name: str) -> int:
+    """The seed of a person or performance, by its name."""
+    return zlib.crc32(name.encode())
+
+
+def micro_seeds(seed: int, person: int, take: int) -> tuple[int, int]:
+    """Seeds of a person and of one of the micro-expressions, from 1 on: wherever they
+    are performed, they are the same."""
+    subject = f"S{person:04d}"
+    return seed_of(f"{seed}/{subject}"), seed_of(f"{seed}/{subject}_{take:03d}")
 
 
 def sample_micro_clip(

@@ -130,15 +130,15 @@ def test_bp4d(trees, tmp_path):
 def test_four_dme(trees, tmp_path):
     dataset, source, _ = build("four_dme", trees / "four_dme", tmp_path, frames=2)
     found = records(dataset, source)
-    clip = found["S02_S02_1st_003_01_1"]
+    clip = found["S02_S02_1st_006_01_1"]
     assert dataset.classes[clip["expression"]] == "surprise"
     assert clip["emotions"].tolist() == [0, 0, 1, 0, 0]
-    assert clip["action_units"].shape == (22,) and clip["action_units"].sum() >= 2
-    assert clip["onset"] == 100 and 100 <= clip["apex"] <= clip["offset"] == 102
+    assert clip["action_units"].shape == (22,) and clip["action_units"].sum() >= 1
+    assert 100 < clip["onset"] < clip["apex"] < clip["offset"] < 110
+    assert clip["rate_hz"] == 60
     assert text(clip, "kind") == "micro" and clip["fold"] == 2
-    mixed = found["S01_S01_1st_004_01_1"]  # negative and repression
-    assert mixed["expression"] == -1
-    assert mixed["emotions"].tolist() == [0, 1, 0, 1, 0]
+    mixed = found["S01_S01_1st_012_01_1"]  # two at once
+    assert mixed["expression"] == -1 and mixed["emotions"].sum() == 2
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ _BUILDERS = {
     "bu4dfe": (12, {"frames": 2, "dynamic": True}),
     "coma": (24, {"frames": 0, "dynamic": True}),
     "facescape": (40, {}),
-    "four_dme": (8, {"frames": 2}),
+    "four_dme": (28, {"frames": 2}),
     "mesh_folder": (12, {"frames": 2, "pattern": "{subject}/{expression}/{frame}.*"}),
     "synthetic_faces": (14, {"subjects": 2, "intensities": (4,)}),
 }

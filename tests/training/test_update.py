@@ -82,7 +82,9 @@ def test_streams_and_steps_have_keys_of_their_own():
 
 def test_every_step_augments_in_its_own_way(rng):
     """What the model sees of a batch, by a model that gives it back."""
-    model = types.SimpleNamespace(apply=lambda params, clips, kept, method: clips)
+    model = types.SimpleNamespace(
+        apply=lambda params, clips, timing, kept, method: clips
+    )
     config = StepConfig(
         augment=by_default(AugmentConfig, "augment"),
         channels=("texture", "depth", "normals"),
@@ -103,7 +105,12 @@ def test_every_step_augments_in_its_own_way(rng):
         kept_patches=0,
     )
     pixels = rng.integers(0, 256, (2, 1, 3, 16, 16, 7)).astype(np.uint8)
-    batch = {"views": jnp.asarray(pixels), "row": jnp.arange(2)}
+    batch = {
+        "views": jnp.asarray(pixels),
+        "row": jnp.arange(2),
+        "time_s": jnp.zeros((2, 1)),
+        "apex": jnp.zeros(2, jnp.int32),
+    }
 
     @jax.jit
     def views(key, step):
