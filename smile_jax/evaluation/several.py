@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
@@ -30,7 +30,7 @@ class SeveralLabels(Evaluation):
 
     def run(self, fold: Fold) -> Outcome:
         train, test = fold.features[: fold.split], fold.features[fold.split :]
-        shown, people = fold.train_of(self.field), fold.train_of("subject")
+        shown, people = fold.train_of(self.field) > 0, fold.train_of("subject")
         folds = people_folds(people)
         found = [_probe(train, column, folds, test) for column in shown.T]
         return _outcome(fold.test_of(self.field), *zip(*found, strict=True))
@@ -134,13 +134,12 @@ def _outcome(truth: np.ndarray, answers: Any, scores: Any) -> Outcome:
 
 def _probe(
     train: Float[np.ndarray, "n f"],
-    shown: Int[np.ndarray, "n"],
+    truth: Bool[np.ndarray, "n"],
     folds: list[tuple[np.ndarray, np.ndarray]],
     test: Float[np.ndarray, "m f"],
 ) -> tuple[Bool[np.ndarray, "m"], Float[np.ndarray, "m"]]:
     """What is said of the test clips, and its probability. Strength and threshold are
     chosen by the training people, each answered for by others of them."""
-    truth = shown > 0
     if len(np.unique(truth)) < 2:  # always, or never, in the training people
         share = float(truth[0])
         return np.full(len(test), truth[0]), np.full(len(test), share)

@@ -47,7 +47,8 @@ def several_alignment(
     logits = scale * fused @ bank.T + bias[None]
     view_logits = scale * views @ bank.T + bias[None, None]
     of_fused = _each(logits, targets, focus).mean(axis=-1)
-    of_views = _each(view_logits, targets[:, None], focus).mean(axis=(1, 2))
+    every_view = jnp.broadcast_to(targets[:, None], view_logits.shape)
+    of_views = _each(view_logits, every_view, focus).mean(axis=(1, 2))
     both = [global_mean(x, weights, axis_name) for x in (of_fused, of_views)]
     said = (logits > 0).astype(fused.dtype)
     right = (said == targets).mean(axis=-1, dtype=fused.dtype)

@@ -12,10 +12,10 @@ from smile_jax.stats import normalize
 
 def batch(rng, b=6, v=2, k=4, e=5):
     fused, views, bank = (
-        np.asarray(normalize(jnp.asarray(rng.normal(size=shape))))
+        normalize(jnp.asarray(rng.normal(size=shape)))
         for shape in ((b, e), (b, v, e), (k, e))
     )
-    return fused, views, bank, rng.integers(0, 2, (b, k)).astype(float)
+    return fused, views, bank, jnp.asarray(rng.integers(0, 2, (b, k)) * 1.0)
 
 
 def test_by_hand():
@@ -41,12 +41,14 @@ def test_by_hand():
 
 def test_is_the_sigmoid_loss_of_optax(rng, x64):
     fused, views, bank, targets = batch(rng)
-    bias, scale = rng.normal(size=4), 1.3
+    bias, scale = jnp.asarray(rng.normal(size=4)), 1.3
     loss, _ = several_alignment(
         fused, views, bank, targets, logit_scale=jnp.asarray(scale), bias=bias
     )
     each = [
-        optax.sigmoid_binary_cross_entropy(np.exp(scale) * x @ bank.T + bias, t).mean()
+        optax.sigmoid_binary_cross_entropy(
+            np.exp(scale) * np.asarray(x @ bank.T) + np.asarray(bias), np.asarray(t)
+        ).mean()
         for x, t in ((fused, targets), (views, targets[:, None].repeat(2, 1)))
     ]
     np.testing.assert_allclose(loss, sum(each), rtol=1e-9)
@@ -56,12 +58,12 @@ def test_is_the_sigmoid_loss_of_optax(rng, x64):
 def test_padding_has_no_weight(rng, focus):
     fused, views, bank, targets = batch(rng)
     given = {"logit_scale": jnp.asarray(1.0), "bias": jnp.zeros(4), "focus": focus}
-    real = np.array([1, 1, 1, 1, 0, 0.0])
+    real = jnp.array([1, 1, 1, 1, 0, 0.0])
 
     def of(fused):
         return several_alignment(fused, views, bank, targets, weights=real, **given)[0]
 
-    loss, gradient = jax.value_and_grad(of)(jnp.asarray(fused))
+    loss, gradient = jax.value_and_grad(of)(fused)
     short, _ = several_alignment(fused[:4], views[:4], bank, targets[:4], **given)
     np.testing.assert_allclose(loss, short, rtol=1e-5)
     assert not np.abs(gradient[4:]).any() and np.abs(gradient[:4]).any()
