@@ -22,6 +22,7 @@ from smile_jax.mesh import (
 )
 from smile_jax.mesh.cameras import used_points
 from smile_jax.mesh.displacement import REGIONS, Displacement
+from smile_jax.mesh.magnify import Magnified
 from smile_jax.mesh.pose import (
     Anchors,
     Pose,
@@ -117,6 +118,12 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         raise MeshError("the sequence has no frames")
     if config.dynamic and total == 1:
         raise MeshError("one frame, of which there is no dynamic image: nothing moves")
+    if config.magnify:
+        low, high = config.band_hz
+        frames = Magnified(
+            sequence.frames, config.magnify, sequence.rate_hz, (low, high)
+        )
+        sequence = dataclasses.replace(sequence, frames=frames)
     kept = sample_frames(total, config.frames)
     needed = range(total) if config.dynamic else sorted(set(kept.tolist()))
     pooling = RankPooling(total)
@@ -204,11 +211,16 @@ class _Renderer:
         turned = frontalize(mesh, pose) if pose else mesh
         if self._config.captions:
             self._measure(index, mesh)
-        image = render_example(turned, self._config, framing)
         moved = np.zeros(REGIONS, np.float32)
-        if self._config.motion:
+        if self._config.motion or self._config.still:
             self._displacement = self._displacement or Displacement(turned, framing)
             moved = self._displacement(turned)
+        if self._config.still and self._displacement:
+            head = self._displacement.head_of(turned)
+            turned = dataclasses.replace(
+                turned, vertices=head(turned.vertices).astype(np.float32)
+            )
+        image = render_example(turned, self._config, framing)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)
         return _Shown(image, moved)

@@ -63,6 +63,13 @@ class FacesConfig(tfds.core.BuilderConfig):
       frames: T, frames kept of each sequence, spread evenly; 0 keeps none.
       dynamic: also write the rank-pooled image of the whole sequence.
       motion: also measure how far the face has moved in each frame that is kept.
+      still: take the head's own motion off, so that only the face moves
+        (`smile_jax.mesh.displacement`).
+      magnify: a of x_0 + (1 + a)(x_t - x_0), by which motion is magnified in the
+        geometry of meshes in correspondence (`smile_jax.mesh.magnify`); the head's own
+        is taken off. 0: as it is.
+      band_hz: lowest and highest frequency of motion that passes when magnified; where
+        the frame rate is not known, all pass.
       pose: "as_is" keeps heads as they are turned; "surface" turns them to the front
         by `smile_jax.mesh.pose`; "landmarks" by landmarks where a sequence has them;
         "auto" by those, else by what the landmarker finds, else by the surface.
@@ -86,6 +93,9 @@ class FacesConfig(tfds.core.BuilderConfig):
     frames: int = 1
     dynamic: bool = False
     motion: bool = False
+    still: bool = False
+    magnify: float = 0.0
+    band_hz: Sequence[float] = (0.0, float("inf"))
     pose: str = "as_is"
     framing: str = "box"
     captions: bool = False
@@ -109,6 +119,15 @@ class FacesConfig(tfds.core.BuilderConfig):
             raise ValueError("frames=0 needs dynamic=True, or nothing would be kept")
         if self.motion and self.frames < 2:
             raise ValueError(f"motion=True with frames={self.frames}: what would move?")
+        if not 0 <= self.magnify < 1e3:
+            raise ValueError(f"magnify={self.magnify} must be 0 or more, below 1000")
+        if self.magnify and self.captions:
+            raise ValueError(
+                f"magnify={self.magnify} with captions=True: captions would be of "
+                "motion that nobody made"
+            )
+        if len(self.band_hz) != 2 or not 0 <= self.band_hz[0] < self.band_hz[1]:
+            raise ValueError(f"band_hz={self.band_hz} must be two rising frequencies")
         if not 1 <= len(self.yaws_deg) <= MAX_VIEWS or self.size < 1 or self.frames < 0:
             raise ValueError(
                 f"yaws_deg={self.yaws_deg} must name 1 to {MAX_VIEWS} views, "
@@ -118,6 +137,7 @@ class FacesConfig(tfds.core.BuilderConfig):
             if (value := getattr(self, name)) not in known:
                 raise ValueError(f"{name}={value!r} must be one of {', '.join(known)}")
         self.channels, self.yaws_deg = tuple(self.channels), tuple(self.yaws_deg)
+        self.band_hz = tuple(self.band_hz)
 
 
 def rendering_of(config: FacesConfig) -> FacesConfig:

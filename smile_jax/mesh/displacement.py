@@ -5,6 +5,8 @@ in correspondence are compared point by point, others by the distance of their s
 which does not see skin that slides along itself.
 """
 
+import dataclasses
+
 import numpy as np
 from jaxtyping import Float, Float32
 from scipy.spatial import cKDTree
@@ -21,6 +23,20 @@ _FEWEST = 5  # points of a region that is measured
 _KEPT = 1.5  # times the median residual: points that the head's motion is read off
 _FITS, _SEARCHES = 3, 8  # fits with points in correspondence, and without
 _MOST_MOVED = 4  # regions that say how much a face has moved as a whole
+
+
+@dataclasses.dataclass(frozen=True)
+class Rigid:
+    """A rotation, then a shift in mm."""
+
+    turn: Float[np.ndarray, "3 3"]
+    shift: Float[np.ndarray, "3"]
+
+    def __call__(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        return points @ self.turn.T + self.shift
+
+    def inverse(self) -> "Rigid":
+        return Rigid(self.turn.T, -self.shift @ self.turn)
 
 
 class Displacement:
@@ -55,7 +71,12 @@ class Displacement:
         there is no face."""
         if not len(self._points):
             return np.zeros(REGIONS, np.float32)
-        moved = self._by_point(mesh) if self._alike(mesh) else self._by_surface(mesh)
+        head = self.head_of(mesh)
+        if self.alike(mesh):
+            moved = head(mesh.vertices[self._places]) - self._points
+        else:
+            points = head.inverse()(self._points)
+            moved = _distance(_tree(mesh), points, self._normals @ head.turn)[:, None]
         sums = [
             np.bincount(self._region, column, minlength=REGIONS) for column in moved.T
         ]
@@ -63,24 +84,26 @@ class Displacement:
         measured = self._count >= _FEWEST
         return np.where(measured, np.linalg.norm(means, axis=0), 0).astype(np.float32)
 
-    def _alike(self, mesh: Mesh) -> bool:
+    def alike(self, mesh: Mesh) -> bool:
+        """Whether a scan has the first one's points and triangles."""
         first = self._first
         return len(mesh.vertices) == len(first.vertices) and (
             mesh.faces is first.faces or np.array_equal(mesh.faces, first.faces)
         )
 
-    def _by_point(self, mesh: Mesh) -> Float[np.ndarray, "n 3"]:
-        points = mesh.vertices[self._places].astype(np.float64)
-        held = np.ones(len(points), bool)
-        for _ in range(_FITS):
-            laid = _laid_onto(points, points[held], self._points[held])
-            apart = np.linalg.norm(laid - self._points, axis=1)
-            held = apart <= _KEPT * np.median(apart) + 1e-9
-        return laid - self._points
-
-    def _by_surface(self, mesh: Mesh) -> Float[np.ndarray, "n 1"]:
-        tree = cKDTree(mesh.vertices[used_points(mesh)].astype(np.float64))
-        points, normals = self._points, self._normals
+    def head_of(self, mesh: Mesh) -> Rigid:
+        """The rigid motion that lays a scan's head onto the first one's."""
+        if not len(self._points):
+            return Rigid(np.eye(3), np.zeros(3))
+        if self.alike(mesh):
+            points = mesh.vertices[self._places].astype(np.float64)
+            held = np.ones(len(points), bool)
+            for _ in range(_FITS):
+                head = _fitted(points[held], self._points[held])
+                apart = np.linalg.norm(head(points) - self._points, axis=1)
+                held = apart <= _KEPT * np.median(apart) + 1e-9
+            return head
+        tree, points, normals = _tree(mesh), self._points, self._normals
         for _ in range(_SEARCHES):
             distance = _distance(tree, points, normals)
             size = np.abs(distance)
@@ -93,7 +116,11 @@ class Displacement:
             turn = Rotation.from_rotvec(solved[:3]).as_matrix()
             points = (points - middle) @ turn.T + middle + solved[3:]
             normals = normals @ turn.T
-        return _distance(tree, points, normals)[:, None]
+        return _fitted(points, self._points)
+
+
+def _tree(mesh: Mesh) -> cKDTree:
+    return cKDTree(mesh.vertices[used_points(mesh)].astype(np.float64))
 
 
 def _distance(
@@ -113,10 +140,9 @@ def motion_of(
     return np.sqrt((most**2).mean(axis=-1))
 
 
-def _laid_onto(
-    all_points: np.ndarray, moving: np.ndarray, fixed: np.ndarray
-) -> np.ndarray:
-    """All points after the rigid motion that lays some of them onto others."""
+def _fitted(moving: Float[np.ndarray, "n 3"], fixed: Float[np.ndarray, "n 3"]) -> Rigid:
+    """The rigid motion that lays points onto others, by least squares."""
     origin, target = moving.mean(axis=0), fixed.mean(axis=0)
-    turn, _ = Rotation.align_vectors(fixed - target, moving - origin)
-    return (all_points - origin) @ turn.as_matrix().T + target
+    found, _ = Rotation.align_vectors(fixed - target, moving - origin)
+    turn = found.as_matrix()
+    return Rigid(turn, target - origin @ turn.T)

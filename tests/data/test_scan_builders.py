@@ -11,11 +11,13 @@ import time
 import numpy as np
 import pytest
 
+from smile_jax.data.four_dme_labels import Label
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import DataError, RecordSource
-from smile_jax.mesh import read_mesh
+from smile_jax.mesh import MeshError, read_mesh
 from tests.conftest import ROOT, tfds_build
 from tests.data.trees import write_tree
+from tfds_builders.four_dme import four_dme_dataset_builder as four_dme
 
 LAYOUTS = (
     "bosphorus", "bp4d", "bu3dfe", "bu4dfe", "coma", "facescape", "four_dme",
@@ -139,6 +141,29 @@ def test_four_dme(trees, tmp_path):
     assert text(clip, "kind") == "micro" and clip["fold"] == 2
     mixed = found["S01_S01_1st_012_01_1"]  # two at once
     assert mixed["expression"] == -1 and mixed["emotions"].sum() == 2
+
+
+@pytest.mark.parametrize(
+    "frames, said",
+    [
+        ((100, 104, 108), None),
+        ((100, -1, 108), None),
+        ((-1, -1, -1), None),
+        ((104, 100, 108), "onset 104, apex 100, offset 108: the apex is not between"),
+        ((104, 104, 104), "the apex is not between"),
+        ((100, 104, 110), "not all of them are among its frames 100 to 109"),
+    ],
+)
+def test_intervals_of_four_dme(frames, said):
+    label = Label("list.xlsx: row 7", "micro", (1, 0, 0, 0, 0), (12,), *frames, 1)
+    if said is None:
+        found = four_dme._interval(label, range(100, 110), True)
+        assert tuple(found.values()) == frames
+    else:
+        with pytest.raises(MeshError, match=rf"row 7: .*{said}"):
+            four_dme._interval(label, range(100, 110), True)
+    ignored = four_dme._interval(label, range(100, 110), False)
+    assert set(ignored.values()) == {-1}
 
 
 @pytest.mark.slow

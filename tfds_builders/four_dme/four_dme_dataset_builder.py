@@ -1,6 +1,7 @@
 """4DME: spontaneous micro- and macro-expressions, 4D, with several emotions a clip."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ from smile_jax.data.scan_builder import (
     group_frames,
 )
 from smile_jax.faces.dataset_names import FOUR_DME, FOUR_DME_UNITS
+from smile_jax.mesh import MeshError
 from smile_jax.mesh.readers import MESH_SUFFIXES
 
 
@@ -32,6 +34,8 @@ class FourDmeConfig(ScanConfig):
         release's names are not public, so this is where to say them.
       kind: "micro", "macro" or "both"; told apart by the label file's name.
       action_units: order of the feature `action_units`.
+      intervals: onset, apex and offset must be frames of the clip, in this order, or it
+        is skipped; False: they are not read (-1).
       swap_rows: pairs of rows of the micro label file (0 is the first below the
         header) whose action units the release has swapped.
     """
@@ -40,6 +44,7 @@ class FourDmeConfig(ScanConfig):
     allow_gaps: bool = True  # clips are cut out of longer recordings
     meshes: str = "{subject}/{clip}/*{frame}.*"
     kind: str = "both"
+    intervals: bool = True
     action_units: Sequence[int] = FOUR_DME_UNITS
     swap_rows: Sequence[Sequence[int]] = ((144, 145),)
 
@@ -112,11 +117,11 @@ class Builder(ScanBuilder):
                         "emotions": np.array(label.emotions, np.uint8),
                         "action_units": self._units(label),
                         "kind": label.kind,
-                        "onset": label.onset,
-                        "apex": label.apex,
-                        "offset": label.offset,
                         "fold": label.fold,
                     },
+                    facts=functools.partial(
+                        _interval, label, numbers, config.intervals
+                    ),
                 )
             )
         self.notes += [f"{s}/{c}: labelled, but has no meshes" for s, c in labels]
@@ -147,3 +152,31 @@ class Builder(ScanBuilder):
                 f"action_units {order}; add them there"
             )
         return np.array([unit in label.action_units for unit in order], np.uint8)
+
+
+def _interval(label: Label, numbers: Sequence[int], read: bool) -> dict[str, int]:
+    """Onset, apex and offset of a clip, -1 where they are not known.
+
+    Args:
+      label: of the clip.
+      numbers: of its frames.
+      read: whether they are wanted.
+
+    Raises:
+      MeshError: they are not of its frames, or in another order.
+    """
+    found = {"onset": label.onset, "apex": label.apex, "offset": label.offset}
+    if not read:
+        return dict.fromkeys(found, -1)
+    known = [frame for frame in found.values() if frame >= 0]
+    said = ", ".join(f"{name} {frame}" for name, frame in found.items())
+    if known != sorted(known) or (len(known) == 3 and known[0] == known[2]):
+        raise MeshError(f"{label.where}: {said}: the apex is not between the others")
+    there = set(numbers)
+    if not there.issuperset(known):
+        raise MeshError(
+            f"{label.where}: {said}: not all of them are among its frames "
+            f"{numbers[0]} to {numbers[-1]}; if they are counted otherwise, set "
+            "intervals=False"
+        )
+    return found

@@ -1,0 +1,104 @@
+"""Motion magnified in the geometry: x_0 + (1 + a) (x_t - x_0).
+
+After Wu et al., "Eulerian Video Magnification", SIGGRAPH 2012, on points in place of
+pixels. For scans in correspondence: the head's own motion is taken off, what is left is
+averaged over the skin around each point (a scanner's noise would be magnified too), and
+its course is passed through a band of frequencies.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse
+from jaxtyping import Float32
+from scipy.signal import butter, sosfiltfilt
+
+from smile_jax.mesh.cameras import frame_mesh
+from smile_jax.mesh.displacement import Displacement
+from smile_jax.mesh.types import Mesh, MeshError
+
+_ROUNDS = 8  # of averaging over neighbours: a few mm
+
+
+@dataclasses.dataclass(frozen=True)
+class Magnified(Sequence[Mesh]):
+    """A sequence with its motion magnified; all of it is read at once.
+
+    Attributes:
+      frames: in correspondence.
+      more: a; 0 takes only the head's motion off.
+      rate_hz: frames a second; 0 where that is not known, and then all passes.
+      band_hz: lowest and highest frequency that passes; 0 and inf let all pass.
+
+    Raises:
+      MeshError: frames are not in correspondence, where they are taken.
+    """
+
+    frames: Sequence[Mesh]
+    more: float
+    rate_hz: float
+    band_hz: tuple[float, float]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index):
+        vertices = self._first.vertices + (1 + self.more) * self._moved[index]
+        # Landmarks are of the face as it was.
+        return dataclasses.replace(
+            self.frames[index], vertices=vertices.astype(np.float32), landmarks=None
+        )
+
+    @functools.cached_property
+    def _first(self) -> Mesh:
+        return self.frames[0]
+
+    @functools.cached_property
+    def _moved(self) -> Float32[np.ndarray, "t n 3"]:
+        """Of every point in every frame since the first, less the head's motion."""
+        first = self._first
+        look = Displacement(first, frame_mesh(first))
+        average = _averaging(first)
+        moved = np.empty((len(self.frames), *first.vertices.shape), np.float32)
+        for i in range(len(self.frames)):
+            mesh = self.frames[i]
+            if not look.alike(mesh):
+                raise MeshError(
+                    f"frame {i} has other points or triangles than the first: motion "
+                    "is magnified in meshes in correspondence alone; set magnify=0"
+                )
+            apart = look.head_of(mesh)(mesh.vertices.astype(np.float64))
+            apart -= first.vertices
+            for _ in range(_ROUNDS):
+                apart = average @ apart
+            moved[i] = apart
+        return self._passed(moved)
+
+    def _passed(self, moved: np.ndarray) -> np.ndarray:
+        low, high = self.band_hz
+        nyquist = self.rate_hz / 2
+        if not self.rate_hz or (low <= 0 and high >= nyquist) or len(moved) < 4:
+            return moved
+        if low <= 0:
+            kind, edges = "lowpass", high / nyquist
+        elif high >= nyquist:
+            kind, edges = "highpass", low / nyquist
+        else:
+            kind, edges = "bandpass", np.array([low, high]) / nyquist
+        sections = butter(2, edges, kind, output="sos")
+        padding = min(len(moved) - 1, round(self.rate_hz / 2))
+        passed = sosfiltfilt(sections, moved, axis=0, padlen=padding)
+        return (passed - passed[:1]).astype(np.float32)
+
+
+def _averaging(mesh: Mesh) -> scipy.sparse.csr_matrix:
+    """Each point's mean with its neighbours along the edges."""
+    count = len(mesh.vertices)
+    a, b = (mesh.faces[:, i].ravel() for i in ([0, 1, 2], [1, 2, 0]))
+    ones = np.ones(len(a))
+    edges = scipy.sparse.coo_matrix((ones, (a, b)), (count, count)).tocsr()
+    near = ((edges + edges.T) > 0).astype(np.float64) + scipy.sparse.identity(count)
+    weights = scipy.sparse.diags(1 / np.asarray(near.sum(axis=1)).ravel())
+    return (weights @ near).tocsr()
