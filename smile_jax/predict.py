@@ -6,6 +6,11 @@ FILES are meshes, or folders of one sequence each. Prints a JSON line for each:
 `{"file", "prediction", "probabilities": {prompt: p}}`, and in "skipped" the names of
 files in a folder that are no meshes. Without --prompts the run's own
 classes are asked for. DIR is a run, or what `python -m smile_jax.export` wrote.
+
+--timeline=FILE.csv also writes a row for each frame of each folder: the probability of
+each prompt in a window around it, and how far the face has moved; --plot=FILE.png draws
+them, and "onset", "apex" and "offset" of the answer's curve come into the JSON line. A
+run on single scans, which knows no sequences, answers with its timeline alone.
 """
 
 import argparse
@@ -13,6 +18,7 @@ import json
 import pathlib
 import sys
 
+import numpy as np
 from absl import logging
 
 from smile_jax import commands
@@ -20,6 +26,7 @@ from smile_jax.data.prompts import Prompts, plain_prompts
 from smile_jax.data.schema import POSES
 from smile_jax.errors import EXPECTED
 from smile_jax.inference.recognizer import Recognizer, other_files
+from smile_jax.inference.timeline import Timeline, plot, write_csv
 from smile_jax.mesh import MeshError
 from smile_jax.models import HashTokenizer
 
@@ -42,6 +49,18 @@ def _arguments() -> argparse.Namespace:
         "--unit_mm", type=float, default=1.0, help="millimetres of the files' unit"
     )
     parser.add_argument(
+        "--timeline", type=pathlib.Path, metavar="CSV", help="answers over time"
+    )
+    parser.add_argument(
+        "--plot", type=pathlib.Path, metavar="PNG", help="the same as a picture"
+    )
+    parser.add_argument(
+        "--window_s",
+        type=float,
+        default=0.0,
+        help="seconds of a timeline's windows; frames, without --rate_hz; 0: one frame",
+    )
+    parser.add_argument(
         "--rate_hz", type=float, default=0.0, help="frames a second of folders"
     )
     return parser.parse_args()
@@ -54,33 +73,61 @@ def main() -> None:
             raise ValueError(f"--unit_mm={arguments.unit_mm}: must be positive")
         if not 0 <= arguments.rate_hz < float("inf"):
             raise ValueError(f"--rate_hz={arguments.rate_hz}: must not be negative")
+        if not 0 <= arguments.window_s < float("inf"):
+            raise ValueError(f"--window_s={arguments.window_s}: must not be negative")
         recognizer = Recognizer.load(arguments.workdir)
         prompts = _prompts(recognizer, arguments.prompts)
         bank = recognizer.bank(prompts)
     except EXPECTED as error:
         commands.fail(error)
-    failed = 0
+    failed, timelines = 0, {}
     for path in arguments.files:
         try:
-            clip = recognizer.clip_of(
-                path,
-                pose=arguments.pose,
-                unit_mm=arguments.unit_mm,
-                rate_hz=arguments.rate_hz,
-            )
+            p, timeline = _answer(recognizer, path, prompts, bank, arguments)
         except MeshError as error:
             failed += 1
             print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
             continue
-        p = recognizer.probabilities([clip], bank)[0]
         by_prompt = dict(zip(prompts.classes, map(float, p), strict=True))
         best = max(by_prompt, key=by_prompt.__getitem__)
         line = {"file": str(path), "prediction": best, "probabilities": by_prompt}
+        if timeline:
+            timelines[str(path)] = timeline
+            line |= timeline.phases(best)
         if skipped := other_files(path):
             line["skipped"] = skipped
         print(json.dumps(line, ensure_ascii=False), flush=True)
+    if timelines and arguments.timeline:
+        write_csv(timelines, arguments.timeline)
+    if timelines and arguments.plot:
+        plot(timelines, arguments.plot)
     if failed:
         sys.exit(f"error: {failed} of {len(arguments.files)} files could not be read")
+
+
+def _answer(
+    recognizer: Recognizer,
+    path: pathlib.Path,
+    prompts: Prompts,
+    bank: np.ndarray,
+    arguments: argparse.Namespace,
+) -> tuple[np.ndarray, Timeline | None]:
+    """Probabilities of a file or folder, and over time where that is asked for."""
+    given = {
+        "pose": arguments.pose,
+        "unit_mm": arguments.unit_mm,
+        "rate_hz": arguments.rate_hz,
+    }
+    if not (path.is_dir() and (arguments.timeline or arguments.plot)):
+        clip = recognizer.clip_of(path, **given)
+        return recognizer.probabilities([clip], bank)[0], None
+    timeline = recognizer.timeline_of(
+        path, prompts, window_s=arguments.window_s, **given
+    )
+    if recognizer.info.rendering.frames == 1:
+        return timeline.probabilities.mean(axis=0), timeline
+    clip = recognizer.clip_of(path, **given)
+    return recognizer.probabilities([clip], bank)[0], timeline
 
 
 def _prompts(recognizer: Recognizer, texts: list[str]) -> Prompts:

@@ -61,6 +61,9 @@ class DataKeys:
         "even", "over the clip, or with the frame of most motion in the middle",
         choices=("even", "apex"),
     )  # fmt: skip
+    crops: int = key(
+        1, "windows of each clip, that term 1 compares as it does views", low=1, high=4
+    )
     dynamic_gain: float = key(
         16.0, "of dynamic images: how much what moves is amplified", low=1, high=1024
     )

@@ -13,6 +13,7 @@ from smile_jax.config.build import (
     make_objective,
     make_source,
     needs,
+    sampling,
     sees_labelled_only,
     source_class,
 )
@@ -245,7 +246,12 @@ def _objective_problems(c: Config) -> Iterator[str]:
     source = source_class(c)
     objective = make_objective(c, num_prompts=len(c.data.classes))
     yield from objective.problems(make_source(c, steps=1))
-    if c.data.views < objective.min_views:
+    if c.data.crops > 1 and not sampling(c).random:
+        yield (
+            f"data.crops={c.data.crops}: windows would be alike; set augment.speed (of "
+            "data.clip='views') above 0"
+        )
+    if c.data.views * c.data.crops < objective.min_views:
         yield (
             f"data.views={c.data.views}: objective.name={c.objective.name!r} compares "
             f"{objective.min_views} views" + objective.without_views

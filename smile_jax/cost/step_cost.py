@@ -206,7 +206,9 @@ def batch_shapes(config: Config, plan: Plan, devices: int) -> dict[str, Any]:
     frames, _, height, width, _ = plan.clip_shape
     views, channels = len(plan.dataset.yaws_deg), num_channels(plan.dataset.channels)
     rows = (devices, config.train.batch_size // devices)
-    pixels = (*rows, frames, views, height, width, channels)
+    crops = config.data.crops
+    apex = (*rows, crops) if crops > 1 else rows
+    pixels = (*rows, crops * frames, views, height, width, channels)
     shapes = field_shapes(plan.fields, plan.dataset)
     fields = {
         name: jax.ShapeDtypeStruct((*rows, *shape), dtype)
@@ -214,8 +216,8 @@ def batch_shapes(config: Config, plan: Plan, devices: int) -> dict[str, Any]:
     }
     return fields | {
         "views": jax.ShapeDtypeStruct(pixels, PIXELS[config.data.clip]),
-        "time_s": jax.ShapeDtypeStruct((*rows, frames), jnp.float32),
-        "apex": jax.ShapeDtypeStruct(rows, jnp.int32),
+        "time_s": jax.ShapeDtypeStruct((*rows, crops * frames), jnp.float32),
+        "apex": jax.ShapeDtypeStruct(apex, jnp.int32),
         "row": jax.ShapeDtypeStruct(rows, jnp.int32),
     }
 

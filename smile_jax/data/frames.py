@@ -25,6 +25,7 @@ class Sampling:
       speed: in training a window is seen, of exp(-speed) of the clip's seconds or more.
       phase: in training frames are taken earlier or later, by up to this share of half
         the time between two.
+      crops: in training so many windows are drawn, whose frames follow each other.
     """
 
     clip: str = "views"
@@ -32,6 +33,7 @@ class Sampling:
     sampling: str = "even"
     speed: float = 0.0
     phase: float = 0.0
+    crops: int = 1
 
     @property
     def random(self) -> bool:
@@ -53,8 +55,17 @@ def cut(
       "views" [T, A, H, W, C] as stored; "time_s" float32 [T], seconds from the first of
       them (frame numbers where the rate is not known), -1 for frames that are not
       there, which come last; "apex" int32 [], the place of the one of most motion, the
-      middle where motion was not measured.
+      middle where motion was not measured. Of crops in training [crops T, ...] and
+      "apex" [crops].
     """
+    if rng is not None and how.crops > 1:
+        one = dataclasses.replace(how, crops=1)
+        parts = [cut(record, one, rng) for _ in range(how.crops)]
+        return {
+            "views": np.concatenate([part["views"] for part in parts]),
+            "time_s": np.concatenate([part["time_s"] for part in parts]),
+            "apex": np.stack([part["apex"] for part in parts]),
+        }
     pixels = record[how.clip]
     if how.clip == "dynamic":
         return {

@@ -1,5 +1,6 @@
 """Windows over a long sequence, each a clip as a model sees them."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,8 +45,11 @@ def windows(
     numbers = np.asarray(record["frame_index"])
     there = np.flatnonzero(numbers >= 0)
     time_s = seconds_of(numbers[there], float(record["rate_hz"]))
-    for place in places:
-        apart = np.abs(time_s - time_s[place])
-        inside = there[apart <= seconds / 2 + 1e-6]
+    around = [
+        there[np.abs(time_s - time_s[place]) <= seconds / 2 + 1e-6] for place in places
+    ]
+    if not how.frames:  # all of each window, and all alike
+        how = dataclasses.replace(how, frames=max(map(len, around)))
+    for inside in around:
         part = {name: record[name][inside] for name in _OVER_TIME if name in record}
         yield cut(part | {"rate_hz": record["rate_hz"]}, how)

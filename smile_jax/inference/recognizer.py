@@ -2,9 +2,10 @@
 
 import dataclasses
 import functools
+import itertools
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,13 +15,16 @@ from smile_jax.config.build import sampling
 from smile_jax.data.anchors import anchors_beside, has_anchors
 from smile_jax.data.channels import num_channels
 from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.frames import cut
+from smile_jax.data.frames import cut, seconds_of
 from smile_jax.data.mesh_files import MeshFiles
 from smile_jax.data.prompts import Prompts
 from smile_jax.data.schema import FacesConfig
+from smile_jax.data.windows import centres, windows
 from smile_jax.inference import export
 from smile_jax.inference.prompting import ZeroShot
+from smile_jax.inference.timeline import Timeline
 from smile_jax.mesh import MeshError
+from smile_jax.mesh.displacement import motion_of
 from smile_jax.mesh.readers import MESH_SUFFIXES
 from smile_jax.mesh.textures import IMAGE_SUFFIXES
 from smile_jax.models import Encoder
@@ -36,6 +40,7 @@ from smile_jax.training.run_info import RunInfo
 # A picture is of another kind beyond this factor of the scales that training saw (this
 # project's choice): a whole head where it saw faces is 1.3 to 1.6 times as wide.
 _OTHER_SCALE = 1.25
+_AT_ONCE = 32  # windows of a sequence
 
 
 @dataclasses.dataclass
@@ -144,17 +149,83 @@ class Recognizer:
           MeshError: naming the file and what is wrong.
         """
         r = self.info.rendering
-        pose = pose or r.pose
-        if r.framing == "landmarks" and pose == "as_is":
-            raise MeshError(
-                f"{path}: this run saw heads framed by landmarks, which files do not "
-                "have; build its dataset again with this version and train on it"
-            )
         paths = mesh_paths(path)
         if len(paths) > 1 and r.clip == "views" and r.frames == 1:
             raise MeshError(
                 f"{path}: {len(paths)} meshes, and this run saw single scans: name "
-                "each of them as a file"
+                "each of them as a file, or ask for --timeline"
+            )
+        pose = pose or r.pose
+        example = self._example(
+            path, paths, self.rendering(pose), unit_mm=unit_mm, rate_hz=rate_hz
+        )
+        return cut(example, sampling(self.info.config))
+
+    def timeline_of(
+        self,
+        path: pathlib.Path,
+        prompts: Prompts,
+        *,
+        window_s: float,
+        pose: str = "",
+        unit_mm: float = 1.0,
+        rate_hz: float = 0.0,
+    ) -> Timeline:
+        """Probabilities around every frame of a folder of meshes.
+
+        Args:
+          path, pose, unit_mm, rate_hz: as of `clip_of`.
+          prompts: K of them.
+          window_s: seconds around a frame that are one clip; frames, where the rate is
+            not known.
+
+        Raises:
+          MeshError: as `clip_of`; or one mesh alone, or a run on dynamic images that
+            were made when they were rendered.
+        """
+        r = self.info.rendering
+        paths = mesh_paths(path)
+        if len(paths) < 2 or r.clip == "dynamic":
+            raise MeshError(
+                f"{path}: no timeline of it: that takes a folder of meshes, and a run "
+                f"on frames (data.clip='views'); these are {len(paths)}, and the run's "
+                f"clip is {r.clip!r}"
+            )
+        pose = pose or r.pose
+        form = self.rendering(pose)
+        form = dataclasses.replace(form, frames=len(paths), motion=True)  # type: ignore[call-arg]
+        example = self._example(path, paths, form, unit_mm=unit_mm, rate_hz=rate_hz)
+        rate = rate_hz or 1.0
+        example["rate_hz"] = rate
+        places = centres(example["frame_index"], rate, 0.0)
+        clips = windows(example, places, sampling(self.info.config), window_s)
+        bank = self.bank(prompts)
+        return Timeline(
+            frames=example["frame_index"][places],
+            time_s=seconds_of(example["frame_index"], rate)[places],
+            motion_mm=motion_of(example["motion"])[places],
+            prompts=prompts.classes,
+            probabilities=np.concatenate(
+                [self.probabilities(some, bank) for some in _by_batches(clips)]
+            ),
+            seconds=rate_hz > 0,
+        )
+
+    def _example(
+        self,
+        path: pathlib.Path,
+        paths: Sequence[pathlib.Path],
+        form: FacesConfig,
+        *,
+        unit_mm: float,
+        rate_hz: float,
+    ) -> dict[str, Any]:
+        """Meshes as a record of a dataset."""
+        r, pose = self.info.rendering, form.pose
+        if r.framing == "landmarks" and pose == "as_is":
+            raise MeshError(
+                f"{path}: this run saw heads framed by landmarks, which files do not "
+                "have; build its dataset again with this version and train on it"
             )
         if (
             len(paths) > 1
@@ -181,11 +252,11 @@ class Recognizer:
                     "otherwise by some degrees and cost accuracy"
                 ) from error
             sequence.anchors = lambda: anchors
-        made = make_example(sequence, self.rendering(pose))
+        made = make_example(sequence, form)
         if made.example is None or made.skipped:
             raise MeshError("; ".join(made.skipped))
         self._check_extent(path, float(made.example["mm_per_pixel"]))
-        return cut(made.example, sampling(self.info.config))
+        return made.example
 
     def _check_extent(self, path: pathlib.Path, mm_per_pixel: float) -> None:
         """Refuses what is shown at another scale than all that training saw."""
@@ -238,6 +309,14 @@ class Recognizer:
         joint = np.asarray(self._embed(self.params, batch))
         logits = np.exp(self.params["logit_scale"]) * joint @ bank.T
         return np.asarray(jax.nn.softmax(logits, axis=-1))
+
+
+def _by_batches(
+    clips: Iterator[dict[str, np.ndarray]],
+) -> Iterator[list[dict[str, np.ndarray]]]:
+    """A few at a time."""
+    while some := list(itertools.islice(clips, _AT_ONCE)):
+        yield some
 
 
 def mesh_paths(path: pathlib.Path) -> Sequence[pathlib.Path]:

@@ -115,6 +115,7 @@ def step_config(config: Config, plan: Plan, spec: ModelSpec) -> StepConfig:
             "std": spec.std,
             "motion_gain": motion_gain(config),
             "num_views": config.data.views,
+            "crops": config.data.crops,
             "plain_view": plain_view(
                 config, spec, plan.dataset.yaws_deg, plan.dataset.channels
             ),

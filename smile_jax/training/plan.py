@@ -31,7 +31,7 @@ class Plan:
     prompts: Prompts  # of the classes, by which evaluation is zero-shot
     train_prompts: Prompts  # what the train step aligns with: those, or captions
     fields: Fields  # what batches hold beside the pixels
-    clip_shape: tuple[int, ...]  # (T, V, H, W, C) of one clip as the model sees it
+    clip_shape: tuple[int, ...]  # (T, V, H, W, C) of a window as the model sees it
 
 
 def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:

@@ -18,7 +18,7 @@ from smile_jax.data.augment import (
 from smile_jax.data.frames import TIMES
 from smile_jax.losses import Prior
 from smile_jax.models import Encoder
-from smile_jax.models.temporal import timing_of
+from smile_jax.models.temporal import Timing, timing_of
 from smile_jax.objectives import Inputs, Objective, Targets, TextSource, total
 from smile_jax.pytree import merge, select
 from smile_jax.training.accumulate import in_micro_batches
@@ -41,6 +41,7 @@ class StepConfig:
     std: tuple[float, ...]
     motion_gain: float | None  # of dynamic images
     num_views: int  # V of a step
+    crops: int  # windows of each clip, whose frames follow each other in a batch
     plain_view: Callable  # how a teacher sees pixels
     train_text: bool
     ema_decay: float
@@ -182,14 +183,27 @@ def encode_batch(
                 patches=config.patches,
                 kept=config.kept_patches,
             )
-        features = model.apply(
-            {"params": params}, clips, timing_of(part), kept, method="encode"
-        )
-        return features, view_ids
+        features = [
+            model.apply({"params": params}, *window, kept, method="encode")
+            for window in windows_of(clips, timing_of(part), config.crops)
+        ]
+        # To what follows, another window is another view.
+        return jnp.concatenate(features, axis=1), jnp.tile(view_ids, (1, config.crops))
 
     # Augmentation is inside the micro-batch, so only one part is ever float32.
     pixels = {name: batch[name] for name in ("views", "row", *TIMES)}
     return in_micro_batches(encode, config.micro_batches)(params, pixels)
+
+
+def windows_of(clips: Any, timing: Timing, crops: int) -> list[tuple[Any, Timing]]:
+    """Clips [B, T, ...] and timing of each window of a batch."""
+    if crops == 1:
+        return [(clips, timing)]
+    seconds = jnp.split(timing.time_s, crops, axis=1)
+    return [
+        (some, Timing(seconds[i], timing.apex[:, i]))
+        for i, some in enumerate(jnp.split(clips, crops, axis=1))
+    ]
 
 
 def make_targets(
@@ -209,9 +223,8 @@ def make_targets(
 
     def encode(params: Any, part: dict) -> tuple[Any, Any]:
         clips, view_ids = config.plain_view(part["views"])
-        timing = timing_of(part)
-        features = model.apply({"params": params}, clips, timing, method="encode")
-        return features, view_ids
+        first, *_ = windows_of(clips, timing_of(part), config.crops)
+        return model.apply({"params": params}, *first, method="encode"), view_ids
 
     teacher = state.averaged
     pixels = {name: batch[name] for name in ("views", *TIMES)}

@@ -22,6 +22,7 @@ NEW_KEYS: dict[str, Any] = {
     "data.dynamic_gain": 1.0,  # they were seen as they are
     "data.frames": 0,  # all that a record held
     "data.sampling": "even",  # as they were stored
+    "data.crops": 1,
     "augment.speed": 0.0,  # whole clips
     "augment.phase": 0.0,
     "pseudo.min_confidence": 0.0,  # all guesses counted

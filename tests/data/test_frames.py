@@ -90,6 +90,16 @@ def test_windows_keep_seconds():
     assert places(cut(record(), how)) == [0, 3, 5, 8]  # without chance: the whole clip
 
 
+def test_crops_are_windows_of_their_own():
+    how = Sampling("views", 4, "even", speed=2.0, crops=2)
+    clip = cut(record(), how, np.random.default_rng(0))
+    assert clip["views"].shape[0] == clip["time_s"].shape[0] == 8
+    assert clip["apex"].shape == (2,)
+    first, second = (clip["views"][i : i + 4, 0, 0, 0, 0] for i in (0, 4))
+    assert (first != second).any()
+    assert cut(record(), how)["views"].shape[0] == 4  # outside training: the whole clip
+
+
 def test_the_apex_stays_the_apex_in_training():
     how = Sampling("views", 5, "apex", phase=1.0)
     for seed in range(20):

@@ -93,6 +93,7 @@ def test_every_step_augments_in_its_own_way(rng):
         std=(0.25,) * 3,
         motion_gain=None,
         num_views=2,
+        crops=1,
         plain_view=lambda pixels: pixels,
         train_text=False,
         ema_decay=0.9,
