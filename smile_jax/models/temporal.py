@@ -176,7 +176,7 @@ class OverTime(BeyondMean):
             heads=self.config.heads,
             mlp_width=2 * width,
         )
-        tokens = Transformer(blocks, name="blocks")(tokens, mask)
+        tokens = Transformer(blocks, name="transformer")(tokens, mask)
         tokens = nn.LayerNorm(name="norm_out")(tokens)
         tokens = tokens.reshape(batch, views, frames, width).swapaxes(1, 2)
         return from_zero(width, "out")(mean_of(tokens, timing))

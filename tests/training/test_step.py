@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from smile_jax import parallel
+from smile_jax.config.build import sampling
 from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import train_batches
 from smile_jax.training.build import build, make_layout
@@ -36,7 +37,7 @@ def on_devices(config, steps, devices):
         plan.dataset,
         plan.pretrain_records,
         plan.fields,
-        Sampling(),
+        sampling(config),
         batch_size=config.train.batch_size,
         seed=config.seed,
     )
