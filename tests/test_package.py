@@ -32,6 +32,7 @@ LAYERS = (
     "cost",
     "train",
     "evaluate",
+    "spot",
     "predict",
     "export",
     "aot",

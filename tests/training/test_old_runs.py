@@ -7,7 +7,8 @@ it is small, on the procedural `tiny` config. It was made by
         --config.data.dir=/data/synthetic_faces/tiny --config.train.stop_after_steps=2 \
         (and the keys below)
 
-at the last commit of that format. A new format adds an archive here and changes none.
+at the last commit of that format. It goes through the upgrades to all later ones; a new
+format whose upgrade it does not go through adds an archive here and changes none.
 """
 
 import json
