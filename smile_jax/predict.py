@@ -17,6 +17,7 @@ import argparse
 import json
 import pathlib
 import sys
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -90,7 +91,9 @@ def main() -> None:
             continue
         by_prompt = dict(zip(prompts.classes, map(float, p), strict=True))
         best = max(by_prompt, key=by_prompt.__getitem__)
-        line = {"file": str(path), "prediction": best, "probabilities": by_prompt}
+        line: dict[str, Any] = {
+            "file": str(path), "prediction": best, "probabilities": by_prompt,
+        }  # fmt: skip
         if timeline:
             timelines[str(path)] = timeline
             line |= timeline.phases(best)

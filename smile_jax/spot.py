@@ -13,6 +13,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -52,7 +53,8 @@ def main(argv: list[str]) -> None:
         "smile": head_curves(train, test),
         "motion": tuple([motion_curve(r) for r in part] for part in (train, test)),
     }
-    results, found = {}, []
+    results: dict[str, Any] = {}
+    found = []
     for name, (own, curves) in methods.items():
         reading = choose_reading(train, own)
         results[name] = counted(test, curves, reading).scores()

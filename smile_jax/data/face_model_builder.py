@@ -197,13 +197,12 @@ def _clip_of(performance: Performance) -> Clip:
     model = load_face_model(performance.path, performance.identity_modes)
     p = performance
     person = sample_subject(model, np.random.default_rng(p.person_seed), p.difficulty)
-    take = model, person
-    how = np.random.default_rng(p.seed), p.difficulty, p.num_frames
+    rng, hard, count = np.random.default_rng(p.seed), p.difficulty, p.num_frames
     if p.task == "micro":
-        return sample_micro_clip(*take, p.emotions, *how, p.rate_hz)
+        return sample_micro_clip(model, person, p.emotions, rng, hard, count, p.rate_hz)
     if p.task == "recordings":
-        return sample_recording(*take, *how, p.rate_hz)
-    return sample_clip(*take, p.expression, p.intensity, *how)
+        return sample_recording(model, person, rng, hard, count, p.rate_hz)
+    return sample_clip(model, person, p.expression, p.intensity, rng, hard, count)
 
 
 def _facts_of(performance: Performance, kept: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ _SMOOTH_S, _SHORTEST_S, _GAP_S = (0.0, 0.1, 0.3), (0.05, 0.1, 0.2), (0.0, 0.1, 0
 _QUANTILES = np.linspace(0.5, 0.995, 34)  # of the training curves: the threshold
 _LOCAL_S = 2.0  # seconds around a frame, whose median is what goes on anyway
 _DRAWS = 100  # of chance
-MICRO_S = 0.5  # the longest micro-expression
+_MICRO_S = 0.6  # the longest micro-expression, and a frame or two
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,18 +197,15 @@ def kinds_of(
     for kind in ("micro", "macro"):
         total = Counts()
         for r, c in zip(recordings, curves, strict=True):
-            of_kind = [
-                [
-                    i
-                    for i in some
-                    if (_seconds(i, r) <= MICRO_S + 0.1) == (kind == "micro")
-                ]
+            found, labelled = (
+                [i for i in some if _kind(i, r) == kind]
                 for some in (reading.intervals(c, r.rate_hz), r.labelled)
-            ]
-            total += count(*of_kind, r.minutes)
+            )
+            total += count(found, labelled, r.minutes)
         scores[kind] = total.scores()
     return scores
 
 
-def _seconds(interval: Interval, recording: Recording) -> float:
-    return (interval[1] - interval[0] + 1) / recording.rate_hz
+def _kind(interval: Interval, recording: Recording) -> str:
+    seconds = (interval[1] - interval[0] + 1) / recording.rate_hz
+    return "micro" if seconds <= _MICRO_S else "macro"

@@ -193,7 +193,7 @@ class Recognizer:
             )
         pose = pose or r.pose
         form = self.rendering(pose)
-        form = dataclasses.replace(form, frames=len(paths), motion=True)  # type: ignore[call-arg]
+        form = dataclasses.replace(form, frames=len(paths), motion=True)
         example = self._example(path, paths, form, unit_mm=unit_mm, rate_hz=rate_hz)
         rate = rate_hz or 1.0
         example["rate_hz"] = rate

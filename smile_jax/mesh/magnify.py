@@ -9,6 +9,7 @@ its course is passed through a band of frequencies.
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -81,6 +82,7 @@ class Magnified(Sequence[Mesh]):
         nyquist = self.rate_hz / 2
         if not self.rate_hz or (low <= 0 and high >= nyquist) or len(moved) < 4:
             return moved
+        edges: Any
         if low <= 0:
             kind, edges = "lowpass", high / nyquist
         elif high >= nyquist:

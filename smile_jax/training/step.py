@@ -183,7 +183,7 @@ def encode_batch(
                 patches=config.patches,
                 kept=config.kept_patches,
             )
-        features = [
+        features: Any = [
             model.apply({"params": params}, *window, kept, method="encode")
             for window in windows_of(clips, timing_of(part), config.crops)
         ]
