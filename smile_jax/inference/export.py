@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,11 @@ Yours to state; that of the data and of the weights it started from binds it.
 """
 
 
+def _main_of(column: Mapping[str, Any]) -> list[str]:
+    """Metrics of a column that the card shows: accuracy alone where there is one."""
+    return ["accuracy"] if "accuracy" in column["shown"] else column["shown"]
+
+
 def _scores(workdir: pathlib.Path) -> str:
     path = workdir / "eval" / "results.json"
     if not path.is_file():
@@ -208,7 +214,11 @@ def _scores(workdir: pathlib.Path) -> str:
         "|---" * (1 + len(columns)) + "|",
     ]
     for row in results["rows"]:
-        scores = [row[name] for name in columns]
-        cells = " | ".join(f"{s['accuracy']:.3f}" if s else "" for s in scores)
-        lines.append(f"| {row['method']} | {cells} |")
+        cells = [
+            ", ".join(f"{row[name][metric]:.3f}" for metric in _main_of(column))
+            if row[name]
+            else ""
+            for name, column in columns.items()
+        ]
+        lines.append(f"| {row['method']} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])

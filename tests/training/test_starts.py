@@ -12,7 +12,7 @@ import pytest
 from smile_jax.data.prompts import plain_prompts
 from smile_jax.evaluation.run import ProtocolError, evaluate
 from smile_jax.faces import load_face_model
-from smile_jax.inference.export import export, load_exported
+from smile_jax.inference.export import _scores, export, load_exported
 from smile_jax.inference.recognizer import Recognizer, mesh_paths
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj
@@ -363,6 +363,28 @@ def test_the_model_card_tells_the_facts(exported):
     card = (exported["weak"] / "README.md").read_text()
     assert "labels seen" in card and "subjects of synthetic_faces, seed 0" in card
     assert "Not evaluated" in card
+
+
+def test_the_card_has_scores_of_evaluations_without_accuracy(tmp_path):
+    results = {
+        "test_subjects": ["a", "b"],
+        "protocol": "holdout",
+        "classes": ["happy", "sad"],
+        "columns": {
+            "knn": {"title": "10-NN", "shown": ["accuracy", "uar"]},
+            "head_pose": {"title": "head pose, R2", "shown": ["yaw", "pitch"]},
+        },
+        "rows": [
+            {"method": "smile", "knn": {"accuracy": 0.5, "uar": 0.4},
+             "head_pose": {"yaw": 0.25, "pitch": 0.75}},
+            {"method": "pixels_pca", "knn": None, "head_pose": None},
+        ],
+    }  # fmt: skip
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval" / "results.json").write_text(json.dumps(results))
+    scores = _scores(tmp_path)
+    assert "| smile | 0.500 | 0.250, 0.750 |" in scores
+    assert "| pixels_pca |  |  |" in scores
 
 
 def test_export_spares_other_folders(runs, tmp_path):
