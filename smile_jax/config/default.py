@@ -77,7 +77,14 @@ class DataKeys:
         1, "clips of one person in a row in each batch; 1: all shuffled", low=1
     )
     views: int = key(3, "V, views of a step, drawn from the dataset's", low=1, high=9)
-    folds: int = key(5, "subject-independent test folds", low=2, high=1000)
+    folds: int = key(
+        5, "subject-independent test folds; as many as people: one is left out", low=2,
+        high=1000,
+    )  # fmt: skip
+    folds_from: str = key(
+        "", "number of the records that is each person's fold, as 4DME's 'fold'; '': "
+        "people are shuffled"
+    )  # fmt: skip
     fold: int = key(0, "the fold that is held out, 0 to folds - 1", low=0, high=999)
     fold_seed: int = key(0, "of the assignment of subjects to folds", low=0)
     validation_fold: int = key(

@@ -305,6 +305,12 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
             "it with frames > 0 for 'views', with dynamic=True for 'dynamic'"
         )
     yield from _time_problems(config, dataset)
+    named = config.data.folds_from
+    if named and dataset.stored.get(named, ((1,), None))[0] != ():
+        yield (
+            f"data.folds_from={named!r}: no single number of that name is in the "
+            f"records of {dataset.path}; they have {', '.join(sorted(dataset.stored))}"
+        )
     for name in needs(config) - dataset.field_names:
         yield (
             f"objective.name={config.objective.name!r}: needs {name!r}, which the "

@@ -27,6 +27,37 @@ def subject_folds(subjects: np.ndarray, folds: int, seed: int) -> dict[str, int]
     return {str(names[subject]): i % folds for i, subject in enumerate(order)}
 
 
+def released_folds(
+    subjects: np.ndarray, numbers: np.ndarray, folds: int
+) -> dict[str, int]:
+    """The folds that a release names, counted from 0 in the order of their numbers.
+
+    Args:
+      subjects: (n,) subject name of each record.
+      numbers: (n,) its fold in the release.
+      folds: how many there are.
+
+    Raises:
+      ValueError: a person is in two folds or in none (a negative number), or there are
+        more or fewer of them.
+    """
+    known = np.unique(numbers)
+    if len(known) != folds or known.min() < 0:
+        raise ValueError(
+            f"the records name the folds {known.tolist()}, and data.folds={folds}"
+            + (" (-1: a clip of no fold)" if known.min() < 0 else "")
+        )
+    found: dict[str, int] = {}
+    for name, number in zip(subjects, np.searchsorted(known, numbers), strict=True):
+        other = found.setdefault(str(name), int(number))
+        if other != number:
+            raise ValueError(
+                f"{name} is in the folds {known[other]} and {known[number]} of the "
+                "release: people would be on both sides"
+            )
+    return found
+
+
 def split_records(
     subjects: np.ndarray, records: np.ndarray, folds: dict[str, int], fold: int
 ) -> tuple[np.ndarray, np.ndarray]:

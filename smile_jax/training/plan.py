@@ -9,12 +9,12 @@ from smile_jax.config import Config, ConfigError
 from smile_jax.config import build as built
 from smile_jax.config.validate import validate_against
 from smile_jax.data.channels import num_channels
-from smile_jax.data.fields import example_fields
+from smile_jax.data.fields import example_fields, read_fields
 from smile_jax.data.frames import cut
 from smile_jax.data.pipeline import FaceDataset, Fields, open_dataset
 from smile_jax.data.prompts import Prompts, caption_prompts, make_prompts
 from smile_jax.data.records import RecordSource
-from smile_jax.data.splits import split_records, subject_folds
+from smile_jax.data.splits import released_folds, split_records, subject_folds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     seen = records if built.sees_labelled_only(config) else everything
     # Over everybody, whatever of them is seen: runs that differ in text source or
     # classes test the same people, so that one may start from another.
-    folds = subject_folds(subjects, config.data.folds, config.data.fold_seed)
+    folds = _folds(config, dataset)
     pretrain, _ = split_records(subjects, seen, folds, fold)
     train, test = split_records(subjects, records, folds, fold)
     held_out = config.data.validation_fold
@@ -93,6 +93,16 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
         example_fields(needed, dataset, config.data.classes, rows),
         _clip_shape(config, dataset),
     )
+
+
+def _folds(config: Config, dataset: FaceDataset) -> dict[str, int]:
+    """Test fold of every subject."""
+    d = config.data
+    if not d.folds_from:
+        return subject_folds(dataset.subjects, d.folds, d.fold_seed)
+    every = np.arange(len(dataset.subjects))
+    numbers = read_fields((d.folds_from,), dataset, d.classes, every)[d.folds_from]
+    return released_folds(dataset.subjects, numbers, d.folds)
 
 
 def class_prompts(

@@ -23,6 +23,7 @@ NEW_KEYS: dict[str, Any] = {
     "data.frames": 0,  # all that a record held
     "data.sampling": "even",  # as they were stored
     "data.crops": 1,
+    "data.folds_from": "",  # people were shuffled
     "augment.speed": 0.0,  # whole clips
     "augment.phase": 0.0,
     "pseudo.min_confidence": 0.0,  # all guesses counted

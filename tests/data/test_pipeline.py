@@ -16,7 +16,7 @@ from smile_jax.data.pipeline import (
     train_batches,
 )
 from smile_jax.data.records import DataError, RecordSource
-from smile_jax.data.splits import split_records, subject_folds
+from smile_jax.data.splits import released_folds, split_records, subject_folds
 
 CLASSES = ("anger", "disgust", "fear", "happy", "sad", "surprise")
 
@@ -256,3 +256,17 @@ def test_labels_are_over_the_classes_of_the_run(dataset):
     names = np.array([*dataset.classes, "none"])[dataset.labels]
     for number, name in ((0, "surprise"), (1, "anger"), (-1, "happy")):
         assert (labels[names == name] == number).all() and (names == name).any()
+
+
+def test_folds_of_a_release():
+    subjects = np.array(["a", "b", "a", "c"])
+    assert released_folds(subjects, np.array([3, 1, 3, 2]), 3) == {
+        "a": 2, "b": 0, "c": 1,
+    }  # fmt: skip
+    for numbers, folds, said in (
+        ([3, 1, 1, 2], 3, "a is in the folds 3 and 1"),
+        ([1, 1, 1, 2], 3, "name the folds .1, 2., and data.folds=3"),
+        ([-1, 1, -1, 1], 2, "a clip of no fold"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            released_folds(subjects, np.array(numbers), folds)
