@@ -30,6 +30,16 @@ def run(main: Callable[[list[str]], Any]) -> None:
     app.run(guarded, flags_parser=_parse)
 
 
+def before_jax() -> None:
+    """What a command that computes does before JAX starts."""
+    from smile_jax.cache import keep_compiled
+    from smile_jax.hostmemory import cpu_only, keep_freed_memory
+
+    if cpu_only():
+        keep_freed_memory()
+    keep_compiled()
+
+
 def no_words(argv: list[str]) -> None:
     """Refuses words that no flag takes."""
     if len(argv) > 1:

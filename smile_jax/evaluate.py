@@ -12,7 +12,6 @@ import pathlib
 from absl import flags
 
 from smile_jax import commands
-from smile_jax.cache import keep_compiled
 from smile_jax.evaluation import report
 from smile_jax.evaluation.run import (
     PROTOCOLS,
@@ -20,7 +19,6 @@ from smile_jax.evaluation.run import (
     table,
     write_results,
 )
-from smile_jax.hostmemory import cpu_only, keep_freed_memory
 
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run, or of fold_<i> runs.", required=True
@@ -39,9 +37,7 @@ _SETTINGS = flags.DEFINE_multi_string(
 def main(argv: list[str]) -> None:
     commands.no_words(argv)
     workdir = pathlib.Path(_WORKDIR.value)
-    if cpu_only():
-        keep_freed_memory()
-    keep_compiled()
+    commands.before_jax()
     settings = dict(text.partition("=")[::2] for text in _SETTINGS.value)
     results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings)
     folder = workdir / "eval"

@@ -25,6 +25,7 @@ from absl import logging
 from smile_jax import commands
 from smile_jax.data.prompts import Prompts, plain_prompts
 from smile_jax.data.schema import POSES
+from smile_jax.data.windows import stacked
 from smile_jax.errors import EXPECTED
 from smile_jax.inference.recognizer import Recognizer, other_files
 from smile_jax.inference.timeline import Timeline, plot, write_csv
@@ -123,14 +124,14 @@ def _answer(
     }
     if not (path.is_dir() and (arguments.timeline or arguments.plot)):
         clip = recognizer.clip_of(path, **given)
-        return recognizer.probabilities([clip], bank)[0], None
+        return recognizer.probabilities(stacked([clip]), bank)[0], None
     timeline = recognizer.timeline_of(
         path, prompts, window_s=arguments.window_s, **given
     )
     if recognizer.info.rendering.frames == 1:
         return timeline.probabilities.mean(axis=0), timeline
     clip = recognizer.clip_of(path, **given)
-    return recognizer.probabilities([clip], bank)[0], timeline
+    return recognizer.probabilities(stacked([clip]), bank)[0], timeline
 
 
 def _prompts(recognizer: Recognizer, texts: list[str]) -> Prompts:

@@ -18,7 +18,6 @@ from typing import Any
 from absl import flags
 
 from smile_jax import commands
-from smile_jax.cache import keep_compiled
 from smile_jax.evaluation.recordings import read_recordings
 from smile_jax.evaluation.run import load_run
 from smile_jax.evaluation.spotter import (
@@ -29,7 +28,6 @@ from smile_jax.evaluation.spotter import (
     kinds_of,
     motion_curve,
 )
-from smile_jax.hostmemory import cpu_only, keep_freed_memory
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _DATA = flags.DEFINE_string("data", None, "Dataset of recordings.", required=True)
@@ -44,9 +42,7 @@ _EVERY = flags.DEFINE_float(
 def main(argv: list[str]) -> None:
     commands.no_words(argv)
     workdir = pathlib.Path(_WORKDIR.value)
-    if cpu_only():
-        keep_freed_memory()
-    keep_compiled()
+    commands.before_jax()
     run = load_run(workdir)
     train, test = read_recordings(run, _DATA.value, _WINDOW.value, _EVERY.value)
     methods = {

@@ -53,9 +53,6 @@ def _start_jax() -> int:
     """Joins the other processes, if there are some; returns the number of devices."""
     import jax
 
-    from smile_jax.cache import keep_compiled
-    from smile_jax.hostmemory import cpu_only, keep_freed_memory
-
     if _COORDINATOR.value:
         auto = _COORDINATOR.value == "auto"
         jax.distributed.initialize(
@@ -64,9 +61,7 @@ def _start_jax() -> int:
             None if auto else _PROCESS.value,
             heartbeat_timeout_seconds=_HEARTBEAT.value,
         )
-    if cpu_only():
-        keep_freed_memory()
-    keep_compiled()
+    commands.before_jax()
     return jax.device_count()
 
 

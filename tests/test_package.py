@@ -10,11 +10,11 @@ from tests.conftest import ROOT
 # From what imports nothing of the others to what imports them.
 LAYERS = (
     "errors",
-    "commands",
     "files",
     "workers",
     "hostmemory",
     "cache",
+    "commands",
     "parallel",
     "stats",
     "pytree",

@@ -343,24 +343,24 @@ def _time_problems(config: Config, dataset: "FaceDataset") -> Iterator[str]:
         return
     if config.data.frames > dataset.frames:
         yield f"data.frames={config.data.frames}: records have {dataset.frames}"
-    by_motion = "model.temporal" if "motion" in _needs_of_time(config) else ""
-    by_motion = "data.sampling" if config.data.sampling == "apex" else by_motion
-    if by_motion and "motion" not in dataset.stored:
-        yield (
-            f"{by_motion}={flatten(dataclasses.asdict(config), sep='.')[by_motion]!r}: "
-            f"needs to know where a face has moved farthest, which the records of "
-            f"{dataset.path} do not tell; build it with motion=True in its config"
-        )
-    if "rate_hz" in _needs_of_time(config) and not dataset.rates_known:
+    needed = TemporalConfig(kind=config.model.temporal).needs
+    asking = {
+        f"model.temporal={config.model.temporal!r}": "motion" in needed,
+        f"data.sampling={config.data.sampling!r}": config.data.sampling == "apex",
+    }
+    for setting, asks in asking.items():
+        if asks and "motion" not in dataset.stored:
+            yield (
+                f"{setting}: needs to know where a face has moved farthest, which the "
+                f"records of {dataset.path} do not tell; build it with motion=True in "
+                "its config"
+            )
+    if "rate_hz" in needed and not dataset.rates_known:
         yield (
             f"model.temporal={config.model.temporal!r}: needs seconds, and "
             f"{dataset.path} has clips whose frame rate is not known; build it with "
             "rate_hz in its config, or use a kind that needs none"
         )
-
-
-def _needs_of_time(config: Config) -> tuple[str, ...]:
-    return TemporalConfig(kind=config.model.temporal).needs
 
 
 def _unneeded(config: Config, dataset: "FaceDataset") -> Iterator[str]:

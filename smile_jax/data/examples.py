@@ -21,7 +21,7 @@ from smile_jax.mesh import (
     frame_mesh,
 )
 from smile_jax.mesh.cameras import used_points
-from smile_jax.mesh.displacement import REGIONS, Displacement
+from smile_jax.mesh.displacement import Displacement, Rigid
 from smile_jax.mesh.magnify import Magnified
 from smile_jax.mesh.pose import (
     Anchors,
@@ -125,7 +125,7 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         )
         sequence = dataclasses.replace(sequence, frames=frames)
     kept = sample_frames(total, config.frames)
-    needed = range(total) if config.dynamic else sorted(set(kept.tolist()))
+    needed = range(total) if config.dynamic else kept.tolist()
     pooling = RankPooling(total)
     images: dict[int, np.ndarray] = {}
     motion: dict[int, np.ndarray] = {}
@@ -137,7 +137,8 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
         made.frames += 1
         if index in kept:
             images[index] = shown.image.round().astype(PIXELS["views"])
-            motion[index] = shown.moved
+            if config.motion:
+                motion[index] = renderer.moved(shown)
         if config.dynamic:
             pooling.add(index, shown.image / 255)
     framing = renderer.framing
@@ -179,10 +180,12 @@ def _filled(frames: Any, count: int, value: int) -> np.ndarray:
 
 
 class _Shown(NamedTuple):
-    """A frame: its picture, and how far each region has moved since the first one."""
+    """A frame: its picture, the mesh as it was turned, and its head's own motion where
+    that was taken off in the picture."""
 
     image: np.ndarray
-    moved: np.ndarray
+    mesh: Mesh
+    head: Rigid | None
 
 
 class _Renderer:
@@ -211,19 +214,23 @@ class _Renderer:
         turned = frontalize(mesh, pose) if pose else mesh
         if self._config.captions:
             self._measure(index, mesh)
-        moved = np.zeros(REGIONS, np.float32)
-        if self._config.motion or self._config.still:
-            self._displacement = self._displacement or Displacement(turned, framing)
-            moved = self._displacement(turned)
-        if self._config.still and self._displacement:
+        if self._displacement is None and (self._config.motion or self._config.still):
+            self._displacement = Displacement(turned, framing)
+        head, shown = None, turned
+        if self._config.still:
+            assert self._displacement is not None
             head = self._displacement.head_of(turned)
-            turned = dataclasses.replace(
-                turned, vertices=head(turned.vertices).astype(np.float32)
-            )
-        image = render_example(turned, self._config, framing)
+            vertices = head(turned.vertices).astype(np.float32)
+            shown = dataclasses.replace(turned, vertices=vertices)
+        image = render_example(shown, self._config, framing)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)
-        return _Shown(image, moved)
+        return _Shown(image, turned, head)
+
+    def moved(self, shown: _Shown) -> np.ndarray:
+        """How far each region of a frame has moved since the first one."""
+        assert self._displacement is not None
+        return self._displacement(shown.mesh, shown.head)
 
     def _measure(self, index: int, mesh: Mesh) -> None:
         read, person = self._sequence.landmarks, self._sequence.person

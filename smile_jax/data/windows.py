@@ -1,7 +1,8 @@
 """Windows over a long sequence, each a clip as a model sees them."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,21 @@ def centres(
     time_s = seconds_of(numbers[there], rate_hz)
     wanted = np.arange(0, time_s[-1] + 1e-6, max(every_s, 1 / rate_hz))
     return np.unique(np.abs(time_s - wanted[:, None]).argmin(axis=1))
+
+
+def filled_batches(
+    clips: Iterator[dict[str, np.ndarray]], size: int
+) -> Iterator[tuple[dict[str, np.ndarray], int]]:
+    """Stacked clips, always so many, and how many of them are real: the last batch is
+    filled up with its first clip, so that nothing is compiled twice."""
+    while some := list(itertools.islice(clips, size)):
+        filled = some + some[:1] * (size - len(some))
+        yield stacked(filled), len(some)
+
+
+def stacked(clips: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """A batch of clips."""
+    return {name: np.stack([clip[name] for clip in clips]) for name in clips[0]}
 
 
 def windows(

@@ -1,7 +1,6 @@
 """Recordings of a dataset as a run sees them: a feature for every window."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ from smile_jax import parallel
 from smile_jax.config.build import sampling
 from smile_jax.data.pipeline import FaceDataset, open_dataset
 from smile_jax.data.records import RecordSource
-from smile_jax.data.windows import centres, windows
+from smile_jax.data.windows import centres, filled_batches, windows
 from smile_jax.evaluation.embed import forward_of
 from smile_jax.evaluation.run import ProtocolError, Trained
 from smile_jax.evaluation.spotter import Recording
@@ -103,11 +102,13 @@ def _recording(
     places = centres(numbers, rate_hz, every_s)
     motion = motion_of(record["motion"][:count])
     clips = windows(record, places, sampling(run.config), window_s)
-    parts = [
-        np.asarray(forward(params, parallel.put_batch(batch)).fused)
-        for batch in _batches(clips, run)
-    ]
-    fused = np.concatenate([p.reshape(-1, p.shape[-1]) for p in parts])[: len(places)]
+    devices = jax.local_device_count()
+    size = -(-run.config.evaluation.batch_size // devices) * devices
+    parts = []
+    for batch, real in filled_batches(clips, size):
+        found = np.asarray(forward(params, parallel.put_batch(batch)).fused)
+        parts.append(found.reshape(-1, found.shape[-1])[:real])
+    fused = np.concatenate(parts)
     first = int(numbers[0])
     labelled = tuple(
         (int(onset) - first, int(offset) - first)
@@ -123,27 +124,6 @@ def _recording(
         places=places,
         features=np.concatenate([fused, _moves(motion, places, rate_hz)], axis=1),
     )
-
-
-def _batches(
-    clips: Iterator[dict[str, np.ndarray]], run: Trained
-) -> Iterator[dict[str, np.ndarray]]:
-    """Batches of one size; the last one is filled up with its first clip."""
-    devices = jax.local_device_count()
-    size = -(-run.config.evaluation.batch_size // devices) * devices
-    some: list[dict[str, np.ndarray]] = []
-
-    def stacked() -> dict[str, np.ndarray]:
-        filled = some + some[:1] * (size - len(some))
-        return {name: np.stack([clip[name] for clip in filled]) for name in filled[0]}
-
-    for clip in clips:
-        some.append(clip)
-        if len(some) == size:
-            yield stacked()
-            some = []
-    if some:
-        yield stacked()
 
 
 def _moves(motion: np.ndarray, places: np.ndarray, rate_hz: float) -> np.ndarray:

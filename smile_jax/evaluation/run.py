@@ -407,8 +407,8 @@ def evaluate_fold(
     seen = Seen.by_run(config, spec, plan.dataset)
     # Each clip is looked at once, whatever sets it is in.
     records = np.unique(np.concatenate([x for side in sides.values() for x in side]))
-    fields_ = fields_of(evaluations) | {"label", "subject"}
-    fields = read_fields(fields_, plan.dataset, config.data.classes, records)
+    names = fields_of(evaluations) | {"label", "subject"}
+    fields = read_fields(names, plan.dataset, config.data.classes, records)
     clips = {every: Clips(side[1]) for every, side in sides.items()}
 
     def add(method: str, features: np.ndarray, **more: Any) -> None:

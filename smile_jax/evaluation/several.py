@@ -5,12 +5,10 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
+from smile_jax.evaluation.binary import choose_strength, probabilities
 
 _STRENGTHS = (0.01, 0.1, 1.0)  # C, chosen by the training people
 _SHARP = 0.05  # of a cosine, by which a set of names counts e times less
@@ -143,27 +141,6 @@ def _probe(
     if len(np.unique(truth)) < 2:  # always, or never, in the training people
         share = float(truth[0])
         return np.full(len(test), truth[0]), np.full(len(test), share)
-    best: tuple[float, float, float] = (-1.0, 0.0, 0.5)
-    for strength in _STRENGTHS:
-        held_out = np.zeros(len(train))
-        for fit, check in folds:
-            held_out[check] = _probabilities(
-                train[fit], truth[fit], train[check], strength
-            )
-        precision = float(average_precision_score(truth, held_out))
-        if precision > best[0]:
-            best = precision, strength, best_threshold(held_out, truth)
-    _, strength, threshold = best
-    found = _probabilities(train, truth, test, strength)
-    return found >= threshold, found
-
-
-def _probabilities(
-    train: np.ndarray, truth: np.ndarray, test: np.ndarray, strength: float
-) -> np.ndarray:
-    if truth.all() or not truth.any():
-        return np.full(len(test), float(truth[0]))
-    probe = make_pipeline(
-        StandardScaler(), LogisticRegression(C=strength, max_iter=300)
-    )
-    return probe.fit(train, truth).predict_proba(test)[:, 1]
+    strength, held_out = choose_strength(train, truth, folds, _STRENGTHS)
+    found = probabilities(train, truth, test, strength)
+    return found >= best_threshold(held_out, truth), found

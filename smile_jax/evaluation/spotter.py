@@ -6,12 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from smile_jax.evaluation.base import people_folds
+from smile_jax.evaluation.binary import choose_strength, probabilities
 from smile_jax.evaluation.spotting import (
     Counts,
     Interval,
@@ -112,27 +109,13 @@ def head_curves(
     y = np.concatenate([r.inside()[r.places] for r in train])
     owner = np.repeat(np.arange(len(train)), [len(r.places) for r in train])
     people = np.array([r.subject for r in train])[owner]
-    best: tuple[float, float, np.ndarray] = (-1.0, 0.0, np.zeros(0))
-    for strength in _STRENGTHS:
-        held_out = np.zeros(len(x))
-        for fit, check in people_folds(people):
-            held_out[check] = _head(x[fit], y[fit], strength).predict_proba(x[check])[
-                :, 1
-            ]
-        precision = float(average_precision_score(y, held_out))
-        if precision > best[0]:
-            best = precision, strength, held_out
-    _, strength, held_out = best
-    head = _head(x, y, strength)
+    folds = people_folds(people)
+    strength, held_out = choose_strength(x, y, folds, _STRENGTHS, balanced=True)
     own = [r.stretched(held_out[owner == i]) for i, r in enumerate(train)]
-    return own, [r.stretched(head.predict_proba(r.features)[:, 1]) for r in test]
-
-
-def _head(x: np.ndarray, y: np.ndarray, strength: float):
-    return make_pipeline(
-        StandardScaler(),
-        LogisticRegression(C=strength, class_weight="balanced", max_iter=300),
-    ).fit(x, y)
+    ends = np.cumsum([len(r.places) for r in test])
+    asked = np.concatenate([r.features for r in test])
+    answers = np.split(probabilities(x, y, asked, strength, balanced=True), ends[:-1])
+    return own, [r.stretched(p) for r, p in zip(test, answers, strict=True)]
 
 
 def choose_reading(

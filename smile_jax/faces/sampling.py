@@ -233,15 +233,9 @@ def sample_micro_clip(
       num_frames: T.
       rate_hz: frames a second.
     """
-    events = place_events(
-        [MICRO],
-        [emotions],
-        rng,
-        num_frames=num_frames,
-        rate_hz=rate_hz,
-        strength=MICRO_STRENGTH,
+    return _recorded(
+        model, subject, [MICRO], [emotions], rng, difficulty, num_frames, rate_hz
     )
-    return _recorded(model, subject, events, rng, difficulty, num_frames, rate_hz)
 
 
 def sample_recording(
@@ -260,6 +254,22 @@ def sample_recording(
     kinds = [kinds[i] for i in rng.permutation(len(kinds))]
     takes = micro_takes(int(rng.integers(1 << 31)))
     emotions = [takes[rng.integers(len(takes))] for _ in kinds]
+    return _recorded(
+        model, subject, kinds, emotions, rng, difficulty, num_frames, rate_hz
+    )
+
+
+def _recorded(
+    model: FaceModel,
+    subject: Subject,
+    kinds: Sequence[str],
+    emotions: Sequence[Sequence[str]],
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+    num_frames: int,
+    rate_hz: float,
+) -> Clip:
+    """Events among blinks, speech, gaze and a drifting head."""
     events = place_events(
         kinds,
         emotions,
@@ -268,19 +278,6 @@ def sample_recording(
         rate_hz=rate_hz,
         strength=MICRO_STRENGTH,
     )
-    return _recorded(model, subject, events, rng, difficulty, num_frames, rate_hz)
-
-
-def _recorded(
-    model: FaceModel,
-    subject: Subject,
-    events: tuple[Event, ...],
-    rng: np.random.Generator,
-    difficulty: Difficulty,
-    num_frames: int,
-    rate_hz: float,
-) -> Clip:
-    """Events among blinks, speech, gaze and a drifting head."""
     idle = idle_course(num_frames, rate_hz, rng)
     course: dict[str, Any] = dict(idle)
     for event in events:

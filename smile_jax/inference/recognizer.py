@@ -2,10 +2,9 @@
 
 import dataclasses
 import functools
-import itertools
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,7 +18,7 @@ from smile_jax.data.frames import cut, seconds_of
 from smile_jax.data.mesh_files import MeshFiles
 from smile_jax.data.prompts import Prompts
 from smile_jax.data.schema import FacesConfig
-from smile_jax.data.windows import centres, windows
+from smile_jax.data.windows import centres, filled_batches, windows
 from smile_jax.inference import export
 from smile_jax.inference.prompting import ZeroShot
 from smile_jax.inference.timeline import Timeline
@@ -206,7 +205,10 @@ class Recognizer:
             motion_mm=motion_of(example["motion"])[places],
             prompts=prompts.classes,
             probabilities=np.concatenate(
-                [self.probabilities(some, bank) for some in _by_batches(clips)]
+                [
+                    self.probabilities(batch, bank)[:real]
+                    for batch, real in filled_batches(clips, _AT_ONCE)
+                ]
             ),
             seconds=rate_hz > 0,
         )
@@ -302,21 +304,12 @@ class Recognizer:
         return ZeroShot(self.model, self.params, tokenizer, prompts).bank[0]
 
     def probabilities(
-        self, clips: Sequence[Mapping[str, np.ndarray]], bank: np.ndarray
+        self, batch: Mapping[str, np.ndarray], bank: np.ndarray
     ) -> np.ndarray:
-        """(n, K) softmax over a bank's prompts of n clips from `clip_of`."""
-        batch = {name: np.stack([clip[name] for clip in clips]) for name in clips[0]}
+        """(n, K) softmax over a bank's prompts of n clips from `clip_of`, stacked."""
         joint = np.asarray(self._embed(self.params, batch))
         logits = np.exp(self.params["logit_scale"]) * joint @ bank.T
         return np.asarray(jax.nn.softmax(logits, axis=-1))
-
-
-def _by_batches(
-    clips: Iterator[dict[str, np.ndarray]],
-) -> Iterator[list[dict[str, np.ndarray]]]:
-    """A few at a time."""
-    while some := list(itertools.islice(clips, _AT_ONCE)):
-        yield some
 
 
 def mesh_paths(path: pathlib.Path) -> Sequence[pathlib.Path]:

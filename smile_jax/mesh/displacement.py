@@ -66,12 +66,14 @@ class Displacement:
         )
         self._count = np.bincount(self._region, minlength=REGIONS)
 
-    def __call__(self, mesh: Mesh) -> Float32[np.ndarray, "regions"]:
+    def __call__(
+        self, mesh: Mesh, head: Rigid | None = None
+    ) -> Float32[np.ndarray, "regions"]:
         """Millimetres that each region has moved, row by row from the chin up; 0 where
-        there is no face."""
+        there is no face. `head` is that of `head_of`, where it is known already."""
         if not len(self._points):
             return np.zeros(REGIONS, np.float32)
-        head = self.head_of(mesh)
+        head = head or self.head_of(mesh)
         if self.alike(mesh):
             moved = head(mesh.vertices[self._places]) - self._points
         else:

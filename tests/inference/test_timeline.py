@@ -69,8 +69,8 @@ def recognizer() -> Recognizer:
     found = Recognizer(spec, {}, info)
     first: list[np.ndarray] = []
 
-    def probabilities(clips, bank):
-        views = np.stack([clip["views"][0, 0, 24:] for clip in clips]).astype(float)
+    def probabilities(batch, bank):
+        views = batch["views"][:, 0, 0, 24:].astype(float)
         first.append(views[:1])
         moved = np.abs(views - first[0]).mean(axis=(1, 2, 3))
         share = 1 - np.exp(-moved)

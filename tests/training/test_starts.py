@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from smile_jax.data.prompts import plain_prompts
+from smile_jax.data.windows import stacked
 from smile_jax.evaluation.run import ProtocolError, evaluate
 from smile_jax.faces import load_face_model
 from smile_jax.inference.export import _scores, export, load_exported
@@ -415,9 +416,9 @@ def test_predict_any_mesh_with_any_words(runs, exported, meshes):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     run = Recognizer.of_run(runs[0] / "b")
     bank = run.bank(plain_prompts(words))
-    clips = [run.clip_of(path, pose="as_is") for path in files]
+    batch = stacked([run.clip_of(path, pose="as_is") for path in files])
     assert [line["file"] for line in lines] == list(map(str, files))
-    for line, expected in zip(lines, run.probabilities(clips, bank), strict=True):
+    for line, expected in zip(lines, run.probabilities(batch, bank), strict=True):
         found = list(line["probabilities"].values())
         assert list(line["probabilities"]) == words
         assert line["prediction"] == words[np.argmax(found)]
