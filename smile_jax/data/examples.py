@@ -10,7 +10,7 @@ import numpy as np
 from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.rest import PersonScans, at_rest
 from smile_jax.data.schema import FacesConfig, render_example, sample_frames
-from smile_jax.faces.captions import action_vector, apex_of, caption
+from smile_jax.faces.captions import action_vector, apex_of, caption, tempo_of
 from smile_jax.faces.motion import Measures, Reference, look_at
 from smile_jax.mesh import (
     Framing,
@@ -158,10 +158,9 @@ def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str,
     if example.get("expression") is None:
         example["expression"] = -1
     if config.frames:
-        numbers = np.asarray(sequence.numbers or range(total), np.int32)
         places = kept.tolist()
         example["views"] = _filled([images[i] for i in places], config.frames, 0)
-        example["frame_index"] = _filled(numbers[kept], config.frames, -1)
+        example["frame_index"] = _filled(renderer.numbers[kept], config.frames, -1)
     if config.motion:
         example["motion"] = _filled([motion[i] for i in places], config.frames, 0)
     if config.captions:
@@ -193,8 +192,10 @@ class _Renderer:
 
     def __init__(self, sequence: Sequence4D, config: FacesConfig, made: Made) -> None:
         self._sequence, self._config, self._made = sequence, config, made
+        numbers = sequence.numbers or range(len(sequence.frames))
+        self.numbers = np.asarray(numbers, np.int32)
         self.framing: Framing | None = None
-        self._motions: list[Measures] = []
+        self._motions: dict[int, Measures] = {}  # by the frame's place
         self._rest: Reference | None = None
         self._displacement: Displacement | None = None
         self._pose: Pose | None = None
@@ -238,14 +239,18 @@ class _Renderer:
         self._made.found = landmarks is not None and landmarks.confidence is not None
         seen = look_at(mesh, landmarks)
         self._rest = self._rest or at_rest(seen, person)
-        self._motions.append(self._rest.measure(seen))
+        self._motions[index] = self._rest.measure(seen)
 
     def told(self) -> dict[str, Any]:
         """What the face did at its apex, in words and numbers, and against what."""
         assert self._rest is not None
-        apex = self._motions[apex_of(self._motions)]
-        vector = action_vector(apex, self._rest.kind)
-        return {"caption": caption(vector), "actions": vector, "rest": self._rest.kind}
+        measured = list(self._motions.values())
+        vector = action_vector(measured[apex_of(measured)], self._rest.kind)
+        rate, tempo = self._sequence.rate_hz, ()
+        if self._config.tempo and rate and len(measured) > 1:
+            tempo = tempo_of(measured, self.numbers[list(self._motions)] / rate)
+        said = caption(vector, tempo)
+        return {"caption": said, "actions": vector, "rest": self._rest.kind}
 
     def _find_pose(self, mesh: Mesh) -> Pose | None:
         how = self._config.pose

@@ -79,6 +79,8 @@ class FacesConfig(tfds.core.BuilderConfig):
         face.
       captions: also write what the face does, in words and numbers, by landmarks
         (`smile_jax.faces.captions`).
+      tempo: captions of sequences also say how fast and how long, where frames have a
+        rate and are near enough to each other to tell.
       landmarks: of captions: "delivered" with the scans; "found" by the landmarker
         (`smile_jax.landmarking`); "auto" finds those of people of whom not every
         sequence came with some.
@@ -99,6 +101,7 @@ class FacesConfig(tfds.core.BuilderConfig):
     pose: str = "as_is"
     framing: str = "box"
     captions: bool = False
+    tempo: bool = False
     landmarks: str = "auto"
     rest: str = "auto"
 
@@ -126,6 +129,8 @@ class FacesConfig(tfds.core.BuilderConfig):
                 f"magnify={self.magnify} with captions=True: captions would be of "
                 "motion that nobody made"
             )
+        if self.tempo and not self.captions:
+            raise ValueError("tempo=True needs captions=True, which would say it")
         if len(self.band_hz) != 2 or not 0 <= self.band_hz[0] < self.band_hz[1]:
             raise ValueError(f"band_hz={self.band_hz} must be two rising frequencies")
         if not 1 <= len(self.yaws_deg) <= MAX_VIEWS or self.size < 1 or self.frames < 0:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from smile_jax.faces.motion import FIRST, MODEL, PERSON, Measures
 
@@ -22,6 +22,10 @@ _SLIGHT, _STRONG = 1.6, 3.5  # thresholds, below and above which a degree is sai
 # One side alone: it moves by more than this many thresholds, the other by less.
 _ONE_SIDE, _OTHER_SIDE = 1.3, 0.4
 _MOST = 8.0  # thresholds; what moves by more is not told from it
+# Seconds from a fifth to four fifths of the movement: quick below, slow above; and
+# seconds above four fifths from which it is held.
+_QUICK, _SLOW, _HELD = 0.25, 1.0, 1.0
+_LOW, _HIGH = 0.2, 0.8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,8 +174,15 @@ _NAMES: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = (
 )
 
 NUM_ACTIONS = 2 * len(PHRASES)
+_TEMPO = {
+    "quickly": ("fast", "suddenly", "in a flash", "at once"),
+    "slowly": ("gradually", "little by little", "bit by bit", "in its own time"),
+    "held": ("kept up", "for a while", "sustained", "lasting"),
+}
 # phrase -> itself and other words for it.
-_WORDS = {p.text: (p.text, *p.others) for p in PHRASES}
+_WORDS = {p.text: (p.text, *p.others) for p in PHRASES} | {
+    word: (word, *others) for word, others in _TEMPO.items()
+}
 _WITHOUT_DEGREE = re.compile(" (slightly|strongly)")
 _AT_REST = (
     NEUTRAL,
@@ -199,10 +210,11 @@ def action_vector(measures: Measures, kind: str) -> Float32[np.ndarray, "30"]:
     return np.clip(known, 0, _MOST).astype(np.float32)
 
 
-def caption(vector: Float32[np.ndarray, "30"]) -> str:
+def caption(vector: Float32[np.ndarray, "30"], tempo: Sequence[str] = ()) -> str:
     """The phrases that hold, in a fixed order, joined by commas.
 
-    Degrees are said of what is slight or strong, sides of what one side does alone.
+    Degrees are said of what is slight or strong, sides of what one side does alone; how
+    fast and how long comes last.
 
     Example:
       >>> caption(action_vector(first_frame(rest).measure(apex), FIRST))
@@ -219,7 +231,7 @@ def caption(vector: Float32[np.ndarray, "30"]) -> str:
             continue
         degree = " strongly" if amount > _STRONG else ""
         said.append(f"{phrase.text}{degree or _slightly(amount)}{side}")
-    return ", ".join(said) or NEUTRAL
+    return ", ".join([*said, *tempo]) if said else NEUTRAL
 
 
 def _slightly(amount: float) -> str:
@@ -240,6 +252,7 @@ def phrasings(text: str, count: int) -> tuple[str, ...]:
     if not all(options for options, _ in said):
         return (text,)
     acts = {options[0] for options, _ in said}
+    moves = len(acts - set(_TEMPO))  # which change places; the tempo comes last
     names = [name for needed, words in _NAMES if needed <= acts for name in words]
     found = [text]
     for i in range(1, count):
@@ -247,8 +260,9 @@ def phrasings(text: str, count: int) -> tuple[str, ...]:
         for k, (options, rest) in enumerate(said):
             kept = _WITHOUT_DEGREE.sub("", rest) if i % 2 else rest
             words.append(options[(i + k) % len(options)] + kept)
-        first = i % len(words)
-        joined = ", ".join(words[first:] + words[:first])
+        first = i % moves
+        turned = words[first:moves] + words[:first] + words[moves:]
+        joined = ", ".join(turned)
         if names and i % 3 == 2:
             joined = f"{names[i // 3 % len(names)]}, {joined}"
         found.append(_FORMS[i % len(_FORMS)].format(joined))
@@ -265,8 +279,45 @@ def _taken_apart(part: str) -> tuple[tuple[str, ...], str]:
 
 def apex_of(measured: Sequence[Measures]) -> int:
     """Which of the frames moved most."""
+    return int(np.argmax([_size(m) for m in measured]))
 
-    def size(m: Measures) -> float:
-        return float(np.nansum([value * value for value in m.values()]))
 
-    return max(range(len(measured)), key=lambda i: size(measured[i]))
+def tempo_of(
+    measured: Sequence[Measures], seconds: Float[np.ndarray, "t"]
+) -> tuple[str, ...]:
+    """How fast a face moves to its apex ("quickly", "slowly"), and whether it stays
+    there ("held").
+
+    What the frames are too far apart to tell is not said: a rise lasts at most from the
+    frame before it to the frame after it, and a hold at least from its first to its
+    last frame.
+
+    Args:
+      measured: of a sequence that begins at rest, in any order.
+      seconds: when each was.
+    """
+    order = np.argsort(seconds)
+    time = np.asarray(seconds, np.float64)[order]
+    size = np.sqrt([_size(measured[i]) for i in order])
+    apex = int(size.argmax())
+    if not size[apex] > 0 or size[0] > _LOW * size[apex]:
+        return ()  # it did not begin at rest: when it rose is not known
+    part = size / size[apex]
+    low = int(np.flatnonzero(part[:apex] <= _LOW)[-1])
+    high = low + int(np.flatnonzero(part[low:] >= _HIGH)[0])
+    below = np.flatnonzero(part < _HIGH)  # frames around those at which it is held
+    first = below[below < apex].max() + 1
+    last = below[below > apex].min(initial=len(part)) - 1
+    said = []
+    if time[high] - time[low] <= _QUICK:
+        said.append("quickly")
+    elif time[high - 1] - time[low + 1] >= _SLOW:
+        said.append("slowly")
+    if time[last] - time[first] >= _HELD:
+        said.append("held")
+    return tuple(said)
+
+
+def _size(m: Measures) -> float:
+    """mm squared, over all that is measured of a face."""
+    return float(np.nansum([value * value for value in m.values()]))

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from smile_jax.data.builder import with_landmarks, with_persons
-from smile_jax.data.examples import Sequence4D
+from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.face_landmarks import FoundLandmarks, VertexLandmarks
 from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rest import at_rest
+from smile_jax.data.schema import rendering_of
 from smile_jax.evaluation.run import evaluate, table
 from smile_jax.faces import EXPRESSIONS, load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
@@ -115,6 +116,22 @@ def test_prompts_are_scored_by_way_of_captions_too(scans, tmp_path):
     assert 0 <= scores["its own"]["accuracy"] <= 1
     assert not rows["random_init"]["zero_shot_grounded"]
     assert "by its own prompts, by way of captions: " in table(results)
+
+
+@pytest.mark.parametrize(("seconds", "tempo"), [(1.0, "quickly"), (8.0, "held")])
+def test_captions_tell_how_fast_where_they_are_asked_to(seconds, tempo):
+    def made(**fields):
+        config = FaceModelConfig(
+            name="x", captions=True, intensities=(4,), neutral=False,
+            sequence_frames=25, seconds=seconds, frames=0, dynamic=True, size=16,
+            yaws_deg=(0,), **fields,
+        )  # fmt: skip
+        first = next(posed_sequences(config, "", "S0000"))
+        return make_example(first, rendering_of(config)).example["caption"]
+
+    assert made(tempo=True) == f"{made()}, {tempo}"
+    with pytest.raises(ValueError, match="tempo=True needs captions=True"):
+        FaceModelConfig(name="x", tempo=True)
 
 
 def test_people_of_the_same_names_are_not_confused():

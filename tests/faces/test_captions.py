@@ -22,6 +22,7 @@ from smile_jax.faces.captions import (
     action_vector,
     caption,
     phrasings,
+    tempo_of,
 )
 from smile_jax.faces.motion import (
     FIRST,
@@ -207,3 +208,35 @@ def test_captions_fit_into_phrases():
     vector = np.full(NUM_ACTIONS, 2.0, np.float32)
     assert caption(vector) == ", ".join(p.text for p in PHRASES)
     assert caption(np.zeros(NUM_ACTIONS, np.float32)) == NEUTRAL
+
+
+@pytest.mark.parametrize(
+    ("course", "rate", "said"),
+    [
+        ([0, 0, 1, 9, 10, 1, 0], 25.0, ("quickly",)),
+        ([0, 0, 1, 9, 10, 1, 0], 2.0, ()),  # a second from low to high: not known
+        ([0, 1, 3, 5, 7, 10, 10, 10, 1], 2.0, ("slowly", "held")),
+        ([0, 10, 10, 10, 10], 4.0, ("quickly",)),
+        ([0, 10, 10, 10, 10], 3.0, ("held",)),
+        ([10, 10, 9, 10], 2.0, ()),  # no rest to rise from
+        ([0, 0, 0], 25.0, ()),
+        ([0, 9, 0, 3, 5, 7, 10], 2.0, ("slowly",)),  # of the rise to the apex
+    ],
+)
+def test_how_fast_and_how_long_is_said_where_frames_tell(course, rate, said):
+    measured = [{"corner": np.full(2, float(size))} for size in course]
+    seconds = np.arange(len(course)) / rate
+    assert tempo_of(measured, seconds) == said
+    backwards = tempo_of(measured[::-1], seconds[::-1])
+    assert backwards == said  # frames have their times, whatever order they came in
+
+
+def test_phrasings_keep_how_fast_and_how_long():
+    vector = np.zeros(NUM_ACTIONS, np.float32)
+    vector[:2] = 2.0
+    text = caption(vector, ("quickly", "held"))
+    assert text == f"{PHRASES[0].text}, quickly, held"
+    said = phrasings(text, 4)
+    assert said[1] == "a face with inner eyebrows lifted, suddenly, sustained"
+    assert len(set(said)) == 4 and said[2].endswith(", in a flash, lasting")
+    assert caption(np.zeros(NUM_ACTIONS, np.float32), ("held",)) == NEUTRAL
