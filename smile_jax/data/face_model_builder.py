@@ -149,6 +149,27 @@ MICRO = FaceModelConfig(
     description="4DME's shape: 41 subjects, 14 micro-expressions of five emotions, one "
     "or two at once, 60 frames a second, of which 24 are kept; two viewpoints",
 )
+MICRO_MAGNIFIED = dataclasses.replace(
+    MICRO,
+    name="micro_magnified",
+    magnify=4.0,
+    description="`micro` with the head held still and motion five times as large",
+)
+SUBTLE = FaceModelConfig(
+    name="subtle",
+    subjects=60,
+    intensities=(1, 2),
+    neutral=False,
+    sequence_frames=25,
+    frames=8,
+    motion=True,
+    captions=True,
+    yaws_deg=(-20.0, 20.0),
+    channels=("depth", "normals"),
+    seed=1,
+    description="60 subjects who are in no other config, 6 expressions x 2 weak "
+    "intensities, 4 seconds of which 8 frames are kept; captions; two viewpoints",
+)
 RECORDINGS = FaceModelConfig(
     name="recordings",
     task="recordings",
@@ -165,7 +186,8 @@ RECORDINGS = FaceModelConfig(
 )
 
 CONFIGS = [
-    STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, CAPTIONS, MICRO, RECORDINGS,
+    STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, CAPTIONS, MICRO,
+    MICRO_MAGNIFIED, RECORDINGS, SUBTLE,
 ]  # fmt: skip
 
 

@@ -59,7 +59,19 @@ class FaceModel:
         Raises:
           KeyError: an action that the model does not have.
         """
-        vertices = self.mean + np.tensordot(coefficients, self.identity, axes=1)
+        return self.acting(self.at_rest(coefficients), actions)
+
+    def at_rest(
+        self, coefficients: Float32[np.ndarray, "modes"]
+    ) -> Float32[np.ndarray, "n 3"]:
+        """The part of `shape` that is the same whatever a person does."""
+        return self.mean + np.tensordot(coefficients, self.identity, axes=1)
+
+    def acting(
+        self, rest: Float32[np.ndarray, "n 3"], actions: Mapping[str, float]
+    ) -> Float32[np.ndarray, "n 3"]:
+        """The part of `shape` that the actions make of `at_rest`."""
+        vertices = rest.copy()
         known = {**self.actions, **self.idle}
         for name, weight in actions.items():
             for side in (name,) if name in known else (f"{name}_L", f"{name}_R"):

@@ -1,6 +1,7 @@
 """Subjects, performances and nuisances drawn from a face model."""
 
 import dataclasses
+import functools
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -125,7 +126,7 @@ class Clip(Sequence[Mesh]):
         frame = range(len(self))[index]
         course = self.course.items()
         actions = {name: weights[frame] for name, weights in course if weights[frame]}
-        vertices = self.model.shape(self.subject.coefficients, actions)
+        vertices = self.model.acting(self._rest, actions)
         vertices = vertices + self._sensor_noise(frame, vertices)
         rotation = _head_rotation(self.pose_deg[frame])
         vertices = (vertices @ rotation.T + self.shift).astype(np.float32)
@@ -137,6 +138,10 @@ class Clip(Sequence[Mesh]):
             ),
             landmarks=vertices[self.model.landmarks],
         )
+
+    @functools.cached_property
+    def _rest(self) -> np.ndarray:
+        return self.model.at_rest(self.subject.coefficients)
 
     def _sensor_noise(self, frame: int, vertices: np.ndarray) -> np.ndarray:
         """Depth noise of a scanner, along z; each frame's is its own."""

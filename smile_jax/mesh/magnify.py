@@ -71,7 +71,7 @@ class Magnified(Sequence[Mesh]):
                     "is magnified in meshes in correspondence alone; set magnify=0"
                 )
             apart = look.head_of(mesh)(mesh.vertices.astype(np.float64))
-            apart -= first.vertices
+            apart = (apart - first.vertices).astype(np.float32)
             for _ in range(_ROUNDS):
                 apart = average @ apart
             moved[i] = apart
@@ -103,4 +103,4 @@ def _averaging(mesh: Mesh) -> scipy.sparse.csr_matrix:
     edges = scipy.sparse.coo_matrix((ones, (a, b)), (count, count)).tocsr()
     near = ((edges + edges.T) > 0).astype(np.float64) + scipy.sparse.identity(count)
     weights = scipy.sparse.diags(1 / np.asarray(near.sum(axis=1)).ravel())
-    return (weights @ near).tocsr()
+    return (weights @ near).tocsr().astype(np.float32)

@@ -1,0 +1,295 @@
+"""Suites: several methods on the same people, images and budget, and what became of it.
+
+Every run is a folder of its own, trained and evaluated by the commands that anybody
+would use; what was done already is not done again, and a run that was killed goes on.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import importlib.util
+import io
+import itertools
+import json
+import math
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from smile_jax.files import replace_text
+
+_DONE = "benchmark.json"  # in a run's folder: what it was, and how long it took
+
+Row = dict[str, Any]  # one value of one metric, by the names of `COLUMNS`
+
+COLUMNS = (
+    "suite", "method", "row", "text_source", "seed", "fold", "evaluation", "metric",
+    "value", "labels_used", "images_seen", "seconds", "versions", "commit",
+)  # fmt: skip
+
+
+class SuiteError(ValueError):
+    """A suite that cannot be run, or a run of it that failed; says which and why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """What is compared.
+
+    Attributes:
+      config: file of the experiment that all methods are variants of.
+      methods: name -> keys of the config that it sets, without "config.".
+      shown: columns of the table: evaluation and metric of `results.json`.
+      baselines: rows of the evaluation that stand in the table beside the methods, each
+        with the method by whose runs it is computed.
+      seeds, folds: each method has a run for each pair.
+      starts: method -> method whose run of the same seed and fold it starts from
+        (`model.start_from`).
+    """
+
+    config: str
+    methods: Mapping[str, Mapping[str, Any]]
+    shown: Sequence[tuple[str, str]]
+    baselines: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    seeds: Sequence[int] = (0, 1, 2)
+    folds: Sequence[int] = (0,)
+    starts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, method in itertools.chain(
+            self.baselines.items(), self.starts.items()
+        ):
+            if method not in self.methods:
+                raise SuiteError(f"{name!r}: there is no method {method!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training and its evaluation.
+
+    Attributes:
+      suite: name of it.
+      method: name.
+      seed, fold: of the run.
+      config: file of the experiment.
+      settings: keys of the config that differ from it.
+      workdir: of the run.
+    """
+
+    suite: str
+    method: str
+    seed: int
+    fold: int
+    config: str
+    settings: Mapping[str, Any]
+    workdir: pathlib.Path
+
+    @property
+    def flags(self) -> list[str]:
+        """That the train command gets."""
+        return [
+            f"--config={self.config}",
+            *(f"--config.{key}={_as_flag(v)}" for key, v in self.settings.items()),
+        ]
+
+    @property
+    def digest(self) -> str:
+        """Of all that says what is trained: another one, and the run is done again."""
+        told = [pathlib.Path(self.config).read_text(), *self.flags]
+        return hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
+
+    def done(self) -> dict[str, Any]:
+        """What was written when it was done; empty where it is still to be done."""
+        path = self.workdir / _DONE
+        found = json.loads(path.read_text()) if path.exists() else {}
+        whole = found.get("finished") and (self.workdir / "eval/results.json").exists()
+        return found if whole and found["digest"] == self.digest else {}
+
+
+def read_suite(path: pathlib.Path) -> Suite:
+    """The `get_suite()` of a Python file."""
+    if not path.is_file():
+        raise SuiteError(f"{path}: there is no such suite")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_suite"):
+        raise SuiteError(f"{path}: it has no get_suite()")
+    return module.get_suite()
+
+
+def runs_of(
+    name: str, suite: Suite, out: pathlib.Path, more: Mapping[str, Any]
+) -> list[Run]:
+    """All runs of a suite, those first that others start from.
+
+    Args:
+      name: of the suite.
+      suite: what is compared.
+      out: folder whose folders the runs are.
+      more: keys of the config that all methods have.
+    """
+
+    def depth(method: str) -> int:
+        start = suite.starts.get(method)
+        return 0 if start is None else 1 + depth(start)
+
+    def workdir(method: str, seed: int, fold: int) -> pathlib.Path:
+        return out / f"{method.replace(' ', '_')}_{seed}_{fold}"
+
+    found = []
+    methods = sorted(suite.methods, key=depth)
+    for seed, fold, method in itertools.product(suite.seeds, suite.folds, methods):
+        settings = {**more, **suite.methods[method], "seed": seed, "data.fold": fold}
+        if method in suite.starts:
+            start = workdir(suite.starts[method], seed, fold)
+            settings["model.start_from"] = str(start)
+            settings.pop("model.pretrained_text", None)  # that run has it
+        found.append(
+            Run(
+                name, method, seed, fold, suite.config, settings,
+                workdir(method, seed, fold),
+            )
+        )  # fmt: skip
+    return found
+
+
+def perform(run: Run) -> None:
+    """Trains and evaluates a run as far as that was not done.
+
+    Raises:
+      SuiteError: a command failed, or the folder holds another run.
+    """
+    path = run.workdir / _DONE
+    before = json.loads(path.read_text()) if path.exists() else {}
+    if before and before["digest"] != run.digest:
+        raise SuiteError(
+            f"{run.workdir} holds a run of other settings; remove it, or name another "
+            "--out"
+        )
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    seconds = before.get("seconds", 0.0)
+    state = {"digest": run.digest, "seconds": seconds, "finished": False}
+    replace_text(path, json.dumps(state))
+    started = time.monotonic()
+    try:
+        _command(run, "train", *run.flags)
+    finally:
+        state["seconds"] = round(seconds + time.monotonic() - started, 1)
+        replace_text(path, json.dumps(state))
+    _command(run, "evaluate")
+    replace_text(path, json.dumps(state | {"finished": True}))
+
+
+def _command(run: Run, name: str, *flags: str) -> None:
+    words = ["-m", f"smile_jax.{name}", f"--workdir={run.workdir}", *flags]
+    log = run.workdir / f"{name}.log"
+    with log.open("w") as file:
+        code = subprocess.run(
+            [sys.executable, *words], stdout=file, stderr=file, check=False
+        ).returncode
+    if code:
+        last = (log.read_text().strip().splitlines() or ["it said nothing"])[-1]
+        raise SuiteError(f"{log}: {name} ended with {code}: {last}")
+
+
+def rows_of(run: Run) -> Iterator[Row]:
+    """Every number of an evaluated run."""
+    done = run.done()
+    results = json.loads((run.workdir / "eval/results.json").read_text())
+    config = json.loads((run.workdir / "config.json").read_text())
+    told = json.loads((run.workdir / "run.json").read_text())
+    versions = " ".join(f"{k}-{v}" for k, v in told["versions"].items())
+    common = {
+        "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
+        "images_seen": images_seen(config, results["step"], run.workdir),
+        "seconds": done["seconds"], "versions": versions, "commit": told["commit"],
+    }  # fmt: skip
+    for row in results["rows"]:
+        about = {
+            "row": row["method"],
+            "text_source": row["text_source"] or "",
+            "labels_used": row["labels_used"],
+        }
+        for evaluation, scores in row.items():
+            if not isinstance(scores, dict):
+                continue
+            for metric, value in scores.items():
+                if isinstance(value, (int, float)):
+                    found = {"evaluation": evaluation, "metric": metric, "value": value}
+                    yield common | about | found
+
+
+def images_seen(
+    config: Mapping[str, Any], steps: int, workdir: pathlib.Path
+) -> int:
+    """Single pictures that training looked at: clips, frames, views."""
+    data = config["data"]
+    log = (workdir / "metrics.jsonl").read_text().splitlines()
+    frames = next(
+        (found["frames"] for found in map(json.loads, log) if "frames" in found),
+        data["frames"] or 1,
+    )
+    return steps * config["train"]["batch_size"] * data["views"] * int(frames)
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """A line for each."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def table(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown, of the raw rows alone: mean over seeds and folds, and half of Student's
+    95 per cent interval where there are several."""
+    heads = ["method", *(f"{e}: {m}" for e, m in suite.shown), "runs"]
+    lines = [heads, ["---"] * len(heads)]
+    listed = [(name, name, "smile") for name in suite.methods]
+    listed += [(row, method, row) for row, method in suite.baselines.items()]
+    for name, method, row in listed:
+        mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
+        cells, count = [], 0
+        for evaluation, metric in suite.shown:
+            values = [
+                float(r["value"])
+                for r in mine
+                if (r["evaluation"], r["metric"]) == (evaluation, metric)
+            ]
+            count = max(count, len(values))
+            cells.append(said(values))
+        if count:
+            lines.append([name, *cells, str(count)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def said(values: Sequence[float]) -> str:
+    """Mean and interval as text."""
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    mean, half = interval(values)
+    return f"{mean:.3f} ± {half:.3f}"
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean, and half of Student's 95 per cent interval about it."""
+    deviation = float(np.std(values, ddof=1))
+    reach = float(stats.t.ppf(0.975, len(values) - 1))
+    return float(np.mean(values)), reach * deviation / math.sqrt(len(values))
+
+
+def _as_flag(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"({','.join(map(repr, value))},)"
+    return str(value)
