@@ -13,12 +13,12 @@ training, on the same test people. Other people would move scores more.
 
 import argparse
 import json
-import math
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+
+from smile_jax.evaluation.suite import said
 
 SCORES = ("linear_probe", "linear_probe_centred", "knn", "zero_shot", "who")
 
@@ -75,19 +75,11 @@ def table(runs: Sequence[pathlib.Path], names: Sequence[str] | None = None) -> s
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean, and half of Student's 95 per cent interval about it."""
-    deviation = float(np.std(values, ddof=1))
-    reach = float(stats.t.ppf(0.975, len(values) - 1))
-    return float(np.mean(values)), reach * deviation / math.sqrt(len(values))
-
-
 def _cell(values: list[float | None]) -> str:
     there = [value for value in values if value is not None]
     if len(there) < len(values):
         return ""
-    mean, half = interval(there)
-    return f"{mean:.3f} ± {half:.3f}"
+    return said(there)
 
 
 def _settings(run: pathlib.Path) -> dict[str, str]:

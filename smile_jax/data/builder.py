@@ -203,11 +203,12 @@ class FaceDatasetBuilder(
     """
 
     CLASSES: ClassVar[Sequence[str]]
-    VERSION = tfds.core.Version("3.2.0")
+    VERSION = tfds.core.Version("3.3.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "2.0.0": "Heads are framed by what any file of them has, not by landmarks.",
         "3.0.0": "Dynamic images have 16 bits; poses are found a little otherwise.",
         "3.1.0": "Records of generated heads tell how the head is turned.",
+        "3.3.0": "Displacement and strain as channels, which `micro` has.",
         "3.2.0": "Frame rates; short sequences are filled up, not repeated; motion.",
     }
 

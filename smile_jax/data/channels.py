@@ -3,7 +3,8 @@
 import itertools
 from collections.abc import Sequence
 
-CHANNELS = {"texture": 3, "depth": 1, "normals": 3}
+CHANNELS = {"texture": 3, "depth": 1, "normals": 3, "displacement": 3, "strain": 1}
+MOVING = ("displacement", "strain")  # against the first frame of a sequence
 
 
 def num_channels(channels: Sequence[str]) -> int:

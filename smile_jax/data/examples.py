@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from smile_jax.data.channels import MOVING
 from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.rest import PersonScans, at_rest
 from smile_jax.data.schema import FacesConfig, render_example, sample_frames
@@ -215,7 +216,9 @@ class _Renderer:
         turned = frontalize(mesh, pose) if pose else mesh
         if self._config.captions:
             self._measure(index, mesh)
-        if self._displacement is None and (self._config.motion or self._config.still):
+        config = self._config
+        moving = [name for name in MOVING if name in config.channels]
+        if self._displacement is None and (config.motion or config.still or moving):
             self._displacement = Displacement(turned, framing)
         head, shown = None, turned
         if self._config.still:
@@ -223,7 +226,13 @@ class _Renderer:
             head = self._displacement.head_of(turned)
             vertices = head(turned.vertices).astype(np.float32)
             shown = dataclasses.replace(turned, vertices=vertices)
-        image = render_example(shown, self._config, framing)
+        maps: dict[str, np.ndarray] = {}
+        if moving:
+            assert self._displacement is not None
+            maps["displacement"] = self._displacement.of_points(turned, head)
+            if "strain" in moving:
+                maps["strain"] = self._displacement.strain(maps["displacement"])
+        image = render_example(shown, config, framing, maps)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)
         return _Shown(image, turned, head)

@@ -145,6 +145,7 @@ MICRO = FaceModelConfig(
     frames=24,
     motion=True,
     yaws_deg=(-20.0, 20.0),
+    channels=("texture", "depth", "normals", "displacement", "strain"),
     difficulty=RECORDED,
     description="4DME's shape: 41 subjects, 14 micro-expressions of five emotions, one "
     "or two at once, 60 frames a second, of which 24 are kept; two viewpoints",
@@ -165,7 +166,7 @@ SUBTLE = FaceModelConfig(
     motion=True,
     captions=True,
     yaws_deg=(-20.0, 20.0),
-    channels=("depth", "normals"),
+    channels=("depth", "normals", "displacement", "strain"),
     seed=1,
     description="60 subjects who are in no other config, 6 expressions x 2 weak "
     "intensities, 4 seconds of which 8 frames are kept; captions; two viewpoints",
@@ -179,7 +180,7 @@ RECORDINGS = FaceModelConfig(
     frames=801,
     motion=True,
     yaws_deg=(-20.0, 20.0),
-    channels=("depth", "normals"),
+    channels=("displacement", "strain"),
     difficulty=RECORDED,
     description="41 subjects, 2 recordings of 27 to 40 seconds at 20 frames a second, "
     "with micro- and macro-expressions to be found",

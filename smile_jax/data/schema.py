@@ -19,8 +19,10 @@
 | `seed` | int64 | of generated faces, -1 else |
 
 Pixels: background is 0 in every channel. `texture` RGB; `depth` 1..255 over one
-framing extent, nearer is brighter; `normals` 127.5 + 127 n in camera axes. In `dynamic`
-32767.5 is where nothing moves, and 65535 what the brightest frame alone would give.
+framing extent, nearer is brighter; `normals` 127.5 + 127 n in camera axes. Since the
+first frame of a sequence, less the head's own motion: `displacement` is 128 + 127 d /
+(|d| + 2 mm) along the first frame's axes, `strain` 128 + 127 s / (s + 5 %). In
+`dynamic` 32767.5 is where nothing moves, 65535 what the brightest frame alone gives.
 """
 
 import dataclasses
@@ -31,7 +33,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from smile_jax.data.channels import CHANNELS, num_channels
+from smile_jax.data.channels import CHANNELS, MOVING, num_channels
 from smile_jax.data.records import PIXELS
 from smile_jax.faces.captions import NUM_ACTIONS
 from smile_jax.mesh import Framing, Mesh, MeshError, render_views
@@ -42,6 +44,8 @@ from smile_jax.mesh.render import MAX_VIEWS
 # (this project's choice; faces cover half of theirs and are as deep as half of it).
 _EMPTY = 0.02
 _FLAT = 0.01
+# What is shown half way from rest to the brightest: mm, and share of a length.
+_HALF_MOVED, _HALF_STRAINED = 2.0, 0.05
 
 POSES = ("as_is", "surface", "landmarks", "auto")
 _CHOICES = {
@@ -117,6 +121,11 @@ class FacesConfig(tfds.core.BuilderConfig):
         if unknown or not self.channels:
             raise ValueError(
                 f"channels {list(self.channels)} must name some of {list(CHANNELS)}"
+            )
+        moving = [name for name in MOVING if name in self.channels]
+        if moving and self.frames < 2 and not self.dynamic:
+            raise ValueError(
+                f"channels {moving} with frames={self.frames}: what would move?"
             )
         if self.frames < 1 and not self.dynamic:
             raise ValueError("frames=0 needs dynamic=True, or nothing would be kept")
@@ -203,9 +212,22 @@ def face_features(
     return tfds.features.FeaturesDict(features)
 
 
-def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> np.ndarray:
+def render_example(
+    mesh: Mesh,
+    config: FacesConfig,
+    framing: Framing,
+    moving: Mapping[str, np.ndarray] | None = None,
+) -> np.ndarray:
     """Renders one frame, float32 (V, H, W, C) in the schema's pixels of 0 to 255, not
-    yet rounded."""
+    yet rounded.
+
+    Args:
+      mesh: turned as it is to be seen.
+      config: what is rendered.
+      framing: of the pictures.
+      moving: "displacement" (n, 3) in mm and "strain" (n,) of the points, where the
+        channels have them.
+    """
     if "texture" not in config.channels:
         mesh = dataclasses.replace(mesh, texture=None)  # or it would be decoded
     buffers = render_views(mesh, config.yaws_deg, config.size, framing=framing)
@@ -218,10 +240,27 @@ def render_example(mesh: Mesh, config: FacesConfig, framing: Framing) -> np.ndar
             group = 1 + 254 * np.clip(level, 0, 1)
         elif name == "normals":
             group = 127.5 + 127 * buffers["normals"]
+        elif name in MOVING:
+            assert moving is not None
+            group = _painted(mesh, moving[name], name, config, framing)
         else:
             group = buffers["texture"]
         groups.append(np.where(mask, group, 0))
     return np.concatenate(groups, axis=-1).astype(np.float32)
+
+
+def _painted(
+    mesh: Mesh, values: np.ndarray, name: str, config: FacesConfig, framing: Framing
+) -> np.ndarray:
+    """A picture of what points have, in place of their colours."""
+    half = _HALF_MOVED if name == "displacement" else _HALF_STRAINED
+    part = values / (np.abs(values) + half)
+    colors = 128 + 127 * np.broadcast_to(part.reshape(len(part), -1), (len(part), 3))
+    plain = dataclasses.replace(
+        mesh, colors=(colors / 255).astype(np.float32), texture=None
+    )
+    seen = render_views(plain, config.yaws_deg, config.size, framing=framing)
+    return seen["texture"][..., : CHANNELS[name]]
 
 
 def _check_picture(buffers: Mapping[str, np.ndarray], framing: Framing) -> None:

@@ -290,6 +290,7 @@ def evaluate(
         "classes": list(classes),
         "test_subjects": sorted(subjects),
         "step": first.stored.step,
+        "images_seen": images_seen(first),
         "seconds": round(time.perf_counter() - started, 1),
         "columns": {
             e.name: {"title": e.title, "shown": e.shown, "labels": e.labels}
@@ -503,6 +504,12 @@ def _words_of(
     prompts = class_prompts(config, plan.dataset, ["+".join(s) for s in sets])
     members = np.array([[name in s for name in names] for s in sets], np.uint8)
     return {"words": banks, "joined": (members, in_words(prompts).bank[0])}
+
+
+def images_seen(run: Trained) -> int:
+    """Pictures that training looked at: clips, windows, frames and views."""
+    c, (frames, views, *_) = run.config, run.plan.clip_shape
+    return run.stored.step * c.train.batch_size * c.data.crops * frames * views
 
 
 def labels_used(run: Trained, method: str) -> str:

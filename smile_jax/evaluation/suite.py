@@ -44,7 +44,8 @@ class Suite:
 
     Attributes:
       config: file of the experiment that all methods are variants of.
-      methods: name -> keys of the config that it sets, without "config.".
+      methods: name -> keys of the config that it sets, without "config."; "config"
+        names the file of another experiment that it is a variant of.
       shown: columns of the table: evaluation and metric of `results.json`.
       baselines: rows of the evaluation that stand in the table beside the methods, each
         with the method by whose runs it is computed.
@@ -148,16 +149,13 @@ def runs_of(
     methods = sorted(suite.methods, key=depth)
     for seed, fold, method in itertools.product(suite.seeds, suite.folds, methods):
         settings = {**more, **suite.methods[method], "seed": seed, "data.fold": fold}
+        config = settings.pop("config", suite.config)
         if method in suite.starts:
             start = workdir(suite.starts[method], seed, fold)
             settings["model.start_from"] = str(start)
-            settings.pop("model.pretrained_text", None)  # that run has it
-        found.append(
-            Run(
-                name, method, seed, fold, suite.config, settings,
-                workdir(method, seed, fold),
-            )
-        )  # fmt: skip
+            settings["model.pretrained_text"] = ""  # that run has it
+        where = workdir(method, seed, fold)
+        found.append(Run(name, method, seed, fold, config, settings, where))
     return found
 
 
@@ -204,12 +202,11 @@ def rows_of(run: Run) -> Iterator[Row]:
     """Every number of an evaluated run."""
     done = run.done()
     results = json.loads((run.workdir / "eval/results.json").read_text())
-    config = json.loads((run.workdir / "config.json").read_text())
     told = json.loads((run.workdir / "run.json").read_text())
     versions = " ".join(f"{k}-{v}" for k, v in told["versions"].items())
     common = {
         "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
-        "images_seen": images_seen(config, results["step"], run.workdir),
+        "images_seen": results["images_seen"],
         "seconds": done["seconds"], "versions": versions, "commit": told["commit"],
     }  # fmt: skip
     for row in results["rows"]:
@@ -225,19 +222,6 @@ def rows_of(run: Run) -> Iterator[Row]:
                 if isinstance(value, (int, float)):
                     found = {"evaluation": evaluation, "metric": metric, "value": value}
                     yield common | about | found
-
-
-def images_seen(
-    config: Mapping[str, Any], steps: int, workdir: pathlib.Path
-) -> int:
-    """Single pictures that training looked at: clips, frames, views."""
-    data = config["data"]
-    log = (workdir / "metrics.jsonl").read_text().splitlines()
-    frames = next(
-        (found["frames"] for found in map(json.loads, log) if "frames" in found),
-        data["frames"] or 1,
-    )
-    return steps * config["train"]["batch_size"] * data["views"] * int(frames)
 
 
 def to_csv(rows: Sequence[Row]) -> str:

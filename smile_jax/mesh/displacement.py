@@ -6,15 +6,17 @@ which does not see skin that slides along itself.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
+import scipy.sparse
 from jaxtyping import Float, Float32
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from smile_jax.mesh.cameras import Framing, used_points
 from smile_jax.mesh.raster import vertex_normals
-from smile_jax.mesh.types import Mesh
+from smile_jax.mesh.types import Mesh, MeshError
 
 GRID = 8  # regions a side of the picture
 REGIONS = GRID * GRID
@@ -23,6 +25,7 @@ _FEWEST = 5  # points of a region that is measured
 _KEPT = 1.5  # times the median residual: points that the head's motion is read off
 _FITS, _SEARCHES = 3, 8  # fits with points in correspondence, and without
 _MOST_MOVED = 4  # regions that say how much a face has moved as a whole
+_ROUNDS = 8  # of averaging over neighbours: a few mm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +89,50 @@ class Displacement:
         measured = self._count >= _FEWEST
         return np.where(measured, np.linalg.norm(means, axis=0), 0).astype(np.float32)
 
+    def of_points(
+        self, mesh: Mesh, head: Rigid | None = None
+    ) -> Float32[np.ndarray, "n 3"]:
+        """Millimetres that each point has moved, averaged over the skin around it: a
+        scanner's noise is as large as a micro-expression.
+
+        Raises:
+          MeshError: the scan is not in correspondence with the first one.
+        """
+        if not self.alike(mesh):
+            raise MeshError(
+                "it has other points or triangles than its sequence's first frame: how "
+                "far a point has moved is known of meshes in correspondence alone; "
+                "leave displacement and strain out of the channels"
+            )
+        head = head or self.head_of(mesh)
+        apart = head(mesh.vertices.astype(np.float64)) - self._first.vertices
+        return smooth(apart.astype(np.float32), self._average)
+
+    def strain(self, moved: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
+        """How much the skin about each point is stretched or squeezed: the root of the
+        mean square relative change of the edges there. As optical strain of
+        micro-expressions, a size without a sign.
+
+        Args:
+          moved: of `of_points`.
+        """
+        points = self._first.vertices
+        a, b = (self._first.faces[:, i].ravel() for i in ([0, 1, 2], [1, 2, 0]))
+        before = np.linalg.norm(points[a] - points[b], axis=1)
+        now = points + moved
+        after = np.linalg.norm(now[a] - now[b], axis=1)
+        change = (after - before) / np.maximum(before, 1e-6)
+
+        square, count = (
+            sum(np.bincount(i, values, minlength=len(points)) for i in (a, b))
+            for values in (change**2, np.ones_like(change))
+        )
+        return np.sqrt(square / np.maximum(count, 1)).astype(np.float32)
+
+    @functools.cached_property
+    def _average(self) -> scipy.sparse.csr_matrix:
+        return neighbours_mean(self._first)
+
     def alike(self, mesh: Mesh) -> bool:
         """Whether a scan has the first one's points and triangles."""
         first = self._first
@@ -119,6 +166,31 @@ class Displacement:
             points = (points - middle) @ turn.T + middle + solved[3:]
             normals = normals @ turn.T
         return _fitted(points, self._points)
+
+
+def smooth(
+    values: Float32[np.ndarray, "n 3"], average: scipy.sparse.csr_matrix
+) -> Float32[np.ndarray, "n 3"]:
+    """Values of points, averaged over a few millimetres of skin.
+
+    Args:
+      values: of each.
+      average: of `neighbours_mean`.
+    """
+    for _ in range(_ROUNDS):
+        values = average @ values
+    return values
+
+
+def neighbours_mean(mesh: Mesh) -> scipy.sparse.csr_matrix:
+    """Each point's mean with its neighbours along the edges."""
+    count = len(mesh.vertices)
+    a, b = (mesh.faces[:, i].ravel() for i in ([0, 1, 2], [1, 2, 0]))
+    ones = np.ones(len(a))
+    edges = scipy.sparse.coo_matrix((ones, (a, b)), (count, count)).tocsr()
+    near = ((edges + edges.T) > 0).astype(np.float64) + scipy.sparse.identity(count)
+    weights = scipy.sparse.diags(1 / np.asarray(near.sum(axis=1)).ravel())
+    return (weights @ near).tocsr().astype(np.float32)
 
 
 def _tree(mesh: Mesh) -> cKDTree:

@@ -12,15 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from jaxtyping import Float32
 from scipy.signal import butter, sosfiltfilt
 
 from smile_jax.mesh.cameras import frame_mesh
-from smile_jax.mesh.displacement import Displacement
+from smile_jax.mesh.displacement import Displacement, neighbours_mean, smooth
 from smile_jax.mesh.types import Mesh, MeshError
-
-_ROUNDS = 8  # of averaging over neighbours: a few mm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Magnified(Sequence[Mesh]):
         """Of every point in every frame since the first, less the head's motion."""
         first = self._first
         look = Displacement(first, frame_mesh(first))
-        average = _averaging(first)
+        average = neighbours_mean(first)
         moved = np.empty((len(self.frames), *first.vertices.shape), np.float32)
         for i in range(len(self.frames)):
             mesh = self.frames[i]
@@ -72,9 +69,7 @@ class Magnified(Sequence[Mesh]):
                 )
             apart = look.head_of(mesh)(mesh.vertices.astype(np.float64))
             apart = (apart - first.vertices).astype(np.float32)
-            for _ in range(_ROUNDS):
-                apart = average @ apart
-            moved[i] = apart
+            moved[i] = smooth(apart, average)
         return self._passed(moved)
 
     def _passed(self, moved: np.ndarray) -> np.ndarray:
@@ -93,14 +88,3 @@ class Magnified(Sequence[Mesh]):
         padding = min(len(moved) - 1, round(self.rate_hz / 2))
         passed = sosfiltfilt(sections, moved, axis=0, padlen=padding)
         return (passed - passed[:1]).astype(np.float32)
-
-
-def _averaging(mesh: Mesh) -> scipy.sparse.csr_matrix:
-    """Each point's mean with its neighbours along the edges."""
-    count = len(mesh.vertices)
-    a, b = (mesh.faces[:, i].ravel() for i in ([0, 1, 2], [1, 2, 0]))
-    ones = np.ones(len(a))
-    edges = scipy.sparse.coo_matrix((ones, (a, b)), (count, count)).tocsr()
-    near = ((edges + edges.T) > 0).astype(np.float64) + scipy.sparse.identity(count)
-    weights = scipy.sparse.diags(1 / np.asarray(near.sum(axis=1)).ravel())
-    return (weights @ near).tocsr().astype(np.float32)

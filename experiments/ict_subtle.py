@@ -1,0 +1,27 @@
+r"""Weak expressions in motion, without labels: what frames tell beside their strongest.
+
+    tfds build tfds_builders/ict_faces --config=subtle --data_dir=data \
+        --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
+    python -m smile_jax.train --config=experiments/ict_subtle.py \
+        --workdir=runs/ict_subtle
+    python -m smile_jax.evaluate --workdir=runs/ict_subtle
+
+8 frames of 4 seconds, two views of depth and normals, 720 clips of 60 people of
+intensities 1 and 2. `experiments/suites/ict_time.py` compares all temporal models here.
+
+Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
+"""
+
+from experiments import ict_minilm
+from experiments.demo_captions import learn_from_captions
+
+
+def get_config():
+    c = ict_minilm.get_config()
+    c.data.dir = "data/ict_faces/subtle"
+    c.data.inputs = ("depth", "normals")
+    c.data.views = 2
+    c.augment.relight = False  # there is no texture
+    learn_from_captions(c)
+    c.train.epochs = 16.0
+    return c

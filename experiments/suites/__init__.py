@@ -1,0 +1,1 @@
+"""Suites: what `python -m smile_jax.benchmark` compares."""

@@ -1,0 +1,30 @@
+"""Every temporal model on weak expressions, and the strongest frame alone.
+
+    python -m smile_jax.benchmark --suite=experiments/suites/ict_time.py
+
+All see the same clips as often; `apex frame, as many pictures` sees that frame so often
+that it has seen as many pictures as they have.
+"""
+
+from smile_jax.evaluation.suite import Suite
+
+_APEX = {"data.frames": 1, "data.sampling": "apex"}
+
+
+def get_suite():
+    kinds = ["mean", "attention", "differences", "two_phase", "transformer", "dynamic"]
+    return Suite(
+        config="experiments/ict_subtle.py",
+        methods={
+            "apex frame": _APEX,
+            "apex frame, as many pictures": {**_APEX, "train.epochs": 128},
+            **{kind: {"model.temporal": kind} for kind in kinds},
+        },
+        shown=(
+            ("linear_probe", "accuracy"),
+            ("knn", "accuracy"),
+            ("zero_shot", "accuracy"),
+            ("who", "accuracy"),
+        ),
+        baselines={"motion": "mean", "pixels_pca": "mean", "random_init": "mean"},
+    )

@@ -1,0 +1,98 @@
+"""Runs a suite: `python -m smile_jax.benchmark --suite=experiments/suites/x.py`.
+
+Trains and evaluates each method with each seed in a folder of `--out`, one after
+another; started again after a kill it goes on where it was, and does nothing again that
+is done. `--only=REGEX` takes methods whose whole name it matches, `--shard=0/4` every
+fourth run (start those that others start from first). `--set=KEY=VALUE` is for what
+differs from machine to machine: `--set=model.pretrained_text=FOLDER`.
+
+Writes `RESULTS/<suite>.csv`, a line for each number of each run, and `<suite>.md`, a
+table made of that alone. Each is of all runs that are done.
+"""
+
+import pathlib
+import re
+import time
+
+from absl import flags
+
+from smile_jax import commands
+from smile_jax.evaluation.suite import (
+    SuiteError,
+    perform,
+    read_suite,
+    rows_of,
+    runs_of,
+    table,
+    to_csv,
+)
+from smile_jax.files import replace_text
+
+_SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
+_OUT = flags.DEFINE_string("out", "runs", "Folder of the runs' folders.")
+_RESULTS = flags.DEFINE_string(
+    "results", "experiments/results", "Folder of tables and raw numbers."
+)
+_ONLY = flags.DEFINE_string("only", ".*", "Methods to run, a regular expression.")
+_SHARD = flags.DEFINE_string("shard", "0/1", "i/n: every n-th run from the i-th on.")
+_SETTINGS = flags.DEFINE_multi_string(
+    "set", [], "KEY=VALUE of the config, for every method; may be repeated."
+)
+
+
+def main(argv: list[str]) -> None:
+    commands.no_words(argv)
+    path = pathlib.Path(_SUITE.value)
+    suite, name = read_suite(path), path.stem
+    settings = dict(text.partition("=")[::2] for text in _SETTINGS.value)
+    runs = runs_of(name, suite, pathlib.Path(_OUT.value) / name, settings)
+    first, count = _shard(_SHARD.value)
+    mine = [r for r in runs if re.fullmatch(_ONLY.value, r.method)][first::count]
+    if not mine:
+        raise SuiteError(
+            f"--only={_ONLY.value}: methods are {', '.join(suite.methods)}"
+        )
+    open_runs = [run for run in mine if not run.done()]
+    print(f"{len(mine)} runs, {len(mine) - len(open_runs)} of them done")
+    failed = []
+    started = time.monotonic()
+    for number, run in enumerate(open_runs, 1):
+        print(f"{number}/{len(open_runs)} {run.workdir}", flush=True)
+        try:
+            perform(run)
+        except SuiteError as error:
+            failed.append(str(error))
+            print(f"  {error}", flush=True)
+        left = (time.monotonic() - started) / number * (len(open_runs) - number)
+        print(f"  {left / 60:.0f} minutes left", flush=True)
+        _write(name, runs)
+    if not open_runs:
+        _write(name, runs)
+    if failed:
+        raise SuiteError("\n".join([f"{len(failed)} runs failed:", *failed]))
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise SuiteError(f"--shard={text}: must be i/n with i from 0 to n - 1")
+    return int(found[1]), int(found[2])
+
+
+def _write(name: str, runs: list) -> None:
+    """Raw numbers and table of what is done."""
+    done = [run for run in runs if run.done()]
+    rows = [row for run in done for row in rows_of(run)]
+    if not rows:
+        return
+    folder = pathlib.Path(_RESULTS.value)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_text(folder / f"{name}.csv", to_csv(rows))
+    made = table(read_suite(pathlib.Path(_SUITE.value)), rows)
+    replace_text(folder / f"{name}.md", made)
+    print(made)
+    print(f"wrote {name}.csv and {name}.md into {folder}, of {len(done)} runs")
+
+
+if __name__ == "__main__":
+    commands.run(main)
