@@ -6,7 +6,7 @@ r"""Weak expressions in motion, without labels: what frames tell beside their st
         --workdir=runs/ict_subtle
     python -m smile_jax.evaluate --workdir=runs/ict_subtle
 
-8 frames of 4 seconds, two views of depth and normals, 720 clips of 60 people of
+4 frames of 4 seconds, two views of depth and normals, 720 clips of 60 people of
 intensities 1 and 2. `experiments/suites/ict_time.py` compares all temporal models here.
 
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
@@ -21,6 +21,7 @@ def get_config():
     c.data.dir = "data/ict_faces/subtle"
     c.data.inputs = ("depth", "normals")
     c.data.views = 2
+    c.data.frames, c.data.sampling = 4, "apex"
     c.augment.relight = False  # there is no texture
     learn_from_captions(c)
     c.train.epochs = 16.0

@@ -2,36 +2,39 @@
 
     python -m smile_jax.benchmark --suite=experiments/suites/ict_micro.py
 
-`from macro` goes on from a model that learned from captions of stronger, slower
-expressions of other people (`experiments/ict_subtle.py`), without any label.
+`apex frame` sees depth and normals of the frame of most motion; all others see how far
+the skin has moved since the first frame, and its strain. `from macro` goes on from a
+model that learned from captions of stronger, slower expressions of other people
+(`macro`, on `experiments/ict_subtle.py`'s set), without any label.
 """
 
 from smile_jax.evaluation.suite import Suite
 
-_AS_IT_IS = {"data.dir": "data/ict_faces/micro"}
+_ONE_FRAME = {"data.frames": 1, "data.sampling": "apex", "model.temporal": "mean"}
 
 
 def get_suite():
     return Suite(
         config="experiments/ict_micro.py",
         methods={
-            "apex frame": {
-                **_AS_IT_IS, "data.frames": 1, "data.sampling": "apex",
-                "model.temporal": "mean",
-            },
-            "dynamic": _AS_IT_IS,
-            "dynamic, magnified": {},
+            "apex frame": {**_ONE_FRAME, "data.inputs": ("depth", "normals")},
+            "apex motion": _ONE_FRAME,
+            "two_phase": {},
             "macro": {
-                "config": "experiments/ict_subtle.py", "model.temporal": "dynamic",
+                "config": "experiments/ict_subtle.py",
+                "data.inputs": ("displacement", "strain"),
+                **_ONE_FRAME,
+                "train.epochs": 40,
             },
-            "dynamic, magnified, from macro": {},
+            "apex motion, from macro": _ONE_FRAME,
+            "two_phase, from macro": {},
         },
-        starts={"dynamic, magnified, from macro": "macro"},
+        starts={"apex motion, from macro": "macro", "two_phase, from macro": "macro"},
         shown=(
             ("linear_probe", "uf1"),
             ("emotions", "macro_f1"),
             ("emotions_zero_shot", "macro_f1"),
             ("action_units", "macro_f1"),
         ),
-        baselines={"motion": "dynamic", "pixels_pca": "dynamic"},
-    )  # fmt: skip
+        baselines={"motion": "two_phase", "pixels_pca": "two_phase"},
+    )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from smile_jax.config import Config, ConfigError, changed
 from smile_jax.config.default import all_keys
@@ -451,12 +452,13 @@ def evaluate_fold(
             ("motion", "frame_index"), plan.dataset, config.data.classes, records
         )
         add("motion", motion_features(found["motion"], found["frame_index"]))
-    outcomes = {
-        (method, e.name): e.run(fold)
-        for e in evaluations
-        for method, fold in clips[e.every_clip].folds.items()
-        if not e.needs_text or (fold.joined if e.every_clip else fold.words)
-    }
+    with threadpool_limits(1):  # on regressions as small as these, threads wait
+        outcomes = {
+            (method, e.name): e.run(fold)
+            for e in evaluations
+            for method, fold in clips[e.every_clip].folds.items()
+            if not e.needs_text or (fold.joined if e.every_clip else fold.words)
+        }
     order = {method: i for i, method in enumerate(clips[False].folds)}
     ordered = sorted(outcomes.items(), key=lambda item: order[item[0][0]])
     return TestedFold(clips, dict(ordered))
