@@ -2,8 +2,8 @@
 
 Trains and evaluates each method with each seed in a folder of `--out`, one after
 another; started again after a kill it goes on where it was, and does nothing again that
-is done. `--only=REGEX` takes methods whose whole name it matches, `--shard=0/4` every
-fourth run (start those that others start from first). `--set=KEY=VALUE` is for what
+is done. `--only=REGEX` takes methods whose whole name it matches, `--seeds=0` runs of
+that seed (may be repeated), `--shard=0/4` every fourth run (start those that others start from first). `--set=KEY=VALUE` is for what
 differs from machine to machine: `--set=model.pretrained_text=FOLDER`.
 
 Writes `RESULTS/<suite>.csv`, a line for each number of each run, and `<suite>.md`, a
@@ -34,6 +34,7 @@ _RESULTS = flags.DEFINE_string(
     "results", "experiments/results", "Folder of tables and raw numbers."
 )
 _ONLY = flags.DEFINE_string("only", ".*", "Methods to run, a regular expression.")
+_SEEDS = flags.DEFINE_multi_integer("seeds", None, "Of the suite's, only these.")
 _SHARD = flags.DEFINE_string("shard", "0/1", "i/n: every n-th run from the i-th on.")
 _SETTINGS = flags.DEFINE_multi_string(
     "set", [], "KEY=VALUE of the config, for every method; may be repeated."
@@ -47,7 +48,9 @@ def main(argv: list[str]) -> None:
     settings = dict(text.partition("=")[::2] for text in _SETTINGS.value)
     runs = runs_of(name, suite, pathlib.Path(_OUT.value) / name, settings)
     first, count = _shard(_SHARD.value)
-    mine = [r for r in runs if re.fullmatch(_ONLY.value, r.method)][first::count]
+    seeds = suite.seeds if _SEEDS.value is None else _SEEDS.value
+    mine = [r for r in runs if re.fullmatch(_ONLY.value, r.method) and r.seed in seeds]
+    mine = mine[first::count]
     if not mine:
         raise SuiteError(
             f"--only={_ONLY.value}: methods are {', '.join(suite.methods)}"

@@ -16,12 +16,13 @@ import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from smile_jax.config import changed, typed
 from smile_jax.files import replace_text
 
 _DONE = "benchmark.json"  # in a run's folder: what it was, and how long it took
@@ -101,9 +102,14 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Of all that says what is trained: another one, and the run is done again."""
-        told = [pathlib.Path(self.config).read_text(), *self.flags]
-        return hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
+        """Of the whole config: of another one it is another run.
+
+        Raises:
+          ConfigError: a setting that there is not.
+        """
+        config = typed(_function(pathlib.Path(self.config), "get_config")())
+        told = dataclasses.asdict(changed(config, self.settings))
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
     def done(self) -> dict[str, Any]:
         """What was written when it was done; empty where it is still to be done."""
@@ -115,15 +121,20 @@ class Run:
 
 def read_suite(path: pathlib.Path) -> Suite:
     """The `get_suite()` of a Python file."""
+    return _function(path, "get_suite")()
+
+
+def _function(path: pathlib.Path, name: str) -> Callable[[], Any]:
+    """Of a Python file."""
     if not path.is_file():
-        raise SuiteError(f"{path}: there is no such suite")
+        raise SuiteError(f"{path}: there is no such file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not hasattr(module, "get_suite"):
-        raise SuiteError(f"{path}: it has no get_suite()")
-    return module.get_suite()
+    if not hasattr(module, name):
+        raise SuiteError(f"{path}: it has no {name}()")
+    return getattr(module, name)
 
 
 def runs_of(

@@ -1,0 +1,124 @@
+"""Suites: what is run, what is done already, and tables from raw numbers alone."""
+
+import csv
+import dataclasses
+import io
+import json
+import pathlib
+
+import pytest
+
+from smile_jax.config import ConfigError
+from smile_jax.evaluation.suite import (
+    COLUMNS,
+    Suite,
+    SuiteError,
+    perform,
+    read_suite,
+    rows_of,
+    runs_of,
+    table,
+    to_csv,
+)
+
+CONFIG = "from experiments.demo import get_config\n"
+
+
+@pytest.fixture
+def suite(tmp_path):
+    config = tmp_path / "x.py"
+    config.write_text(CONFIG)
+    return Suite(
+        config=str(config),
+        methods={"late": {"data.views": 2}, "early": {"train.steps": 3}},
+        shown=(("linear_probe", "accuracy"), ("knn", "accuracy")),
+        baselines={"pixels_pca": "early"},
+        seeds=(0, 1),
+        starts={"late": "early"},
+    )
+
+
+def finish(run, value):
+    """As if it was trained and evaluated."""
+    (run.workdir / "eval").mkdir(parents=True)
+    rows = [
+        {
+            "method": method, "text_source": None, "labels_used": "none",
+            "linear_probe": {"accuracy": score, "names": ["a"]}, "knn": None,
+        }
+        for method, score in (("smile", value), ("pixels_pca", 0.5))
+    ]  # fmt: skip
+    results = {"rows": rows, "images_seen": 12}
+    (run.workdir / "eval/results.json").write_text(json.dumps(results))
+    (run.workdir / "run.json").write_text(json.dumps({"versions": {}, "commit": "c"}))
+    state = {"digest": run.digest, "seconds": 2.5, "finished": True}
+    (run.workdir / "benchmark.json").write_text(json.dumps(state))
+
+
+def test_runs_come_after_those_that_they_start_from(suite, tmp_path):
+    runs = runs_of("s", suite, tmp_path / "out", {"model.pretrained_text": "M"})
+    assert [(r.method, r.seed) for r in runs] == [
+        ("early", 0), ("late", 0), ("early", 1), ("late", 1),
+    ]  # fmt: skip
+    early, late = runs[:2]
+    assert f"--config.model.start_from={early.workdir}" in late.flags
+    assert "--config.model.pretrained_text=" in late.flags  # the other run has it
+    assert "--config.model.pretrained_text=M" in early.flags
+    assert "--config.train.steps=3" in early.flags
+    assert len({r.digest for r in runs}) == 4
+
+
+def test_a_changed_method_is_another_run(suite, tmp_path):
+    (run, *_) = runs_of("s", suite, tmp_path / "out", {})
+    finish(run, 0.5)
+    assert run.done()
+    other = dataclasses.replace(run, settings={**run.settings, "train.steps": 4})
+    assert not other.done()
+    with pytest.raises(SuiteError, match="a run of other settings"):
+        perform(other)
+    changed = "def get_config():\n    c = of_demo()\n    c.train.batch_size = 8\n"
+    start = CONFIG.replace("get_config", "get_config as of_demo")
+    (tmp_path / "x.py").write_text(f"{start}{changed}    return c\n")
+    assert not run.done()  # whatever file it is changed in
+
+
+def test_the_table_is_of_the_raw_numbers(suite, tmp_path):
+    runs = runs_of("s", suite, tmp_path / "out", {})
+    for value, run in zip((0.4, 0.7, 0.6, 0.7), runs, strict=True):
+        finish(run, value)
+    text = to_csv([row for run in runs for row in rows_of(run)])
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert tuple(rows[0]) == COLUMNS and len(rows) == 8
+    assert rows[0]["value"] == "0.4" and rows[0]["seconds"] == "2.5"
+    lines = table(suite, rows).splitlines()
+    assert lines[0] == "| method | linear_probe: accuracy | knn: accuracy | runs |"
+    assert lines[2] == "| late | 0.700 ± 0.000 |  | 2 |"
+    # Student's t of one degree of freedom: 12.706 * 0.1414 / sqrt(2).
+    assert lines[3] == "| early | 0.500 ± 1.271 |  | 2 |"
+    assert lines[4] == "| pixels_pca | 0.500 ± 0.000 |  | 2 |"
+
+
+def test_what_is_wrong_is_said(suite, tmp_path):
+    with pytest.raises(SuiteError, match="there is no method 'nothing'"):
+        dataclasses.replace(suite, starts={"late": "nothing"})
+    with pytest.raises(SuiteError, match="there is no such file"):
+        read_suite(tmp_path / "none.py")
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(SuiteError, match="no get_suite"):
+        read_suite(tmp_path / "empty.py")
+    (run, *_) = runs_of("s", suite, tmp_path / "out", {"data.vews": 1})
+    with pytest.raises(ConfigError, match="did you mean data.views"):
+        perform(run)
+    (run, *_) = runs_of("s", suite, tmp_path / "out", {"data.dir": "nowhere"})
+    with pytest.raises(SuiteError, match=r"train ended with 1: .*nowhere"):
+        perform(run)
+    assert not run.done()
+    state = json.loads((run.workdir / "benchmark.json").read_text())
+    assert state["seconds"] > 0 and not state["finished"]
+
+
+@pytest.mark.parametrize("name", ["ict_time", "ict_micro"])
+def test_suites_of_the_repository_name_what_there_is(name, tmp_path):
+    suite = read_suite(pathlib.Path(f"experiments/suites/{name}.py"))
+    runs = runs_of(name, suite, tmp_path, {})
+    assert len({run.digest for run in runs}) == len(runs)
