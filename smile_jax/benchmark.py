@@ -3,8 +3,9 @@
 Trains and evaluates each method with each seed in a folder of `--out`, one after
 another; started again after a kill it goes on where it was, and does nothing again that
 is done. `--only=REGEX` takes methods whose whole name it matches, `--seeds=0` runs of
-that seed (may be repeated), `--shard=0/4` every fourth run (start those that others start from first). `--set=KEY=VALUE` is for what
-differs from machine to machine: `--set=model.pretrained_text=FOLDER`.
+that seed (may be repeated), `--shard=0/4` every fourth run (start those that others
+start from first). `--set=KEY=VALUE` is for what differs from machine to machine:
+`--set=model.pretrained_text=FOLDER`.
 
 Writes `RESULTS/<suite>.csv`, a line for each number of each run, and `<suite>.md`, a
 table made of that alone. Each is of all runs that are done.

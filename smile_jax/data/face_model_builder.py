@@ -63,7 +63,7 @@ class FaceModelConfig(FacesConfig):
     task: str = "posed"
     intensities: tuple[int, ...] = (1, 2, 3, 4)
     neutral: bool = True
-    recordings: int = 2
+    recordings: int = 1
     sequence_frames: int = 1
     seconds: float = 4.0  # as BU-4DFE's
     seed: int = 0
@@ -182,8 +182,8 @@ RECORDINGS = FaceModelConfig(
     yaws_deg=(-20.0, 20.0),
     channels=("displacement", "strain"),
     difficulty=RECORDED,
-    description="41 subjects, 2 recordings of 27 to 40 seconds at 20 frames a second, "
-    "with micro- and macro-expressions to be found",
+    description="41 subjects, a recording each of 27 to 40 seconds at 20 frames a "
+    "second, with micro- and macro-expressions to be found",
 )
 
 CONFIGS = [

@@ -116,18 +116,21 @@ class Displacement:
         Args:
           moved: of `of_points`.
         """
+        now = self._first.vertices + moved
+        a, b, before = self._edges
+        after = np.linalg.norm(now[a] - now[b], axis=1)
+        square = ((after - before) / np.maximum(before, 1e-6)) ** 2
+        ends, count = np.concatenate([a, b]), len(now)
+        total = np.bincount(ends, np.tile(square, 2), minlength=count)
+        number = np.bincount(ends, minlength=count)
+        return np.sqrt(total / np.maximum(number, 1)).astype(np.float32)
+
+    @functools.cached_property
+    def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Both ends of each triangle's edges, and how long they were at first."""
         points = self._first.vertices
         a, b = (self._first.faces[:, i].ravel() for i in ([0, 1, 2], [1, 2, 0]))
-        before = np.linalg.norm(points[a] - points[b], axis=1)
-        now = points + moved
-        after = np.linalg.norm(now[a] - now[b], axis=1)
-        change = (after - before) / np.maximum(before, 1e-6)
-
-        square, count = (
-            sum(np.bincount(i, values, minlength=len(points)) for i in (a, b))
-            for values in (change**2, np.ones_like(change))
-        )
-        return np.sqrt(square / np.maximum(count, 1)).astype(np.float32)
+        return a, b, np.linalg.norm(points[a] - points[b], axis=1)
 
     @functools.cached_property
     def _average(self) -> scipy.sparse.csr_matrix:
