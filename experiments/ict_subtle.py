@@ -24,5 +24,5 @@ def get_config():
     c.data.frames, c.data.sampling = 4, "apex"
     c.augment.relight = False  # there is no texture
     learn_from_captions(c)
-    c.train.epochs = 16.0
+    c.train.epochs = 12.0
     return c

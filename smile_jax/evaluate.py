@@ -2,6 +2,8 @@
 
 `--prompts=FILE` adds zero-shot scores in other words (docs/text.md).
 
+`--protocol=cross --test_data=DATASET` tests on all people of another dataset.
+
 `--set=pca_components=512` changes a key of `config.evaluation`.
 
 Writes `results.json`, `predictions.csv` and `report.html` into `DIR/eval`.
@@ -27,6 +29,9 @@ _PROMPTS = flags.DEFINE_multi_string(
     "prompts", [], "Also zero-shot with the words of this YAML file; may be repeated."
 )
 _PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "How to test.")
+_TEST_DATA = flags.DEFINE_string(
+    "test_data", "", "With --protocol=cross: <data_dir>/<name>/<config> to test on."
+)
 
 
 _SETTINGS = flags.DEFINE_multi_string(
@@ -39,8 +44,9 @@ def main(argv: list[str]) -> None:
     workdir = pathlib.Path(_WORKDIR.value)
     commands.before_jax()
     settings = dict(text.partition("=")[::2] for text in _SETTINGS.value)
-    results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings)
-    folder = workdir / "eval"
+    test_data = _TEST_DATA.value
+    results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings, test_data)
+    folder = workdir / ("eval_cross" if test_data else "eval")
     write_results(results, folder)
     report.write(results, workdir, folder / "report.html")
     print(table(results))

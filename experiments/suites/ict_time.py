@@ -17,7 +17,7 @@ def get_suite():
         config="experiments/ict_subtle.py",
         methods={
             "apex frame": _APEX,
-            "apex frame, as many pictures": {**_APEX, "train.epochs": 64},
+            "apex frame, as many pictures": {**_APEX, "train.epochs": 48},
             **{kind: {"model.temporal": kind} for kind in kinds},
         },
         shown=(

@@ -255,7 +255,8 @@ class _Renderer:
         assert self._rest is not None
         measured = list(self._motions.values())
         vector = action_vector(measured[apex_of(measured)], self._rest.kind)
-        rate, tempo = self._sequence.rate_hz, ()
+        rate = self._sequence.rate_hz
+        tempo: tuple[str, ...] = ()
         if self._config.tempo and rate and len(measured) > 1:
             tempo = tempo_of(measured, self.numbers[list(self._motions)] / rate)
         said = caption(vector, tempo)

@@ -150,7 +150,7 @@ MICRO = FaceModelConfig(
     description="4DME's shape: 41 subjects, 14 micro-expressions of five emotions, one "
     "or two at once, 60 frames a second, of which 24 are kept; two viewpoints",
 )
-MICRO_MAGNIFIED = dataclasses.replace(
+MICRO_MAGNIFIED = dataclasses.replace(  # type: ignore[call-arg]
     MICRO,
     name="micro_magnified",
     magnify=4.0,

@@ -7,7 +7,7 @@ import itertools
 import json
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from threadpoolctl import threadpool_limits
 from smile_jax.config import Config, ConfigError, changed
 from smile_jax.config.default import all_keys
 from smile_jax.data.fields import read_fields
+from smile_jax.data.pipeline import FaceDataset, open_dataset
 from smile_jax.data.prompts import Prompts, make_prompts
 from smile_jax.data.splits import split_records
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
-from smile_jax.evaluation.embed import Embedder, Seen
+from smile_jax.evaluation.embed import EmbeddedSet, Embedder, Seen
 from smile_jax.evaluation.evaluations import applicable, fields_of
 from smile_jax.evaluation.motion import motion_features
 from smile_jax.evaluation.pixels import leading_counts, pca_features, pixels_of
@@ -34,7 +35,7 @@ from smile_jax.training.model_spec import StoredModel, read_model
 from smile_jax.training.plan import Plan, class_prompts, make_plan
 from smile_jax.training.run_info import other_data
 
-PROTOCOLS = ("holdout", "kfold")
+PROTOCOLS = ("holdout", "kfold", "cross")
 
 
 class ProtocolError(ValueError):
@@ -181,6 +182,38 @@ def load_runs(
     return runs
 
 
+def other_dataset(run: Trained, folder: str) -> FaceDataset:
+    """Opens another dataset whose clips a run can see, to test on all of its people.
+
+    Raises:
+      ProtocolError: its pictures are not like those that the run has learned from, its
+        people are those of the run's own dataset, or it has no clip of the run's
+        classes.
+    """
+    own, found = run.plan.dataset, open_dataset(folder)
+    wrong = []
+    if found.people == own.people:
+        wrong.append(f"its people are the run's own ({own.people}); use holdout")
+    for name in ("yaws_deg", "clips", "framing"):
+        ours, theirs = getattr(own, name), getattr(found, name)
+        if ours != theirs:
+            wrong.append(f"its {name} are {theirs}, not {ours}")
+    missing = [x for x in run.config.data.inputs if x not in found.channels]
+    if missing:
+        wrong.append(f"it has no {', '.join(missing)}")
+    seen = run.stored.info.labels_seen.get(found.people, ())
+    if seen:
+        wrong.append(f"the run saw labels of {len(seen)} of its people")
+    if not len(found.records_of(run.config.data.classes)):
+        wrong.append(
+            f"its classes are {list(found.classes)}, of which the run has none"
+        )
+    if wrong:
+        listed = "\n  ".join(wrong)
+        raise ProtocolError(f"{found.path}: it cannot be tested on:\n  {listed}")
+    return found
+
+
 def test_folds(
     run: Trained, protocol: str, *, one_of_many: bool
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -233,6 +266,7 @@ def evaluate(
     protocol: str,
     prompt_files: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
+    test_data: str = "",
 ) -> dict[str, Any]:
     """Runs a protocol; returns what `results.json` holds (docs/evaluation.md), and
     "embedding" and "predictions" of single clips.
@@ -242,17 +276,30 @@ def evaluate(
       protocol: one of `PROTOCOLS`.
       prompt_files: other words to be zero-shot with, beside those of the run.
       settings: see `load_run`.
+      test_data: folder of the dataset that "cross" tests on; what is fitted is fitted
+        on the run's own training people.
     """
     started = time.perf_counter()
+    if (protocol == "cross") != bool(test_data):
+        raise ProtocolError("protocol cross and a dataset to test on go together")
     runs = load_runs(workdir, protocol, settings)
     first = runs[0]
+    tested_on = other_dataset(first, test_data) if test_data else first.plan.dataset
     classes = first.config.data.classes
     words = {file: make_prompts(classes, file=file) for file in prompt_files}
-    evaluations = applicable(first.plan.dataset)
+    evaluations = applicable(tested_on, applicable(first.plan.dataset))
+    if test_data:  # labels of the same name may stand for others there
+        evaluations = [e for e in evaluations if not e.every_clip]
     tested: list[TestedFold] = []
     for run in runs:
-        for train, test in test_folds(run, protocol, one_of_many=len(runs) > 1):
-            tested.append(evaluate_fold(run, train, test, words, evaluations))
+        if test_data:
+            sides = [(run.plan.train_records, tested_on.records_of(classes))]
+        else:
+            sides = test_folds(run, protocol, one_of_many=len(runs) > 1)
+        for train, test in sides:
+            tested.append(
+                evaluate_fold(run, train, test, words, evaluations, tested_on)
+            )
     rows = []
     methods = (name for t in tested for name in t.clips[False].folds)
     for method in dict.fromkeys(methods):
@@ -278,11 +325,10 @@ def evaluate(
         for (method, name), outcome in t.outcomes.items()
         for said in outcome.warnings
     ]
-    subjects = {
-        str(name) for t in tested for name in first.plan.dataset.subjects[t.records]
-    }
+    subjects = {str(name) for t in tested for name in tested_on.subjects[t.records]}
     return {
-        "dataset": str(first.plan.dataset.path),
+        "dataset": str(tested_on.path),
+        "trained_on": str(first.plan.dataset.path),
         "objective": first.config.objective.name,
         "labels_seen": {k: len(v) for k, v in first.stored.info.labels_seen.items()},
         "protocol": protocol,
@@ -302,7 +348,7 @@ def evaluate(
         "warnings": list(dict.fromkeys(cautions)),
         "embedding": tested[0].embedding(),
         "predictions": [
-            row for t in tested for row in t.predictions(first.plan, evaluations)
+            row for t in tested for row in t.predictions(tested_on, evaluations)
         ],
     }
 
@@ -355,7 +401,7 @@ class TestedFold:
         }
 
     def predictions(
-        self, plan: Plan, evaluations: Sequence[Evaluation]
+        self, dataset: FaceDataset, evaluations: Sequence[Evaluation]
     ) -> list[dict[str, Any]]:
         """A line for each test clip: who, what it is, and each answer."""
         by_name = {e.name: e for e in evaluations}
@@ -367,8 +413,8 @@ class TestedFold:
                 lines.setdefault(
                     int(record),
                     {
-                        "sequence": str(plan.dataset.sequences[record]),
-                        "subject": str(plan.dataset.subjects[record]),
+                        "sequence": str(dataset.sequences[record]),
+                        "subject": str(dataset.subjects[record]),
                         "label": fold.classes[label] if label >= 0 else "",
                     },
                 )
@@ -400,22 +446,30 @@ def evaluate_fold(
     test: np.ndarray,
     words: Mapping[str, Prompts],
     evaluations: Sequence[Evaluation],
+    tested_on: FaceDataset,
 ) -> TestedFold:
-    """Every method's answers on one fold, by every evaluation that it can take."""
-    config, plan, spec = run.config, run.plan, run.stored.spec
+    """Every method's answers on one fold, by every evaluation that it can take.
+
+    Args:
+      run: that is tested.
+      train: records of its dataset, that probes learn from.
+      test: records of `tested_on`, its own dataset or another one.
+      words: other prompts.
+      evaluations: to take.
+      tested_on: whose people are tested.
+    """
+    config, plan = run.config, run.plan
     sides = {False: (train, test)}
     if any(e.every_clip for e in evaluations):
         sides[True] = _all_clips(plan, test)
-    seen = Seen.by_run(config, spec, plan.dataset)
-    # Each clip is looked at once, whatever sets it is in.
-    records = np.unique(np.concatenate([x for side in sides.values() for x in side]))
+    looked = Looked.at(run, list(sides.values()), tested_on)
     names = fields_of(evaluations) | {"label", "subject"}
-    fields = read_fields(names, plan.dataset, config.data.classes, records)
+    fields = looked.fields(names, config.data.classes)
     clips = {every: Clips(side[1]) for every, side in sides.items()}
 
     def add(method: str, features: np.ndarray, **more: Any) -> None:
         for every, side in sides.items():
-            rows = np.searchsorted(records, np.concatenate(side))
+            rows = looked.rows(*side)
             split = len(side[0])
             given = dict(more)
             if "test" in given:
@@ -428,29 +482,24 @@ def evaluate_fold(
                 **given,
             )
 
-    embed = Embedder(run.model, seen)
-    learners = np.searchsorted(records, train)
+    learners = looked.rows(train, test)[: len(train)]
     for method, params in {
         "smile": run.params,
         **run.before_training(),
         "random_init": run.random,
     }.items():
-        embedded = embed(params, records)
+        embedded = looked.embedded(run.model, params)
         add(
             method,
             embedded.fused,
             test=embedded,
-            cameras=plan.dataset.spread_views(config.data.views),
+            cameras=tested_on.spread_views(config.data.views),
             **_words_of(run, method, params, words, embedded.joint[learners]),
         )
-    pixels = pca_features(
-        pixels_of(seen, records), learners, config.evaluation.pca_components
-    )
+    pixels = pca_features(looked.pixels(), learners, config.evaluation.pca_components)
     add("pixels_pca", pixels, leading=leading_counts(pixels.shape[1]))
-    if "motion" in plan.dataset.stored:
-        found = read_fields(
-            ("motion", "frame_index"), plan.dataset, config.data.classes, records
-        )
+    if all("motion" in seen.dataset.stored for seen, _ in looked.parts):
+        found = looked.fields(("motion", "frame_index"), config.data.classes)
         add("motion", motion_features(found["motion"], found["frame_index"]))
     with threadpool_limits(1):  # on regressions as small as these, threads wait
         outcomes = {
@@ -462,6 +511,72 @@ def evaluate_fold(
     order = {method: i for i, method in enumerate(clips[False].folds)}
     ordered = sorted(outcomes.items(), key=lambda item: order[item[0][0]])
     return TestedFold(clips, dict(ordered))
+
+
+@dataclasses.dataclass(frozen=True)
+class Looked:
+    """The clips of a fold, each looked at once, whatever sets it is in.
+
+    Attributes:
+      parts: a dataset as the run sees it, and records of it, rising; one part where
+        training and test clips are of one dataset, else that of the training clips and
+        that of the test clips.
+    """
+
+    parts: list[tuple[Seen, np.ndarray]]
+
+    @classmethod
+    def at(
+        cls,
+        run: Trained,
+        sides: Sequence[tuple[np.ndarray, np.ndarray]],
+        tested_on: FaceDataset,
+    ) -> "Looked":
+        """The (train, test) records of some sets."""
+        own = run.plan.dataset
+        train, test = (np.concatenate(x) for x in zip(*sides, strict=True))
+        wanted = [(own, train), (tested_on, test)]
+        if tested_on is own:
+            wanted = [(own, np.concatenate([train, test]))]
+        return cls(
+            [
+                (Seen.by_run(run.config, run.stored.spec, dataset), np.unique(records))
+                for dataset, records in wanted
+            ]
+        )
+
+    def rows(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """Of training and test records, in all that is looked at."""
+        first, last = self.parts[0][1], self.parts[-1][1]
+        before = len(first) if len(self.parts) > 1 else 0
+        found = np.searchsorted(first, train), before + np.searchsorted(last, test)
+        return np.concatenate(found)
+
+    def fields(
+        self, names: Collection[str], classes: tuple[str, ...]
+    ) -> dict[str, np.ndarray]:
+        """Values of fields; people of two datasets have numbers of their own."""
+        found: list[dict[str, np.ndarray]] = []
+        for seen, records in self.parts:
+            new = read_fields(names, seen.dataset, classes, records)
+            for name in {"subject", "sequence"} & new.keys() if found else ():
+                new[name] = new[name] + found[0][name].max() + 1
+            found.append(new)
+        return {name: np.concatenate([part[name] for part in found]) for name in names}
+
+    def embedded(self, model: Encoder, params: Any) -> EmbeddedSet:
+        """What a model makes of them."""
+        parts = [Embedder(model, seen)(params, rows) for seen, rows in self.parts]
+        return EmbeddedSet(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in dataclasses.fields(EmbeddedSet)
+            )
+        )
+
+    def pixels(self) -> np.ndarray:
+        """What the model sees, averaged down."""
+        return np.concatenate([pixels_of(seen, rows) for seen, rows in self.parts])
 
 
 def _all_clips(plan: Plan, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

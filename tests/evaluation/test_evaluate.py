@@ -9,7 +9,7 @@ import pytest
 from smile_jax.config import ConfigError
 from smile_jax.evaluation import report
 from smile_jax.evaluation.run import ProtocolError, evaluate, load_run, write_results
-from tests.conftest import run_module
+from tests.conftest import run_module, tfds_build
 from tests.training.common import train_here
 
 
@@ -77,6 +77,34 @@ def test_kfold_on_seen_labels_is_refused(plain_run):
 def test_settings_that_there_are_not(plain_run, setting, said):
     with pytest.raises(ConfigError, match=said):
         load_run(plain_run, setting)
+
+
+def test_a_run_is_tested_on_another_dataset(plain_run, tiny_dataset, tmp_path):
+    config = {
+        "name": "other", "subjects": 3, "intensities": [4], "neutral": False,
+        "size": 32, "yaws_deg": [-30, 0, 30], "seed": 1,
+    }  # fmt: skip
+    tfds_build("synthetic_faces", f"--config={json.dumps(config)}", data_dir=tmp_path)
+    other = str(tmp_path / "synthetic_faces/other")
+    results = evaluate(plain_run, "cross", test_data=other)
+    assert results["test_subjects"] == ["S0000", "S0001", "S0002"]
+    assert results["dataset"].startswith(other)
+    assert results["trained_on"].startswith(str(tiny_dataset))
+    rows = {row["method"]: row for row in results["rows"]}
+    for method in ("smile", "random_init", "pixels_pca"):
+        for name in ("linear_probe", "knn"):
+            assert np.sum(rows[method][name]["confusion"]) == 18
+    assert rows["smile"]["zero_shot"] and rows["smile"]["who"]
+    assert len(results["predictions"]) == 18
+    assert all(line["smile/linear_probe"] for line in results["predictions"])
+
+    for protocol, data, said in (
+        ("cross", str(tiny_dataset), "its people are the run's own"),
+        ("cross", "", "go together"),
+        ("holdout", other, "go together"),
+    ):
+        with pytest.raises(ProtocolError, match=said):
+            evaluate(plain_run, protocol, test_data=data)
 
 
 @pytest.mark.slow
