@@ -24,7 +24,7 @@ def get_suite():
                 "config": "experiments/ict_subtle.py",
                 "data.inputs": ("displacement", "strain"),
                 **_ONE_FRAME,
-                "train.epochs": 40,
+                "train.epochs": 24,
             },
             "apex motion, from macro": _ONE_FRAME,
             "two_phase, from macro": {},

@@ -31,7 +31,7 @@ Row = dict[str, Any]  # one value of one metric, by the names of `COLUMNS`
 
 COLUMNS = (
     "suite", "method", "row", "text_source", "seed", "fold", "evaluation", "metric",
-    "value", "labels_used", "images_seen", "seconds", "versions", "commit",
+    "value", "labels_used", "images_seen", "seconds", "commit",
 )  # fmt: skip
 
 
@@ -214,11 +214,10 @@ def rows_of(run: Run) -> Iterator[Row]:
     done = run.done()
     results = json.loads((run.workdir / "eval/results.json").read_text())
     told = json.loads((run.workdir / "run.json").read_text())
-    versions = " ".join(f"{k}-{v}" for k, v in told["versions"].items())
     common = {
         "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
         "images_seen": results["images_seen"],
-        "seconds": done["seconds"], "versions": versions, "commit": told["commit"],
+        "seconds": done["seconds"], "commit": told["commit"],
     }  # fmt: skip
     for row in results["rows"]:
         about = {

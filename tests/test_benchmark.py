@@ -1,0 +1,63 @@
+"""`python -m smile_jax.benchmark`: runs, goes on, and says what failed."""
+
+import csv
+
+import pytest
+
+from tests.conftest import run_module
+
+
+@pytest.fixture
+def suite(tiny_dataset, tmp_path):
+    config = tmp_path / "config.py"
+    keys = {"data.dir": str(tiny_dataset), "train.steps": 2, "train.epochs": 0.0}
+    config.write_text(
+        "from experiments import demo\n"
+        "from tests.training.common import SHRUNK\n"
+        "def get_config():\n"
+        "    c = demo.get_config()\n"
+        f"    c.update_from_flattened_dict(SHRUNK | {keys!r})\n"
+        "    return c\n"
+    )
+    path = tmp_path / "small.py"
+    path.write_text(
+        "from smile_jax.evaluation.suite import Suite\n"
+        "def get_suite():\n"
+        "    return Suite(\n"
+        f"        config={str(config)!r},\n"
+        "        methods={'plain': {}, 'later': {'optimizer.learning_rate': 1e-4}},\n"
+        "        shown=(('linear_probe', 'accuracy'),),\n"
+        "        baselines={'pixels_pca': 'plain'},\n"
+        "        seeds=(0,),\n"
+        "        starts={'later': 'plain'},\n"
+        "    )\n"
+    )
+    return path
+
+
+@pytest.mark.slow
+def test_a_suite_is_run_and_not_run_again(suite, tmp_path):
+    flags = [
+        f"--suite={suite}",
+        f"--out={tmp_path / 'runs'}",
+        f"--results={tmp_path / 'results'}",
+    ]
+    first = run_module("smile_jax.benchmark", *flags, "--only=plain")
+    assert first.returncode == 0, first.stderr
+    assert "1 runs, 0 of them done" in first.stdout
+    second = run_module("smile_jax.benchmark", *flags)
+    assert second.returncode == 0, second.stderr
+    assert "2 runs, 1 of them done" in second.stdout
+    rows = list(csv.DictReader((tmp_path / "results/small.csv").open()))
+    assert {row["method"] for row in rows} == {"plain", "later"}
+    assert {row["images_seen"] for row in rows} == {rows[0]["images_seen"]}
+    lines = (tmp_path / "results/small.md").read_text().splitlines()
+    names = [line.split("|")[1].strip() for line in lines[2:]]
+    assert names == ["plain", "later", "pixels_pca"]
+    third = run_module("smile_jax.benchmark", *flags)
+    assert third.returncode == 0 and "2 runs, 2 of them done" in third.stdout
+
+    wrong = run_module("smile_jax.benchmark", *flags, "--only=nothing")
+    assert wrong.returncode == 1 and "methods are plain, later" in wrong.stderr
+    failed = run_module("smile_jax.benchmark", *flags, "--set=data.dir=nowhere")
+    assert failed.returncode == 1 and "holds a run of other settings" in failed.stderr
