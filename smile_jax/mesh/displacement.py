@@ -104,8 +104,8 @@ class Displacement:
                 "far a point has moved is known of meshes in correspondence alone; "
                 "leave displacement and strain out of the channels"
             )
-        head = head or self.head_of(mesh)
-        apart = head(mesh.vertices.astype(np.float64)) - self._first.vertices
+        still = (head or self.head_of(mesh))(mesh.vertices.astype(np.float64))
+        apart = still - self._first.vertices
         return smooth(apart.astype(np.float32), self._average)
 
     def strain(self, moved: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
