@@ -15,7 +15,8 @@ from sklearn.manifold import TSNE
 
 from smile_jax.config.default import DataKeys
 from smile_jax.data.augment import amplified
-from smile_jax.data.channels import channel_slices
+from smile_jax.data.channels import CHANNELS, channel_slices
+from smile_jax.data.frames import Sampling, cut
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource, as_shares
 from smile_jax.objectives import SOURCES
@@ -152,11 +153,11 @@ def _wording_table(results: dict[str, Any]) -> str:
 
 
 def _samples(results: dict[str, Any]) -> Figure:
-    """Three views of one test clip of each class."""
+    """Three views of one test clip of each class, where its face has moved farthest."""
     dataset = open_dataset(results["dataset"])
     source = RecordSource(dataset.path)
     records, labels = results["embedding"]["records"], results["embedding"]["labels"]
-    names = [n for n in ("texture", "normals", "depth") if n in dataset.channels]
+    names = sorted(dataset.channels, key=list(CHANNELS).index)
     classes = results["classes"]
     figure = Figure(figsize=(11, 0.68 * len(names) + 0.2))
     axes = figure.subplots(len(names), len(classes), squeeze=False)
@@ -166,7 +167,8 @@ def _samples(results: dict[str, Any]) -> Figure:
             continue
         clip = source[records[found[0]]]
         feature = "views" if "views" in clip else "dynamic"
-        pixels = as_shares(clip[feature][0])
+        how = Sampling(clip=feature, frames=1, sampling="apex")
+        pixels = as_shares(cut(clip, how)["views"][0])
         if feature == "dynamic":
             pixels = amplified(pixels, DataKeys().dynamic_gain)
         chosen = pixels[list(dataset.spread_views(3))]

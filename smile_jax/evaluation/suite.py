@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -154,7 +155,8 @@ def runs_of(
         return 0 if start is None else 1 + depth(start)
 
     def workdir(method: str, seed: int, fold: int) -> pathlib.Path:
-        return out / f"{method.replace(' ', '_')}_{seed}_{fold}"
+        words = "_".join(re.findall(r"\w+", method))
+        return out / f"{words}_{seed}_{fold}"
 
     found = []
     methods = sorted(suite.methods, key=depth)
