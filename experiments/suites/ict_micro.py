@@ -10,24 +10,25 @@ model that learned from captions of stronger, slower expressions of other people
 
 from smile_jax.evaluation.suite import Suite
 
-_ONE_FRAME = {"data.frames": 1, "data.sampling": "apex", "model.temporal": "mean"}
+_FIVE_FRAMES = {"data.frames": 5, "model.temporal": "two_phase"}
 
 
 def get_suite():
     return Suite(
         config="experiments/ict_micro.py",
         methods={
-            "apex frame": {**_ONE_FRAME, "data.inputs": ("depth", "normals")},
-            "apex motion": _ONE_FRAME,
-            "two_phase": {},
+            "apex frame": {"data.inputs": ("depth", "normals")},
+            "apex motion": {},
+            "two_phase": _FIVE_FRAMES,
             "macro": {
                 "config": "experiments/ict_subtle.py",
                 "data.inputs": ("displacement", "strain"),
-                **_ONE_FRAME,
+                "data.frames": 1,
+                "model.temporal": "mean",
                 "train.epochs": 24,
             },
-            "apex motion, from macro": _ONE_FRAME,
-            "two_phase, from macro": {},
+            "apex motion, from macro": {},
+            "two_phase, from macro": _FIVE_FRAMES,
         },
         starts={"apex motion, from macro": "macro", "two_phase, from macro": "macro"},
         shown=(
