@@ -33,6 +33,7 @@ LAYERS = (
     "train",
     "evaluate",
     "spot",
+    "benchmark",
     "predict",
     "export",
     "aot",
