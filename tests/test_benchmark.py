@@ -48,7 +48,8 @@ def test_a_suite_is_run_and_not_run_again(suite, tmp_path):
     second = run_module("smile_jax.benchmark", *flags)
     assert second.returncode == 0, second.stderr
     assert "2 runs, 1 of them done" in second.stdout
-    rows = list(csv.DictReader((tmp_path / "results/small.csv").open()))
+    written = (tmp_path / "results/small.csv").read_text().splitlines()
+    rows = list(csv.DictReader(written))
     assert {row["method"] for row in rows} == {"plain", "later"}
     assert {row["images_seen"] for row in rows} == {rows[0]["images_seen"]}
     lines = (tmp_path / "results/small.md").read_text().splitlines()
