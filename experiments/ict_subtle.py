@@ -7,7 +7,9 @@ r"""Weak expressions in motion, without labels: what frames tell beside their st
     python -m smile_jax.evaluate --workdir=runs/ict_subtle
 
 4 frames of 4 seconds, two views of depth and normals, 720 clips of 60 people of
-intensities 1 and 2. `experiments/suites/ict_time.py` compares all temporal models here.
+intensities 1 and 2. `experiments/suites/ict_time.py` compares all temporal models here:
+of 12 held-out people, one seed, linear probe 0.549 by the strongest frame alone, 0.708
+with `model.temporal=dynamic`, 0.653 with `two_phase`, 0.292 by the mean of the frames.
 
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """
