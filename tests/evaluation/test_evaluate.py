@@ -8,7 +8,13 @@ import pytest
 
 from smile_jax.config import ConfigError
 from smile_jax.evaluation import report
-from smile_jax.evaluation.run import ProtocolError, evaluate, load_run, write_results
+from smile_jax.evaluation.run import (
+    Looked,
+    ProtocolError,
+    evaluate,
+    load_run,
+    write_results,
+)
 from tests.conftest import run_module, tfds_build
 from tests.training.common import train_here
 
@@ -77,6 +83,14 @@ def test_kfold_on_seen_labels_is_refused(plain_run):
 def test_settings_that_there_are_not(plain_run, setting, said):
     with pytest.raises(ConfigError, match=said):
         load_run(plain_run, setting)
+
+
+def test_rows_of_two_datasets_do_not_mix():
+    first, other = np.array([1, 3, 5]), np.array([0, 3])
+    one = Looked([(None, first)])  # type: ignore[list-item]
+    assert one.rows(np.array([5, 1]), np.array([3])).tolist() == [2, 0, 1]
+    two = Looked([(None, first), (None, other)])  # type: ignore[list-item]
+    assert two.rows(np.array([5, 3]), np.array([0, 3])).tolist() == [2, 1, 3, 4]
 
 
 def test_a_run_is_tested_on_another_dataset(plain_run, tiny_dataset, tmp_path):
