@@ -14,11 +14,14 @@ table made of that alone. Each is of all runs that are done.
 import pathlib
 import re
 import time
+from collections.abc import Sequence
 
 from absl import flags
 
 from smile_jax import commands
 from smile_jax.evaluation.suite import (
+    Run,
+    Suite,
     SuiteError,
     perform,
     read_suite,
@@ -46,7 +49,7 @@ def main(argv: list[str]) -> None:
     commands.no_words(argv)
     path = pathlib.Path(_SUITE.value)
     suite, name = read_suite(path), path.stem
-    settings = dict(text.partition("=")[::2] for text in _SETTINGS.value)
+    settings = commands.key_values(_SETTINGS.value)
     runs = runs_of(name, suite, pathlib.Path(_OUT.value) / name, settings)
     first, count = _shard(_SHARD.value)
     seeds = suite.seeds if _SEEDS.value is None else _SEEDS.value
@@ -54,7 +57,8 @@ def main(argv: list[str]) -> None:
     mine = mine[first::count]
     if not mine:
         raise SuiteError(
-            f"--only={_ONLY.value}: methods are {', '.join(suite.methods)}"
+            f"no run is left: methods are {', '.join(suite.methods)}; seeds are "
+            f"{', '.join(map(str, suite.seeds))}"
         )
     open_runs = [run for run in mine if not run.done()]
     print(f"{len(mine)} runs, {len(mine) - len(open_runs)} of them done")
@@ -69,9 +73,9 @@ def main(argv: list[str]) -> None:
             print(f"  {error}", flush=True)
         left = (time.monotonic() - started) / number * (len(open_runs) - number)
         print(f"  {left / 60:.0f} minutes left", flush=True)
-        _write(name, runs)
+        _write(name, suite, runs)
     if not open_runs:
-        _write(name, runs)
+        _write(name, suite, runs)
     if failed:
         raise SuiteError("\n".join([f"{len(failed)} runs failed:", *failed]))
 
@@ -83,7 +87,7 @@ def _shard(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _write(name: str, runs: list) -> None:
+def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
     """Raw numbers and table of what is done."""
     done = [run for run in runs if run.done()]
     rows = [row for run in done for row in rows_of(run)]
@@ -92,7 +96,7 @@ def _write(name: str, runs: list) -> None:
     folder = pathlib.Path(_RESULTS.value)
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(folder / f"{name}.csv", to_csv(rows))
-    made = table(read_suite(pathlib.Path(_SUITE.value)), rows)
+    made = table(suite, rows)
     replace_text(folder / f"{name}.md", made)
     print(made)
     print(f"wrote {name}.csv and {name}.md into {folder}, of {len(done)} runs")

@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
@@ -51,6 +51,11 @@ def one_word(argv: list[str], wanted: str) -> str:
     if len(argv) != 2:
         raise ValueError(f"name {wanted}; found {argv[1:]}")
     return argv[1]
+
+
+def key_values(texts: Sequence[str]) -> dict[str, str]:
+    """Of "KEY=VALUE" each."""
+    return dict(text.partition("=")[::2] for text in texts)
 
 
 def fail(error: Exception) -> NoReturn:

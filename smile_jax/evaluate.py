@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
     commands.no_words(argv)
     workdir = pathlib.Path(_WORKDIR.value)
     commands.before_jax()
-    settings = dict(text.partition("=")[::2] for text in _SETTINGS.value)
+    settings = commands.key_values(_SETTINGS.value)
     test_data = _TEST_DATA.value
     results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings, test_data)
     folder = workdir / ("eval_cross" if test_data else "eval")

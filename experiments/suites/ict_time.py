@@ -8,7 +8,7 @@ that it has seen as many pictures as they have.
 
 from smile_jax.evaluation.suite import Suite
 
-_APEX = {"data.frames": 1, "data.sampling": "apex"}
+_APEX = {"data.frames": 1}
 
 
 def get_suite():

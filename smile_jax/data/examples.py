@@ -181,7 +181,7 @@ def _filled(frames: Any, count: int, value: int) -> np.ndarray:
 
 class _Shown(NamedTuple):
     """A frame: its picture, the mesh as it was turned, and its head's own motion where
-    that was taken off in the picture."""
+    something is measured against that."""
 
     image: np.ndarray
     mesh: Mesh
@@ -216,22 +216,21 @@ class _Renderer:
         turned = frontalize(mesh, pose) if pose else mesh
         if self._config.captions:
             self._measure(index, mesh)
-        config = self._config
+        config, look = self._config, self._displacement
         moving = [name for name in MOVING if name in config.channels]
-        if self._displacement is None and (config.motion or config.still or moving):
-            self._displacement = Displacement(turned, framing)
+        if look is None and (config.motion or config.still or moving):
+            look = self._displacement = Displacement(turned, framing)
         head, shown = None, turned
-        if self._config.still:
-            assert self._displacement is not None
-            head = self._displacement.head_of(turned)
+        if look and (config.still or moving):  # once a frame, for all that needs it
+            head = look.head_of(turned)
+        if head and config.still:
             vertices = head(turned.vertices).astype(np.float32)
             shown = dataclasses.replace(turned, vertices=vertices)
         maps: dict[str, np.ndarray] = {}
-        if moving:
-            assert self._displacement is not None
-            maps["displacement"] = self._displacement.of_points(turned, head)
+        if look and moving:
+            maps["displacement"] = look.of_points(turned, head)
             if "strain" in moving:
-                maps["strain"] = self._displacement.strain(maps["displacement"])
+                maps["strain"] = look.strain(maps["displacement"])
         image = render_example(shown, config, framing, maps)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)

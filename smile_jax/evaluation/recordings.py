@@ -12,7 +12,7 @@ from smile_jax.data.pipeline import FaceDataset, open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.windows import centres, filled_batches, windows
 from smile_jax.evaluation.embed import forward_of
-from smile_jax.evaluation.run import ProtocolError, Trained
+from smile_jax.evaluation.run import ProtocolError, Trained, pixels_a_side
 from smile_jax.evaluation.spotter import Recording
 from smile_jax.mesh.displacement import motion_of
 from smile_jax.training.model_spec import plain_view
@@ -75,7 +75,7 @@ def _check(run: Trained, dataset: FaceDataset) -> None:
             f"(data.clip={c.data.clip!r}); train one with data.clip='views' on what it "
             "has"
         )
-    size = RecordSource(dataset.path).builder.info.features["views"].shape[2]
+    size = pixels_a_side(run, dataset)
     if size != shape[2]:
         raise ProtocolError(
             f"{dataset.path}: pictures of {size} pixels, and the run saw {shape[2]}"

@@ -18,6 +18,7 @@ from smile_jax.config.default import all_keys
 from smile_jax.data.fields import read_fields
 from smile_jax.data.pipeline import FaceDataset, open_dataset
 from smile_jax.data.prompts import Prompts, make_prompts
+from smile_jax.data.records import RecordSource
 from smile_jax.data.splits import split_records
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
 from smile_jax.evaluation.embed import EmbeddedSet, Embedder, Seen
@@ -198,6 +199,10 @@ def other_dataset(run: Trained, folder: str) -> FaceDataset:
         ours, theirs = getattr(own, name), getattr(found, name)
         if ours != theirs:
             wrong.append(f"its {name} are {theirs}, not {ours}")
+    if not wrong:
+        size, seen_size = pixels_a_side(run, found), run.plan.clip_shape[2]
+        if size != seen_size:
+            wrong.append(f"its pictures are of {size} pixels, not {seen_size}")
     missing = [x for x in run.config.data.inputs if x not in found.channels]
     if missing:
         wrong.append(f"it has no {', '.join(missing)}")
@@ -212,6 +217,12 @@ def other_dataset(run: Trained, folder: str) -> FaceDataset:
         listed = "\n  ".join(wrong)
         raise ProtocolError(f"{found.path}: it cannot be tested on:\n  {listed}")
     return found
+
+
+def pixels_a_side(run: Trained, dataset: FaceDataset) -> int:
+    """Of a dataset's pictures, of the kind that a run sees."""
+    features = RecordSource(dataset.path).builder.info.features
+    return features[run.config.data.clip].shape[2]
 
 
 def test_folds(

@@ -106,7 +106,10 @@ class Displacement:
             )
         still = (head or self.head_of(mesh))(mesh.vertices.astype(np.float64))
         apart = still - self._first.vertices
-        return smooth(apart.astype(np.float32), self._average)
+        moved = apart.astype(np.float32)
+        for _ in range(_ROUNDS):
+            moved = self._average @ moved
+        return moved
 
     def strain(self, moved: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
         """How much the skin about each point is stretched or squeezed: the root of the
@@ -129,12 +132,12 @@ class Displacement:
     def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both ends of each triangle's edges, and how long they were at first."""
         points = self._first.vertices
-        a, b = (self._first.faces[:, i].ravel() for i in ([0, 1, 2], [1, 2, 0]))
+        a, b = _edge_ends(self._first)
         return a, b, np.linalg.norm(points[a] - points[b], axis=1)
 
     @functools.cached_property
     def _average(self) -> scipy.sparse.csr_matrix:
-        return neighbours_mean(self._first)
+        return _neighbours_mean(self._first)
 
     def alike(self, mesh: Mesh) -> bool:
         """Whether a scan has the first one's points and triangles."""
@@ -171,29 +174,19 @@ class Displacement:
         return _fitted(points, self._points)
 
 
-def smooth(
-    values: Float32[np.ndarray, "n 3"], average: scipy.sparse.csr_matrix
-) -> Float32[np.ndarray, "n 3"]:
-    """Values of points, averaged over a few millimetres of skin.
-
-    Args:
-      values: of each.
-      average: of `neighbours_mean`.
-    """
-    for _ in range(_ROUNDS):
-        values = average @ values
-    return values
-
-
-def neighbours_mean(mesh: Mesh) -> scipy.sparse.csr_matrix:
+def _neighbours_mean(mesh: Mesh) -> scipy.sparse.csr_matrix:
     """Each point's mean with its neighbours along the edges."""
     count = len(mesh.vertices)
-    a, b = (mesh.faces[:, i].ravel() for i in ([0, 1, 2], [1, 2, 0]))
-    ones = np.ones(len(a))
-    edges = scipy.sparse.coo_matrix((ones, (a, b)), (count, count)).tocsr()
+    a, b = _edge_ends(mesh)
+    edges = scipy.sparse.coo_matrix((np.ones(len(a)), (a, b)), (count, count)).tocsr()
     near = ((edges + edges.T) > 0).astype(np.float64) + scipy.sparse.identity(count)
     weights = scipy.sparse.diags(1 / np.asarray(near.sum(axis=1)).ravel())
     return (weights @ near).tocsr().astype(np.float32)
+
+
+def _edge_ends(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of each triangle's three edges."""
+    return mesh.faces.ravel(), mesh.faces[:, [1, 2, 0]].ravel()
 
 
 def _tree(mesh: Mesh) -> cKDTree:

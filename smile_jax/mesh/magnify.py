@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from scipy.signal import butter, sosfiltfilt
 
 from smile_jax.mesh.cameras import frame_mesh
-from smile_jax.mesh.displacement import Displacement, neighbours_mean, smooth
+from smile_jax.mesh.displacement import Displacement
 from smile_jax.mesh.types import Mesh, MeshError
 
 
@@ -58,7 +58,6 @@ class Magnified(Sequence[Mesh]):
         """Of every point in every frame since the first, less the head's motion."""
         first = self._first
         look = Displacement(first, frame_mesh(first))
-        average = neighbours_mean(first)
         moved = np.empty((len(self.frames), *first.vertices.shape), np.float32)
         for i in range(len(self.frames)):
             mesh = self.frames[i]
@@ -67,9 +66,7 @@ class Magnified(Sequence[Mesh]):
                     f"frame {i} has other points or triangles than the first: motion "
                     "is magnified in meshes in correspondence alone; set magnify=0"
                 )
-            apart = look.head_of(mesh)(mesh.vertices.astype(np.float64))
-            apart = (apart - first.vertices).astype(np.float32)
-            moved[i] = smooth(apart, average)
+            moved[i] = look.of_points(mesh)
         return self._passed(moved)
 
     def _passed(self, moved: np.ndarray) -> np.ndarray:

@@ -171,3 +171,32 @@ def test_units_and_pose(tmp_path):
         MeshFiles([path], needs_texture=True)[0]
     with pytest.raises(ValueError, match="unit_mm=0"):
         ScanConfig(name="x", unit_mm=0)
+
+
+def test_motion_is_painted_where_it_is():
+    ball = sphere(n=30)  # of 50 mm
+    near = np.linalg.norm(ball.vertices - [0, 0, 50], axis=1) < 25
+    pushed = ball.vertices + near[:, None] * np.array([0, 4.0, 0], np.float32)
+    frames = [ball, dataclasses.replace(ball, vertices=pushed.astype(np.float32))]
+    config = FacesConfig(
+        name="x", yaws_deg=(0,), size=32, frames=2,
+        channels=("depth", "displacement", "strain"),
+    )  # fmt: skip
+    made = make_example(Sequence4D("s", frames, {"subject": "a"}), config)
+    assert not made.skipped
+    still, moved = made.example["views"][:, 0]
+    face = still[..., 0] > 0
+    assert (still[face, 1:4] == 128).all() and (still[face, 4] == 128).all()
+    assert (still[~face] == 0).all()
+    middle, edge = moved[16, 16], moved[16, 5]
+    # Upwards alone; a little less than 4 mm, for skin is averaged: 128 + 127 * 4 / 6.
+    assert 160 < middle[2] <= 213 and abs(int(middle[1]) - 128) < 10
+    # 0.3 mm: as exactly as the head's own motion is found.
+    assert abs(int(edge[2]) - 128) < 16 and moved[..., 4].max() > 140
+
+    other = [ball, *[dataclasses.replace(ball, faces=ball.faces[1:])] * 3]
+    refused = make_example(Sequence4D("s", other, {"subject": "a"}), config)
+    assert refused.example is None
+    assert "leave displacement and strain out" in refused.skipped[-1]
+    with pytest.raises(ValueError, match="what would move"):
+        FacesConfig(name="x", channels=("strain",))
