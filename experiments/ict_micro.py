@@ -12,7 +12,7 @@ half of Student's 95 % interval: UF1 of the five emotions 0.600 +- 0.070 (linear
 0.602 +- 0.041 (zero-shot); macro F1 over emotions where clips may show two 0.605 +-
 0.097, over twelve action units 0.364 +- 0.014. The same of depth and normals: 0.198
 (linear probe), 0.369, 0.198; of `motion`, which sees no picture: 0.610, 0.540, 0.293.
-2 minutes of training on two CPU cores beside other work.
+4 minutes of training on two CPU cores beside other work.
 `experiments/suites/ict_micro.py` compares what a model sees of such a clip.
 
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
