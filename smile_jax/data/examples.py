@@ -230,7 +230,7 @@ class _Renderer:
         if look and moving:
             maps["displacement"] = look.of_points(turned, head)
             if "strain" in moving:
-                maps["strain"] = look.strain(maps["displacement"])
+                maps["strain"] = look.strain(turned, maps["displacement"])
         image = render_example(shown, config, framing, maps)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)

@@ -21,8 +21,9 @@
 Pixels: background is 0 in every channel. `texture` RGB; `depth` 1..255 over one
 framing extent, nearer is brighter; `normals` 127.5 + 127 n in camera axes. Since the
 first frame of a sequence, less the head's own motion: `displacement` is 128 + 127 d /
-(|d| + 2 mm) along the first frame's axes, `strain` 128 + 127 s / (s + 5 %). In
-`dynamic` 32767.5 is where nothing moves, 65535 what the brightest frame alone gives.
+(|d| + 2 mm) along the first frame's axes (of scans that are not in correspondence only
+what goes along the surface's normals), `strain` 128 + 127 s / (s + 5 %). In `dynamic`
+32767.5 is where nothing moves, 65535 what the brightest frame alone gives.
 """
 
 import dataclasses

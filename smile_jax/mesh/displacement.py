@@ -26,6 +26,7 @@ _KEPT = 1.5  # times the median residual: points that the head's motion is read 
 _FITS, _SEARCHES = 3, 8  # fits with points in correspondence, and without
 _MOST_MOVED = 4  # regions that say how much a face has moved as a whole
 _ROUNDS = 8  # of averaging over neighbours: a few mm
+_FARTHEST_MM = 10.0  # from the first surface: beyond, the first scan did not see it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +94,47 @@ class Displacement:
         self, mesh: Mesh, head: Rigid | None = None
     ) -> Float32[np.ndarray, "n 3"]:
         """Millimetres that each point has moved, averaged over the skin around it: a
-        scanner's noise is as large as a micro-expression.
+        scanner's noise is as large as a micro-expression. Of a scan that is not in
+        correspondence with the first one: from that one's surface, along its normals.
+        """
+        still = (head or self.head_of(mesh))(mesh.vertices.astype(np.float64))
+        if self.alike(mesh):
+            apart, average = still - self._first.vertices, self._average
+        else:
+            apart, average = self._off_surface(still), _neighbours_mean(mesh)
+        moved = apart.astype(np.float32)
+        for _ in range(_ROUNDS):
+            moved = average @ moved
+        return moved
+
+    def _off_surface(
+        self, points: Float[np.ndarray, "n 3"]
+    ) -> Float[np.ndarray, "n 3"]:
+        """From the first scan's surface to points, along its normals; 0 where it has
+        none near."""
+        tree, normals = self._surface
+        far, nearest = tree.query(points)
+        n = normals[nearest]
+        distance = ((points - tree.data[nearest]) * n).sum(axis=1, keepdims=True)
+        return np.where(far[:, None] < _FARTHEST_MM, distance * n, 0)
+
+    @functools.cached_property
+    def _surface(self) -> tuple[cKDTree, Float[np.ndarray, "n 3"]]:
+        """Points of the first scan, and the normals there."""
+        first = self._first
+        normals = vertex_normals(first.vertices, first.faces)[used_points(first)]
+        return _tree(first), normals.astype(np.float64)
+
+    def strain(
+        self, mesh: Mesh, moved: Float[np.ndarray, "n 3"]
+    ) -> Float32[np.ndarray, "n"]:
+        """How much the skin about each point is stretched or squeezed: the root of the
+        mean square relative change of the edges there. As optical strain of
+        micro-expressions, a size without a sign.
+
+        Args:
+          mesh: that has moved.
+          moved: of `of_points`.
 
         Raises:
           MeshError: the scan is not in correspondence with the first one.
@@ -101,24 +142,9 @@ class Displacement:
         if not self.alike(mesh):
             raise MeshError(
                 "it has other points or triangles than its sequence's first frame: how "
-                "far a point has moved is known of meshes in correspondence alone; "
-                "leave displacement and strain out of the channels"
+                "skin is strained is known of meshes in correspondence alone; leave "
+                "strain out of the channels"
             )
-        still = (head or self.head_of(mesh))(mesh.vertices.astype(np.float64))
-        apart = still - self._first.vertices
-        moved = apart.astype(np.float32)
-        for _ in range(_ROUNDS):
-            moved = self._average @ moved
-        return moved
-
-    def strain(self, moved: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
-        """How much the skin about each point is stretched or squeezed: the root of the
-        mean square relative change of the edges there. As optical strain of
-        micro-expressions, a size without a sign.
-
-        Args:
-          moved: of `of_points`.
-        """
         now = self._first.vertices + moved
         a, b, before = self._edges
         after = np.linalg.norm(now[a] - now[b], axis=1)

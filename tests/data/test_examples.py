@@ -173,6 +173,14 @@ def test_units_and_pose(tmp_path):
         ScanConfig(name="x", unit_mm=0)
 
 
+def _other_scan(mesh):
+    """The same surface with its points in another order."""
+    order = np.random.default_rng(0).permutation(len(mesh.vertices))
+    vertices = mesh.vertices[order]
+    faces = np.argsort(order).astype(np.int32)[mesh.faces]
+    return dataclasses.replace(mesh, vertices=vertices, faces=faces)
+
+
 def test_motion_is_painted_where_it_is():
     ball = sphere(n=30)  # of 50 mm
     near = np.linalg.norm(ball.vertices - [0, 0, 50], axis=1) < 25
@@ -194,9 +202,17 @@ def test_motion_is_painted_where_it_is():
     # 0.3 mm: as exactly as the head's own motion is found.
     assert abs(int(edge[2]) - 128) < 16 and moved[..., 4].max() > 140
 
-    other = [ball, *[dataclasses.replace(ball, faces=ball.faces[1:])] * 3]
-    refused = make_example(Sequence4D("s", other, {"subject": "a"}), config)
+    # Another scan of the same two: seen is what goes along the surface's normals.
+    out = (ball.vertices * (1 + 0.08 * near[:, None])).astype(np.float32)  # by 4 mm
+    scans = [ball, *[_other_scan(dataclasses.replace(ball, vertices=out))] * 3]
+    refused = make_example(Sequence4D("s", scans, {"subject": "a"}), config)
     assert refused.example is None
-    assert "leave displacement and strain out" in refused.skipped[-1]
+    assert "leave strain out" in refused.skipped[-1]
+    config = dataclasses.replace(config, channels=("depth", "displacement"))
+    made = make_example(Sequence4D("s", scans, {"subject": "a"}), config)
+    assert not made.skipped
+    moved = made.example["views"][1, 0]
+    assert 160 < moved[16, 16, 3] <= 213 and abs(int(moved[16, 16, 1]) - 128) < 10
+    assert abs(int(moved[16, 5, 1]) - 128) < 16
     with pytest.raises(ValueError, match="what would move"):
         FacesConfig(name="x", channels=("strain",))

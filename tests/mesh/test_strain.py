@@ -25,7 +25,7 @@ def moved_by(first, vertices):
     look = Displacement(first, frame_mesh(first))
     mesh = dataclasses.replace(first, vertices=np.asarray(vertices, np.float32))
     moved = look.of_points(mesh)
-    return moved, look.strain(moved)
+    return moved, look.strain(mesh, moved)
 
 
 def test_the_head_itself_does_not_count(first):
@@ -50,11 +50,25 @@ def test_what_moves_is_shown_where_it_moves(first):
 
 def test_strain_is_the_relative_change_of_lengths(first):
     look = Displacement(first, frame_mesh(first))
-    strain = look.strain(0.03 * first.vertices)
+    strain = look.strain(first, 0.03 * first.vertices)
     assert np.allclose(strain, 0.03, atol=1e-4)
 
 
-def test_scans_not_in_correspondence_are_refused(first):
+def test_of_other_scans_what_goes_along_normals_is_seen(first):
+    near = np.linalg.norm(first.vertices[:, :2], axis=1) < 20
+    vertices = first.vertices + near[:, None] * np.array([0, 0, 2.0])
+    # Half of the points lie elsewhere, some outside of what the first scan saw.
+    shifted = vertices + np.array([0.5, 0.5, 0.0]) * (np.arange(len(near)) % 2)[:, None]
+    wider = shifted * np.array([1.5, 1.5, 1.0])
     look = Displacement(first, frame_mesh(first))
-    with pytest.raises(MeshError, match="leave displacement and strain out"):
-        look.of_points(dataclasses.replace(first, faces=first.faces[1:]))
+    scan = Mesh(shifted.astype(np.float32), first.faces[1:])
+    moved = look.of_points(scan)
+    middle = np.linalg.norm(first.vertices[:, :2], axis=1) < 6
+    far = np.linalg.norm(first.vertices[:, :2], axis=1) > 40
+    assert np.abs(moved[middle] - [0, 0, 2]).max() < 0.5
+    assert np.abs(moved[far]).max() < 0.5
+    with pytest.raises(MeshError, match="leave strain out"):
+        look.strain(scan, moved)
+    head = look.head_of(scan)
+    outside = Mesh(wider.astype(np.float32), first.faces[1:])
+    assert np.abs(look.of_points(outside, head)[0]).max() < 1e-6  # 10 mm off the edge

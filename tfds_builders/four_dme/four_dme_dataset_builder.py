@@ -19,6 +19,7 @@ from smile_jax.data.scan_builder import (
     ScanConfig,
     configs_4d,
     group_frames,
+    with_small,
 )
 from smile_jax.faces.dataset_names import FOUR_DME, FOUR_DME_UNITS
 from smile_jax.mesh import MeshError
@@ -62,7 +63,19 @@ class Builder(ScanBuilder):
     """Clips of 4DME that its spreadsheets label."""
 
     CLASSES = FOUR_DME
-    BUILDER_CONFIGS = configs_4d(FourDmeConfig)
+    BUILDER_CONFIGS = [
+        *configs_4d(FourDmeConfig),
+        *with_small(
+            FourDmeConfig(
+                name="micro",
+                frames=24,
+                motion=True,
+                yaws_deg=(-20.0, 20.0),
+                channels=("texture", "depth", "normals", "displacement"),
+                description="24 frames of each clip, and how far the skin has moved",
+            )
+        ),
+    ]
     TREE = """\
   4DME_Labelling_Micro_release v1.xlsx   labels (and a Macro one)
   S13/S13_1st_001_01_1/0001.obj          a frame: .obj, .ply or .wrl
