@@ -59,23 +59,21 @@ class FourDmeConfig(ScanConfig):
             raise ValueError(f"kind={self.kind!r} must be 'micro', 'macro' or 'both'")
 
 
+MICRO = FourDmeConfig(
+    name="micro",
+    frames=24,
+    motion=True,
+    yaws_deg=(-20.0, 20.0),
+    channels=("texture", "depth", "normals", "displacement"),
+    description="24 frames of each clip, and how far the skin has moved",
+)
+
+
 class Builder(ScanBuilder):
     """Clips of 4DME that its spreadsheets label."""
 
     CLASSES = FOUR_DME
-    BUILDER_CONFIGS = [
-        *configs_4d(FourDmeConfig),
-        *with_small(
-            FourDmeConfig(
-                name="micro",
-                frames=24,
-                motion=True,
-                yaws_deg=(-20.0, 20.0),
-                channels=("texture", "depth", "normals", "displacement"),
-                description="24 frames of each clip, and how far the skin has moved",
-            )
-        ),
-    ]
+    BUILDER_CONFIGS = configs_4d(FourDmeConfig) + with_small(MICRO)
     TREE = """\
   4DME_Labelling_Micro_release v1.xlsx   labels (and a Macro one)
   S13/S13_1st_001_01_1/0001.obj          a frame: .obj, .ply or .wrl
