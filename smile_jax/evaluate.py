@@ -6,7 +6,8 @@
 
 `--set=pca_components=512` changes a key of `config.evaluation`.
 
-Writes `results.json`, `predictions.csv` and `report.html` into `DIR/eval`.
+Writes `results.json`, `predictions.csv` and `report.html` into `DIR/eval`; after
+"holdout" also `DIR/known.safetensors`, by which `predict` tells what is no face.
 """
 
 import pathlib
@@ -48,6 +49,8 @@ def main(argv: list[str]) -> None:
     results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings, test_data)
     folder = workdir / ("eval_cross" if test_data else "eval")
     write_results(results, folder)
+    if results["known"]:
+        results["known"].save(workdir)
     report.write(results, workdir, folder / "report.html")
     print(table(results))
     print(f"wrote results.json, predictions.csv and report.html into {folder}")

@@ -1,154 +1,189 @@
-"""Zero-shot on any mesh with any words:
+"""Answers for any mesh, in any words:
 
-    python -m smile_jax.predict --workdir DIR FILES... --prompts "a happy face" ...
+    python -m smile_jax.predict --workdir=RUN SCAN.wrl FOLDER "more/*.ply" @list.txt
+        [--prompts "a happy face" "a bored face"] [--out=answers.csv]
 
-FILES are meshes, or folders of one sequence each. Prints a JSON line for each:
-`{"file", "prediction", "probabilities": {prompt: p}}`, and in "skipped" the names of
-files in a folder that are no meshes. Without --prompts the run's own
-classes are asked for. DIR is a run, or what `python -m smile_jax.export` wrote.
+RUN is a run's folder, what `python -m smile_jax.export` wrote, or the hub name of such.
+A folder's meshes are the frames of one sequence (--sequence) or a scan each (--each);
+without either that is decided by names, topology and how near neighbours are, and said.
+Without --prompts the run's own classes are asked for, and a neutral face where the run
+learned what that is; --head=probe asks a linear probe on labels.
 
---timeline=FILE.csv also writes a row for each frame of each folder: the probability of
-each prompt in a window around it, and how far the face has moved; --plot=FILE.png draws
-them, and "onset", "apex" and "offset" of the answer's curve come into the JSON line. A
-run on single scans, which knows no sequences, answers with its timeline alone.
+A line for each scan or sequence is printed as CSV, or written to --out=FILE, .csv,
+.jsonl or .parquet. What is no face, and what could not be read, is named on stderr.
+--timeline=FILE.csv writes a row for each frame of each sequence, --plot=FILE.png draws
+them; --embeddings=FILE.npz has the features.
+
+Ends with 0: every file has its answer. 1: nothing could be answered, or what was asked
+for does not exist. 2: the command line is wrong. 3: some files were skipped.
 """
 
 import argparse
-import json
+import math
 import pathlib
 import sys
-from typing import Any
+import time
+from collections.abc import Callable
 
-import numpy as np
-from absl import logging
-
-from smile_jax import commands
-from smile_jax.data.prompts import Prompts, plain_prompts
-from smile_jax.data.schema import POSES
-from smile_jax.data.windows import stacked
-from smile_jax.errors import EXPECTED
-from smile_jax.inference.recognizer import Recognizer, other_files
-from smile_jax.inference.timeline import Timeline, plot, write_csv
-from smile_jax.mesh import MeshError
-from smile_jax.models import HashTokenizer
+_HEADS = ("zero_shot", "zero_shot_grounded", "probe")
+_POSES = ("auto", "as_is", "surface", "landmarks")
+_EVERY_S = 2.0  # between lines on progress
+NOTHING, SOME_SKIPPED = 1, 3
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m smile_jax.predict",
-        description="Zero-shot recognition of meshes with any words.",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", type=pathlib.Path, metavar="FILE")
-    parser.add_argument("--workdir", required=True, type=pathlib.Path)
-    parser.add_argument("--prompts", nargs="+", default=[], metavar="TEXT")
-    parser.add_argument(
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help="meshes, folders, globs, @lists")
+    add("--workdir", required=True, metavar="RUN", help="run, export or hub name")
+    add("--prompts", nargs="+", default=[], metavar="TEXT", help="what to tell apart")
+    add("--head", default="zero_shot", choices=_HEADS, help="what answers")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--sequence", action="store_true", help="a folder is one clip")
+    kind.add_argument("--each", action="store_true", help="a folder's meshes are scans")
+    add("--recursive", action="store_true", help="also folders in folders")
+    add("--out", type=pathlib.Path, metavar="FILE", help=".csv, .jsonl or .parquet")
+    add("--timeline", type=pathlib.Path, metavar="CSV", help="answers over time")
+    add("--plot", type=pathlib.Path, metavar="PNG", help="the same as a picture")
+    add("--embeddings", type=pathlib.Path, metavar="NPZ", help="features of each")
+    add("--batch_size", type=_number(int, 1), default=32, help="clips in one go")
+    add("--require_face", action="store_true", help="skip what is taken for no face")
+    add(
         "--pose",
-        default="",
-        choices=POSES,
-        help="how heads are turned to the front; by default as the dataset did",
+        default="auto",
+        choices=_POSES,
+        help="how heads are turned: auto takes a landmark file beside a scan, else "
+        "does what training did; one far off the front is turned by its surface",
     )
-    parser.add_argument(
-        "--unit_mm", type=float, default=1.0, help="millimetres of the files' unit"
+    add(
+        "--unit_mm",
+        type=_number(float, 0),
+        default=0.0,
+        help="millimetres of the files' unit; by default by the size of the head",
     )
-    parser.add_argument(
-        "--timeline", type=pathlib.Path, metavar="CSV", help="answers over time"
+    add(
+        "--rate_hz",
+        type=_number(float, 0),
+        default=0.0,
+        help="frames a second of sequences",
     )
-    parser.add_argument(
-        "--plot", type=pathlib.Path, metavar="PNG", help="the same as a picture"
-    )
-    parser.add_argument(
+    add(
         "--window_s",
-        type=float,
+        type=_number(float, 0),
         default=0.0,
         help="seconds of a timeline's windows; frames, without --rate_hz; 0: one frame",
-    )
-    parser.add_argument(
-        "--rate_hz", type=float, default=0.0, help="frames a second of folders"
     )
     return parser.parse_args()
 
 
+def _number(kind: Callable, low: float) -> Callable:
+    def parsed(text: str) -> float:
+        value = kind(text)
+        if not low <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text}: must be at least {low:g}")
+        return value
+
+    return parsed
+
+
 def main() -> None:
-    arguments = _arguments()
+    arguments = _arguments()  # before what takes seconds to import
+    from absl import logging
+
+    from smile_jax import commands
+    from smile_jax.errors import EXPECTED
+
+    logging.set_verbosity(logging.WARNING)
     try:
-        if not 0 < arguments.unit_mm < float("inf"):
-            raise ValueError(f"--unit_mm={arguments.unit_mm}: must be positive")
-        if not 0 <= arguments.rate_hz < float("inf"):
-            raise ValueError(f"--rate_hz={arguments.rate_hz}: must not be negative")
-        if not 0 <= arguments.window_s < float("inf"):
-            raise ValueError(f"--window_s={arguments.window_s}: must not be negative")
-        recognizer = Recognizer.load(arguments.workdir)
-        prompts = _prompts(recognizer, arguments.prompts)
-        bank = recognizer.bank(prompts)
+        commands.before_jax()
+        code = _run(arguments)
     except EXPECTED as error:
         commands.fail(error)
-    failed, timelines = 0, {}
-    for path in arguments.files:
-        try:
-            p, timeline = _answer(recognizer, path, prompts, bank, arguments)
-        except MeshError as error:
-            failed += 1
-            print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
-            continue
-        by_prompt = dict(zip(prompts.classes, map(float, p), strict=True))
-        best = max(by_prompt, key=by_prompt.__getitem__)
-        line: dict[str, Any] = {
-            "file": str(path), "prediction": best, "probabilities": by_prompt,
-        }  # fmt: skip
-        if timeline:
-            timelines[str(path)] = timeline
-            line |= timeline.phases(best)
-        if skipped := other_files(path):
-            line["skipped"] = skipped
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+    sys.exit(code)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from smile_jax.inference.prediction import Predictions, check_table
+    from smile_jax.inference.recognizer import Recognizer
+    from smile_jax.inference.timeline import plot, write_csv
+
+    if arguments.out:
+        check_table(arguments.out)
+    recognizer = Recognizer.load(arguments.workdir)
+    if arguments.prompts and not recognizer.knows_words:
+        _say(
+            "warning: this run's text tower knows no language: words that were not in "
+            "its training prompts mean nothing to it. Train with a pretrained one "
+            "(model.pretrained or model.pretrained_text)"
+        )
+    found = recognizer.predict(
+        arguments.files,
+        arguments.prompts,
+        head=arguments.head,
+        how="sequence" if arguments.sequence else "each" if arguments.each else "auto",
+        recursive=arguments.recursive,
+        batch_size=arguments.batch_size,
+        require_face=arguments.require_face,
+        progress=_progress(),
+        pose=arguments.pose,
+        unit_mm=arguments.unit_mm,
+        rate_hz=arguments.rate_hz,
+        window_s=arguments.window_s,
+        timeline=bool(arguments.timeline or arguments.plot),
+    )
+    assert isinstance(found, Predictions)
+    for line in found.decided:
+        _say(line)
+    if not arguments.out:
+        sys.stdout.write(found.to_csv() if len(found) else "")
+    else:
+        found.write(arguments.out)
+        _say(f"wrote {len(found)} answers to {arguments.out}")
+    timelines = {a.name: a.timeline for a in found if a.timeline is not None}
     if timelines and arguments.timeline:
         write_csv(timelines, arguments.timeline)
     if timelines and arguments.plot:
         plot(timelines, arguments.plot)
-    if failed:
-        sys.exit(f"error: {failed} of {len(arguments.files)} files could not be read")
+    if (arguments.timeline or arguments.plot) and not timelines:
+        _say("warning: no sequence among them, so there is no timeline")
+    if arguments.embeddings:
+        found.write_embeddings(arguments.embeddings)
+    for answer in found:
+        for warning in answer.warnings:
+            _say(f"warning: {answer.name}: {warning}")
+    for name, why in found.skipped.items():
+        _say(f"skipped: {why if why.startswith(name) else f'{name}: {why}'}")
+    if found.other_files:
+        _say(f"no meshes: {', '.join(found.other_files)}")
+    if found.skipped:
+        _say(f"{len(found)} answered, {len(found.skipped)} skipped")
+    if not len(found):
+        return NOTHING
+    return SOME_SKIPPED if found.skipped else 0
 
 
-def _answer(
-    recognizer: Recognizer,
-    path: pathlib.Path,
-    prompts: Prompts,
-    bank: np.ndarray,
-    arguments: argparse.Namespace,
-) -> tuple[np.ndarray, Timeline | None]:
-    """Probabilities of a file or folder, and over time where that is asked for."""
-    given = {
-        "pose": arguments.pose,
-        "unit_mm": arguments.unit_mm,
-        "rate_hz": arguments.rate_hz,
-    }
-    if not (path.is_dir() and (arguments.timeline or arguments.plot)):
-        clip = recognizer.clip_of(path, **given)
-        return recognizer.probabilities(stacked([clip]), bank)[0], None
-    timeline = recognizer.timeline_of(
-        path, prompts, window_s=arguments.window_s, **given
-    )
-    if recognizer.info.rendering.frames == 1:
-        return timeline.probabilities.mean(axis=0), timeline
-    clip = recognizer.clip_of(path, **given)
-    return recognizer.probabilities(stacked([clip]), bank)[0], timeline
+def _progress() -> Callable[[int, int], None]:
+    """Says how far it is, how fast, and how long the rest takes."""
+    started = said = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said < _EVERY_S or done == total:
+            return
+        said, rate = now, done / (now - started)
+        _say(f"{done} of {total}, {rate:.1f} a second, {(total - done) / rate:.0f} s")
+
+    return told
 
 
-def _prompts(recognizer: Recognizer, texts: list[str]) -> Prompts:
-    if not texts:
-        return recognizer.info.prompts
-    if len(set(texts)) < len(texts):
-        raise ValueError(f"--prompts: {texts} has one of them twice")
-    if isinstance(recognizer.spec.tokenizer, HashTokenizer):
-        print(
-            "warning: this run's text tower knows no language: words that were not in "
-            "its training prompts mean nothing to it. Train with a pretrained one "
-            "(model.pretrained or model.pretrained_text)",
-            file=sys.stderr,
-        )
-    return plain_prompts(texts)
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(logging.WARNING)
     main()

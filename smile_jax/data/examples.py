@@ -59,6 +59,8 @@ class Sequence4D:
       person: scans that show how the person looks at rest, for captions; without, the
         sequence's own first frame does.
       rate_hz: frames a second; 0 where that is not known.
+      place: says how the first frame is turned (None: it stays as it is) and framed, in
+        place of the config.
     """
 
     key: str
@@ -70,6 +72,7 @@ class Sequence4D:
     facts: Callable[[], dict[str, Any]] | None = None
     person: PersonScans | None = None
     rate_hz: float = 0.0
+    place: Callable[[Mesh], tuple[Pose | None, Framing]] | None = None
 
 
 @dataclasses.dataclass
@@ -206,13 +209,7 @@ class _Renderer:
         _check_reach(mesh)
         framing, pose = self.framing, self._pose
         if framing is None:
-            pose = self._find_pose(mesh)
-            if pose:
-                framing = pose.framing
-            elif self._config.framing == "face":
-                framing = pose_from_surface(mesh).framing
-            else:
-                framing = frame_mesh(mesh)
+            pose, framing = self._place(mesh)
         turned = frontalize(mesh, pose) if pose else mesh
         if self._config.captions:
             self._measure(index, mesh)
@@ -260,6 +257,17 @@ class _Renderer:
             tempo = tempo_of(measured, self.numbers[list(self._motions)] / rate)
         said = caption(vector, tempo)
         return {"caption": said, "actions": vector, "rest": self._rest.kind}
+
+    def _place(self, mesh: Mesh) -> tuple[Pose | None, Framing]:
+        """How the sequence is turned and framed, by its first frame."""
+        if self._sequence.place:
+            return self._sequence.place(mesh)
+        pose = self._find_pose(mesh)
+        if pose:
+            return pose, pose.framing
+        if self._config.framing == "face":
+            return None, pose_from_surface(mesh).framing
+        return None, frame_mesh(mesh)
 
     def _find_pose(self, mesh: Mesh) -> Pose | None:
         how = self._config.pose

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -92,6 +92,27 @@ def linear_probe(
     (probe,) = _path(scaler.transform(train[:, :features]), labels, (strength,))
     answers = probe.predict(scaler.transform(test[:, :features]))
     return Probed(answers, strength, features, _at_the_end(best, leading, len(train)))
+
+
+def as_matrix(
+    train: Float[np.ndarray, "n f"],
+    labels: Int[np.ndarray, "n"],
+    strength: float,
+    num_classes: int,
+) -> tuple[Float32[np.ndarray, "f k"], Float32[np.ndarray, "k"]]:
+    """The probe of a strength as weights and biases of features as they are; a class
+    that no clip shows is never the answer."""
+    scaler = StandardScaler().fit(train)
+    (probe,) = _path(scaler.transform(train), labels, (strength,))
+    slope, offset = probe.coef_, probe.intercept_
+    if len(probe.classes_) == 2:  # scikit-learn has one row for both
+        slope, offset = np.concatenate([-slope, slope]), np.array([-1, 1]) * offset
+    weights = np.zeros((train.shape[1], num_classes), np.float32)
+    biases = np.full(num_classes, -np.inf, np.float32)
+    slope = slope / scaler.scale_
+    weights[:, probe.classes_] = slope.T
+    biases[probe.classes_] = offset - slope @ scaler.mean_
+    return weights, biases
 
 
 def _best_strength(

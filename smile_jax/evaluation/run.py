@@ -23,8 +23,10 @@ from smile_jax.data.splits import split_records
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
 from smile_jax.evaluation.embed import EmbeddedSet, Embedder, Seen
 from smile_jax.evaluation.evaluations import applicable, fields_of
+from smile_jax.evaluation.linear_probe import LinearProbe, as_matrix
 from smile_jax.evaluation.motion import motion_features
 from smile_jax.evaluation.pixels import leading_counts, pca_features, pixels_of
+from smile_jax.inference.known import Known
 from smile_jax.inference.prompting import Grounds, ZeroShot
 from smile_jax.models import Encoder
 from smile_jax.objectives import SOURCES
@@ -279,8 +281,9 @@ def evaluate(
     settings: Mapping[str, str] | None = None,
     test_data: str = "",
 ) -> dict[str, Any]:
-    """Runs a protocol; returns what `results.json` holds (docs/evaluation.md), and
-    "embedding" and "predictions" of single clips.
+    """Runs a protocol; returns what `results.json` holds (docs/evaluation.md),
+    "embedding" and "predictions" of single clips, and "known", of the training clips of
+    "holdout".
 
     Args:
       workdir: of a run, or of the runs of all folds.
@@ -358,6 +361,7 @@ def evaluate(
         "rows": rows,
         "warnings": list(dict.fromkeys(cautions)),
         "embedding": tested[0].embedding(),
+        "known": tested[0].known if protocol == "holdout" else None,
         "predictions": [
             row for t in tested for row in t.predictions(tested_on, evaluations)
         ],
@@ -372,10 +376,12 @@ class TestedFold:
       clips: what evaluations saw: those of the run's classes (False), or all (True, for
         evaluations of `every_clip`).
       outcomes: (method, evaluation) -> answers.
+      known: of the training clips, what `predict` asks.
     """
 
     clips: dict[bool, "Clips"]
     outcomes: dict[tuple[str, str], Outcome]
+    known: Known
 
     @property
     def records(self) -> np.ndarray:
@@ -494,18 +500,20 @@ def evaluate_fold(
             )
 
     learners = looked.rows(train, test)[: len(train)]
+    images: dict[str, np.ndarray] = {}
     for method, params in {
         "smile": run.params,
         **run.before_training(),
         "random_init": run.random,
     }.items():
         embedded = looked.embedded(run.model, params)
+        images[method] = embedded.joint[learners]
         add(
             method,
             embedded.fused,
             test=embedded,
             cameras=tested_on.spread_views(config.data.views),
-            **_words_of(run, method, params, words, embedded.joint[learners]),
+            **_words_of(run, method, params, words, images[method]),
         )
     pixels = pca_features(looked.pixels(), learners, config.evaluation.pca_components)
     add("pixels_pca", pixels, leading=leading_counts(pixels.shape[1]))
@@ -521,7 +529,40 @@ def evaluate_fold(
         }
     order = {method: i for i, method in enumerate(clips[False].folds)}
     ordered = sorted(outcomes.items(), key=lambda item: order[item[0][0]])
-    return TestedFold(clips, dict(ordered))
+    known = _known(
+        run, train, clips[False].folds["smile"], images["smile"], dict(ordered)
+    )
+    return TestedFold(clips, dict(ordered), known)
+
+
+def _known(
+    run: Trained,
+    train: np.ndarray,
+    fold: Fold,
+    images: np.ndarray,
+    outcomes: Mapping[tuple[str, str], Outcome],
+) -> Known:
+    """What a run keeps of its training clips; the probe is that of the evaluation."""
+    dataset, features = run.plan.dataset, fold.features[: fold.split]
+    strength = outcomes["smile", LinearProbe.name].chosen["C"]
+    probe, bias = as_matrix(
+        features, fold.train_of("label"), strength, len(fold.classes)
+    )
+    grounds = fold.words[""].grounds if fold.words else None
+    return Known.of_clips(
+        features,
+        images,
+        fold.train_of("label"),
+        dataset.sequences[train],
+        dataset.subjects[train],
+        classes=fold.classes,
+        captions=np.asarray(
+            grounds.captions if grounds else np.zeros((0, images.shape[1])), np.float32
+        ),
+        probe=probe,
+        bias=bias,
+        step=run.stored.step,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -653,7 +694,7 @@ def labels_used(run: Trained, method: str) -> str:
 def write_results(results: dict[str, Any], folder: pathlib.Path) -> None:
     """Writes `results.json` and `predictions.csv`; the embedding is the report's."""
     folder.mkdir(parents=True, exist_ok=True)
-    single = ("embedding", "predictions")
+    single = ("embedding", "predictions", "known")
     kept = {k: v for k, v in results.items() if k not in single}
     (folder / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
     lines = results["predictions"]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from smile_jax.config import changed
+from smile_jax.errors import in_a_line
 from smile_jax.models.encoder import PARTS
 from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.pretrained.load import params_of
@@ -47,6 +49,8 @@ def export(recognizer: Any, workdir: pathlib.Path, out: pathlib.Path) -> list[st
     write_tensors(out / WEIGHTS, rest)
     (out / "tokenizer").mkdir(exist_ok=True)
     spec.tokenizer.save(out / "tokenizer")
+    if recognizer.known is not None:
+        recognizer.known.save(out)
     stored = info.to_json() | {"towers": towers is not None, "files": _files(out)}
     stored["checksum"] = of_json(stored)
     (out / JSON).write_text(json.dumps(stored, indent=1) + "\n")
@@ -73,6 +77,25 @@ def _without_paths(info: RunInfo) -> RunInfo:
     names = {k: pathlib.PurePath(x).name for k, x in local.items()}
     config = changed(info.config, names | {"data.dir": dataset})
     return dataclasses.replace(info, config=config, dataset=dataset)
+
+
+def download(name: str) -> pathlib.Path:
+    """An export of the hub, by its name "owner/name".
+
+    Raises:
+      CheckpointError: there is no such folder, and no such name, or no network.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise CheckpointError(f"{name}: there is no such folder")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return pathlib.Path(snapshot_download(name))
+    except Exception as error:  # of many kinds: network, name, rights
+        raise CheckpointError(
+            f"{name}: there is no such folder, and the hub does not give it: "
+            f"{in_a_line(error)[:200]}"
+        ) from error
 
 
 def load_exported(folder: pathlib.Path) -> tuple[ModelSpec, dict[str, Any], RunInfo]:

@@ -30,6 +30,10 @@ class Grounds:
     captions: Float[np.ndarray, "N E"]
     images: Float[np.ndarray, "M E"]
 
+    def meaning(self, bank: Float[np.ndarray, "K E"]) -> Float[np.ndarray, "K E"]:
+        """What prototypes mean by captions, and these by images."""
+        return in_terms_of(in_terms_of(bank, self.captions), self.images)
+
 
 class ZeroShot:
     """A model's text tower and a set of prompts.
@@ -74,8 +78,7 @@ class ZeroShot:
         """
         if self.grounds is None:
             return None
-        said = in_terms_of(self.bank[0], self.grounds.captions)
-        return in_terms_of(said, self.grounds.images)
+        return self.grounds.meaning(self.bank[0])
 
     def predict_view(self, views: np.ndarray, camera: int) -> np.ndarray:
         """(n,) class of each embedding (n, E) of one camera's view."""

@@ -1,33 +1,36 @@
-"""A trained model by itself, without its dataset: zero-shot on meshes, in any words."""
+"""A trained model by itself, without its dataset: it answers for meshes."""
 
 import dataclasses
 import functools
+import itertools
+import operator
 import pathlib
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from scipy.special import softmax
 
 from smile_jax.config.build import sampling
-from smile_jax.data.anchors import anchors_beside, has_anchors
 from smile_jax.data.channels import num_channels
-from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.frames import cut, seconds_of
-from smile_jax.data.mesh_files import MeshFiles
-from smile_jax.data.prompts import Prompts
-from smile_jax.data.schema import FacesConfig
-from smile_jax.data.windows import centres, filled_batches, windows
+from smile_jax.data.frames import seconds_of
+from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
+from smile_jax.data.windows import centres, filled_batches, stacked, windows
 from smile_jax.inference import export
-from smile_jax.inference.prompting import ZeroShot
+from smile_jax.inference.inputs import Clip, find_inputs
+from smile_jax.inference.known import Known
+from smile_jax.inference.prediction import Prediction, Predictions
+from smile_jax.inference.prompting import Grounds, ZeroShot
+from smile_jax.inference.reading import Read, Reader, Reading
 from smile_jax.inference.timeline import Timeline
+from smile_jax.landmarking.landmarker import FACE
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.displacement import motion_of
-from smile_jax.mesh.readers import MESH_SUFFIXES
-from smile_jax.mesh.textures import IMAGE_SUFFIXES
-from smile_jax.models import Encoder
-from smile_jax.models.encoder import PARTS
+from smile_jax.models import Encoder, HashTokenizer
+from smile_jax.models.encoder import PARTS, Embeddings
+from smile_jax.models.shown import SHOWN, weights_of
 from smile_jax.models.temporal import timing_of
 from smile_jax.objectives import SOURCES
 from smile_jax.pytree import flatten
@@ -35,11 +38,28 @@ from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.init import random_shapes
 from smile_jax.training.model_spec import ModelSpec, plain_view, read_model
 from smile_jax.training.run_info import RunInfo
+from smile_jax.workers import run_in_threads
 
-# A picture is of another kind beyond this factor of the scales that training saw (this
-# project's choice): a whole head where it saw faces is 1.3 to 1.6 times as wide.
-_OTHER_SCALE = 1.25
+HEADS = ("zero_shot", "zero_shot_grounded", "probe")
 _AT_ONCE = 32  # windows of a sequence
+_NEUTRAL = "neutral"  # the class that joins the run's own, where its prompts know it
+_NEIGHBOURS = 3
+# Mean confidence in landmarks of what is a face whatever the model makes of it; of less
+# it decides (this project's choice; faces have 0.87 and more: docs/evaluation.md).
+_A_FACE = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is asked of each clip.
+
+    Attributes:
+      names: K prompts or classes.
+      bank: (G, K, E) prototypes, see `ZeroShot.bank`; None for a probe.
+    """
+
+    names: tuple[str, ...]
+    bank: np.ndarray | None
 
 
 @dataclasses.dataclass
@@ -50,11 +70,13 @@ class Recognizer:
       spec: its settings, tokenizer and statistics.
       params: averaged parameters, on the host.
       info: what its checkpoint says of the run.
+      known: of its training people, where the run was evaluated.
     """
 
     spec: ModelSpec
     params: dict[str, Any]
     info: RunInfo
+    known: Known | None = None
 
     @classmethod
     def of_run(cls, workdir: pathlib.Path) -> "Recognizer":
@@ -64,18 +86,28 @@ class Recognizer:
           CheckpointError: there is none that this version can use.
         """
         stored = read_model(workdir)
-        found = cls(stored.spec, stored.averaged, stored.info)
+        known = Known.load(workdir)
+        if known is not None and known.step != stored.step:
+            known = None  # of other parameters: the run went on since
+        found = cls(stored.spec, stored.averaged, stored.info, known)
         found.check(workdir)
         return found
 
     @classmethod
-    def load(cls, folder: pathlib.Path) -> "Recognizer":
-        """A run, or what `smile_jax.export` wrote."""
-        if (folder / export.JSON).is_file():
-            found = cls(*export.load_exported(folder))
-            found.check(folder)
+    def load(cls, folder: str | pathlib.Path) -> "Recognizer":
+        """A run, what `smile_jax.export` wrote, or the hub name of such.
+
+        Raises:
+          CheckpointError: there is nothing that this version can use.
+        """
+        path = pathlib.Path(folder)
+        if not path.exists():
+            path = export.download(str(folder))
+        if (path / export.JSON).is_file():
+            found = cls(*export.load_exported(path), Known.load(path))
+            found.check(path)
             return found
-        return cls.of_run(folder)
+        return cls.of_run(path)
 
     def check(self, folder: pathlib.Path) -> None:
         """Refuses parameters that are not the model's, or no numbers.
@@ -110,187 +142,306 @@ class Recognizer:
     def model(self) -> Encoder:
         return Encoder(self.spec.model)
 
-    def rendering(self, pose: str) -> FacesConfig:
-        """How a mesh becomes what the model has seen."""
-        r = self.info.rendering
-        return FacesConfig(
-            name="predict",
-            yaws_deg=r.yaws_deg,
-            size=r.size,
-            channels=r.channels,
-            frames=0 if r.clip == "dynamic" else r.frames,
-            dynamic=r.clip == "dynamic",
-            motion=r.motion,
-            pose=pose,
-            framing="face" if r.framing == "landmarks" else r.framing,
-        )
-
-    def clip_of(
+    def predict(
         self,
-        path: pathlib.Path,
+        inputs: str | pathlib.Path | Sequence[str | pathlib.Path],
+        prompts: Sequence[str] = (),
         *,
-        pose: str = "",
-        unit_mm: float = 1.0,
-        rate_hz: float = 0.0,
-    ) -> dict[str, np.ndarray]:
-        """Renders a mesh, or a folder of meshes in order of their names, as a batch of
-        a dataset has it: "views" (T, A, H, W, C) and what `smile_jax.data.frames.cut`
-        gives beside them.
+        head: str = "zero_shot",
+        how: str = "auto",
+        recursive: bool = False,
+        batch_size: int = 32,
+        require_face: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        **reading: Any,
+    ) -> Prediction | Predictions:
+        """Answers for meshes.
 
         Args:
-          path: of the mesh or folder.
-          pose: see `FacesConfig`; by default as the dataset's heads were turned. What
-            training saw turned otherwise is recognised worse.
-          unit_mm: millimetres of the files' unit.
-          rate_hz: frames a second of a folder; 0: not known.
+          inputs: a file or a folder, or a list of files, folders and globs.
+          prompts: what to tell apart, in words; () asks for the run's own classes, and
+            for a neutral face where it learned what that is.
+          head: "zero_shot" by prompts; "zero_shot_grounded" by what they mean in terms
+            of captions and clips that the run learned from; "probe", a linear probe on
+            labels of its training people, which knows the run's classes alone.
+          how: whether folders are "sequence"s, or hold a scan "each", or "auto"; see
+            `find_inputs`.
+          recursive: also folders in folders.
+          batch_size: clips that the model looks at in one go.
+          require_face: skip what is taken for no face.
+          progress: is told (answered, all) now and then.
+          **reading: see `Reading`.
+
+        Returns:
+          One answer for one file or sequence; for a list, or a folder of single scans,
+          all of them, with a reason for each file that has none.
 
         Raises:
-          MeshError: naming the file and what is wrong.
+          MeshError: the only file cannot be used, or there is none.
+          ValueError: the prompts or settings do not fit the run.
         """
-        r = self.info.rendering
-        paths = mesh_paths(path)
-        if len(paths) > 1 and r.clip == "views" and r.frames == 1:
-            raise MeshError(
-                f"{path}: {len(paths)} meshes, and this run saw single scans: name "
-                "each of them as a file, or ask for --timeline"
+        given = [inputs] if isinstance(inputs, (str, pathlib.Path)) else list(inputs)
+        question = self.question(prompts, head)
+        how_read = Reading(**reading)
+        found = find_inputs(given, how, recursive=recursive)
+        answers: list[Prediction] = []
+        skipped: dict[str, str] = {}
+        for clip, answer in self.answers(
+            found.clips, question, how_read, batch_size=batch_size
+        ):
+            if isinstance(answer, MeshError):
+                skipped[clip.name] = str(answer)
+            elif require_face and not answer.is_face:
+                skipped[clip.name] = answer.warnings[0]
+            else:
+                answers.append(answer)
+            if progress:
+                progress(len(answers) + len(skipped), len(found.clips))
+        if len(found.clips) == 1 and not isinstance(inputs, (list, tuple)):
+            if not answers:
+                raise MeshError(skipped[found.clips[0].name])
+            return answers[0]
+        return Predictions(answers, skipped, found.other_files, found.decided)
+
+    def question(
+        self, prompts: Sequence[str] = (), head: str = "zero_shot"
+    ) -> Question:
+        """What is asked, checked: see `predict`."""
+        if head not in HEADS:
+            raise ValueError(f"head={head!r}: must be one of {', '.join(HEADS)}")
+        if head != "zero_shot" and self.known is None:
+            raise ValueError(
+                f"head={head!r} takes what `python -m smile_jax.evaluate` keeps of the "
+                "training people: evaluate the run first"
             )
-        pose = pose or r.pose
-        example = self._example(
-            path, paths, self.rendering(pose), unit_mm=unit_mm, rate_hz=rate_hz
+        if head == "probe":
+            if prompts:
+                raise ValueError("head='probe' knows the run's classes, not prompts")
+            assert self.known is not None
+            return Question(self.known.classes, None)
+        words = self._words(prompts)
+        bank = self.bank(words)
+        if head == "zero_shot_grounded":
+            assert self.known is not None
+            if not len(self.known.captions) or len(bank[0]) < 2:
+                raise ValueError(
+                    "head='zero_shot_grounded' takes two prompts or more, and a run "
+                    "that learned from captions"
+                )
+            grounds = Grounds(self.known.captions, self.known.images)
+            bank = grounds.meaning(bank[0])[None]
+        return Question(words.classes, bank)
+
+    def _words(self, texts: Sequence[str]) -> Prompts:
+        if texts:
+            if isinstance(texts, str):
+                raise ValueError(f"prompts={texts!r}: give a list of them")
+            if len(set(texts)) < len(texts):
+                raise ValueError(f"prompts: {list(texts)} has one of them twice")
+            return plain_prompts(texts)
+        c, own = self.info.config, self.info.prompts
+        learned = SOURCES[c.text_source].own_texts  # of all clips, neutral ones too
+        if not learned or _NEUTRAL in own.classes or c.prompts.view_aware:
+            return own
+        p = c.prompts
+        return make_prompts(
+            (*own.classes, _NEUTRAL), file=p.file, style=p.style, phrasings=p.phrasings
         )
-        return cut(example, sampling(self.info.config))
+
+    @property
+    def knows_words(self) -> bool:
+        """Whether words that were not in training mean something to it."""
+        return not isinstance(self.spec.tokenizer, HashTokenizer)
+
+    def answers(
+        self,
+        clips: Sequence[Clip],
+        question: Question,
+        reading: Reading,
+        *,
+        batch_size: int = 32,
+    ) -> Iterator[tuple[Clip, "Prediction | MeshError"]]:
+        """An answer for each clip in order, or why there is none. Others are rendered
+        while the model looks at a batch."""
+        size = min(batch_size, len(clips))
+
+        def read(clip: Clip) -> tuple[Clip, Read | MeshError, Timeline | None]:
+            try:
+                return clip, *self._read(clip, question, reading)
+            except MeshError as error:
+                return clip, error, None
+
+        reads = run_in_threads(read, clips)
+        while some := list(itertools.islice(reads, size)):
+            batches = [got.batch for _, got, _ in some if isinstance(got, Read)]
+            rows: Iterator = iter(())
+            if batches:
+                filled = (batches + batches[:1] * size)[:size]  # nothing compiles twice
+                rows = _rows(jax.device_get(self.embed(stacked(filled))), size)
+            for clip, got, timeline in some:
+                if isinstance(got, Read):
+                    answer = self._answer(clip, got, next(rows), question, timeline)
+                    yield clip, answer
+                else:
+                    yield clip, got
+
+    def _read(
+        self, clip: Clip, question: Question, reading: Reading
+    ) -> tuple[Read, Timeline | None]:
+        """A clip as the model sees it, and where asked for its answers over time."""
+        several = len(clip.paths) > 1
+        if not several or not (reading.timeline or self.reader.of_single_scans):
+            return self.reader.read(clip.paths, reading), None
+        record, timeline = self.timeline_of(clip, question, reading)
+        if self.reader.of_single_scans:
+            place = int(timeline.motion_mm.argmax())
+            views = record.record["views"][place : place + 1]
+            batch = {"views": views, "time_s": np.zeros(1, np.float32)}
+            batch["apex"] = np.zeros((), np.int32)
+            return dataclasses.replace(record, batch=batch), timeline
+        return self.reader.read(clip.paths, reading), timeline
+
+    def _answer(
+        self,
+        clip: Clip,
+        read: Read,
+        seen: tuple[Embeddings, dict[str, Any]],
+        question: Question,
+        timeline: Timeline | None,
+    ) -> Prediction:
+        """Of a clip and what the model makes of it."""
+        out, shown = seen
+        joint, fused = np.asarray(out.joint), np.asarray(out.fused)
+        by_camera = np.asarray(out.views)
+        scale = float(np.exp(self.params["logit_scale"]))
+        cameras = list(self.reader.cameras)
+        by_view = None
+        if question.bank is None:
+            assert self.known is not None
+            p = softmax(fused @ self.known.probe + self.known.bias)
+        else:
+            p = softmax(scale * question.bank[0] @ joint)
+            banks = [question.bank[1 + c if len(question.bank) > 1 else 0]
+                     for c in cameras]  # fmt: skip
+            by_view = np.stack(
+                [softmax(scale * b @ v) for b, v in zip(banks, by_camera, strict=True)]
+            )
+        frames = shown["frames"]
+        far = None
+        nearest: list[list[tuple[str, str]]] = [[]]
+        if self.known is not None:
+            far = float(self.known.distance(fused[None])[0])
+            nearest = self.known.nearest(fused[None], _NEIGHBOURS)
+        sure = read.placing.sure
+        is_face = sure >= _A_FACE or (sure >= FACE and far is not None and far <= 1)
+        warnings = []
+        if not is_face:
+            warnings.append(f"taken for no face: landmarks of one are {sure:.0%} sure")
+        elif far is not None and far > 1:
+            warnings.append(
+                f"unlike the run's training faces: {far:.1f} times as far from them as "
+                "99 % of them are from each other"
+            )
+        yaws = self.info.rendering.yaws_deg
+        return Prediction(
+            name=clip.name,
+            frames=len(clip.paths),
+            label=question.names[int(p.argmax())],
+            probabilities=dict(zip(question.names, map(float, p), strict=True)),
+            view_probabilities=by_view,
+            embedding=joint,
+            feature=fused,
+            views=by_camera,
+            yaws_deg=tuple(yaws[c] for c in cameras),
+            view_weights=shown["views"],
+            frame_weights=frames if len(clip.paths) > 1 else None,
+            is_face=is_face,
+            face_score=sure,
+            distance=far,
+            nearest=tuple(nearest[0]),
+            pose=read.placing.said,
+            turned_deg=read.placing.turned_deg,
+            unit_mm=read.placing.unit_mm,
+            pictures=read.batch["views"][int(read.batch["apex"]), cameras],
+            timeline=timeline,
+            warnings=tuple(warnings),
+        )
 
     def timeline_of(
-        self,
-        path: pathlib.Path,
-        prompts: Prompts,
-        *,
-        window_s: float,
-        pose: str = "",
-        unit_mm: float = 1.0,
-        rate_hz: float = 0.0,
-    ) -> Timeline:
-        """Probabilities around every frame of a folder of meshes.
-
-        Args:
-          path, pose, unit_mm, rate_hz: as of `clip_of`.
-          prompts: K of them.
-          window_s: seconds around a frame that are one clip; frames, where the rate is
-            not known.
+        self, clip: Clip, question: Question, reading: Reading
+    ) -> tuple[Read, Timeline]:
+        """Answers around every frame of a sequence.
 
         Raises:
-          MeshError: as `clip_of`; or one mesh alone, or a run on dynamic images that
-            were made when they were rendered.
+          MeshError: as `read`; or one mesh alone, or a run on dynamic images that were
+            made when they were rendered.
         """
         r = self.info.rendering
-        paths = mesh_paths(path)
+        paths = clip.paths
         if len(paths) < 2 or r.clip == "dynamic":
             raise MeshError(
-                f"{path}: no timeline of it: that takes a folder of meshes, and a run "
-                f"on frames (data.clip='views'); these are {len(paths)}, and the run's "
+                f"{clip.name}: no timeline of it: that takes a sequence, and a run on "
+                f"frames (data.clip='views'); these are {len(paths)}, and the run's "
                 f"clip is {r.clip!r}"
             )
-        pose = pose or r.pose
-        form = self.rendering(pose)
-        form = dataclasses.replace(form, frames=len(paths), motion=True)
-        example = self._example(path, paths, form, unit_mm=unit_mm, rate_hz=rate_hz)
-        rate = rate_hz or 1.0
-        example["rate_hz"] = rate
-        places = centres(example["frame_index"], rate, 0.0)
-        clips = windows(example, places, sampling(self.info.config), window_s)
-        bank = self.bank(prompts)
-        return Timeline(
-            frames=example["frame_index"][places],
-            time_s=seconds_of(example["frame_index"], rate)[places],
-            motion_mm=motion_of(example["motion"])[places],
-            prompts=prompts.classes,
-            probabilities=np.concatenate(
-                [
-                    self.probabilities(batch, bank)[:real]
-                    for batch, real in filled_batches(clips, _AT_ONCE)
-                ]
-            ),
-            seconds=rate_hz > 0,
+        form = dataclasses.replace(
+            self.reader.rendering(), frames=len(paths), motion=True
+        )
+        read = self.reader.read_as(paths, form, reading)
+        record, rate = read.record, reading.rate_hz or 1.0
+        record["rate_hz"] = rate
+        places = centres(record["frame_index"], rate, 0.0)
+        how = sampling(self.info.config)
+        clips = windows(record, places, how, reading.window_s)
+        parts = [
+            self.probabilities(self.embed(batch)[0], question)[:real]
+            for batch, real in filled_batches(clips, _AT_ONCE)
+        ]
+        return read, Timeline(
+            frames=record["frame_index"][places],
+            time_s=seconds_of(record["frame_index"], rate)[places],
+            motion_mm=motion_of(record["motion"])[places],
+            prompts=question.names,
+            probabilities=np.concatenate(parts),
+            seconds=reading.rate_hz > 0,
         )
 
-    def _example(
-        self,
-        path: pathlib.Path,
-        paths: Sequence[pathlib.Path],
-        form: FacesConfig,
-        *,
-        unit_mm: float,
-        rate_hz: float,
-    ) -> dict[str, Any]:
-        """Meshes as a record of a dataset."""
-        r, pose = self.info.rendering, form.pose
-        if r.framing == "landmarks" and pose == "as_is":
-            raise MeshError(
-                f"{path}: this run saw heads framed by landmarks, which files do not "
-                "have; build its dataset again with this version and train on it"
-            )
-        if (
-            len(paths) > 1
-            and not rate_hz
-            and "rate_hz" in self.spec.model.temporal.needs
-        ):
-            raise MeshError(
-                f"{path}: this run knows sequences by their seconds: name their rate "
-                "with --rate_hz"
-            )
-        sequence = Sequence4D(
-            key=str(path),
-            frames=MeshFiles(paths, unit_mm=unit_mm),
-            labels={},
-            rate_hz=rate_hz,
-        )
-        if pose == "landmarks" or (pose == "auto" and has_anchors(paths[0])):
-            try:
-                anchors = anchors_beside(paths[0]).scaled(unit_mm)
-            except MeshError as error:
-                raise MeshError(
-                    f"{error}; this run saw heads turned by landmarks: put such a file "
-                    "there, or have landmarks found (--pose=auto), which turn it "
-                    "otherwise by some degrees and cost accuracy"
-                ) from error
-            sequence.anchors = lambda: anchors
-        made = make_example(sequence, form)
-        if made.example is None or made.skipped:
-            raise MeshError("; ".join(made.skipped))
-        self._check_extent(path, float(made.example["mm_per_pixel"]))
-        return made.example
-
-    def _check_extent(self, path: pathlib.Path, mm_per_pixel: float) -> None:
-        """Refuses what is shown at another scale than all that training saw."""
-        r = self.info.rendering
-        if r.extents_mm is None:
-            return
-        extent, (low, high) = mm_per_pixel * r.size, r.extents_mm
-        if not low / _OTHER_SCALE <= extent <= high * _OTHER_SCALE:
-            raise MeshError(
-                f"{path}: its picture is {extent:.3g} mm wide, and of {low:.3g} to "
-                f"{high:.3g} mm in training: set unit_mm to the millimetres of its "
-                "unit, or cut it as the dataset's scans are cut"
-            )
+    def embed(self, batch: Mapping[str, np.ndarray]) -> tuple[Embeddings, dict]:
+        """What the model makes of n stacked clips, on the device: embeddings, and the
+        weights of "views" (n, V) and "frames" (n, T; None where there are none)."""
+        return self._embed(self.params, dict(batch))
 
     @functools.cached_property
     def _embed(self) -> Callable:
         r = self.info.rendering
         view = plain_view(self.info.config, self.spec, r.yaws_deg, r.channels)
+        alike = self.spec.model.temporal.kind == "mean"
 
         @jax.jit
         def embed(params, batch):
             clips, ids = view(batch["views"])
             timing = timing_of(batch)
-            out: Any = self.model.apply(
-                {"params": params}, clips, ids, timing, train=False
+            out, shown = self.model.apply(
+                {"params": params}, clips, ids, timing, train=False, mutable=[SHOWN]
             )
-            return out.joint
+            views, frames = weights_of(shown, "fusion"), weights_of(shown, "temporal")
+            assert views is not None
+            if frames is not None:
+                frames = frames[..., 0].mean(axis=2)
+            elif alike:
+                present = timing.present.astype(jnp.float32)
+                frames = present / present.sum(axis=1, keepdims=True)
+            return out, {"views": views[..., 0], "frames": frames}
 
         return embed
 
+    @functools.cached_property
+    def reader(self) -> Reader:
+        """Of mesh files."""
+        return Reader(self.info, self.spec.model.temporal.needs)
+
     def bank(self, prompts: Prompts) -> np.ndarray:
-        """(K, E) prototypes of prompts.
+        """(G, K, E) prototypes of prompts, see `ZeroShot.bank`.
 
         Raises:
           ValueError: a prompt does not fit the tower, or the run learned without text.
@@ -298,58 +449,29 @@ class Recognizer:
         if not SOURCES[self.info.config.text_source].has_text:
             raise ValueError(
                 "this run learned without text (text_source='none'), so words mean "
-                "nothing to it; its features serve linear probes and neighbours"
+                "nothing to it; ask its linear probe (head='probe')"
             )
         tokenizer = self.spec.tokenizer
-        return ZeroShot(self.model, self.params, tokenizer, prompts).bank[0]
+        return ZeroShot(self.model, self.params, tokenizer, prompts).bank
 
-    def probabilities(
-        self, batch: Mapping[str, np.ndarray], bank: np.ndarray
-    ) -> np.ndarray:
-        """(n, K) softmax over a bank's prompts of n clips from `clip_of`, stacked."""
-        joint = np.asarray(self._embed(self.params, batch))
-        logits = np.exp(self.params["logit_scale"]) * joint @ bank.T
-        return np.asarray(jax.nn.softmax(logits, axis=-1))
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, E) unit-norm embeddings of texts, in the space of `Prediction.embedding`.
 
+        Raises:
+          ValueError: as `bank`.
+        """
+        return self.bank(plain_prompts(texts))[0]
 
-def mesh_paths(path: pathlib.Path) -> Sequence[pathlib.Path]:
-    """The mesh itself, or those of a folder in order of their names and numbers.
-
-    Raises:
-      MeshError: a folder without meshes.
-    """
-    if not path.is_dir():
-        return [path]
-    found = [p for p in path.iterdir() if p.suffix.lower() in MESH_SUFFIXES]
-    if not found:
-        raise MeshError(f"{path}: no meshes in it ({', '.join(MESH_SUFFIXES)})")
-    found = sorted(found, key=_numbers_as_numbers)
-    first = re.split(r"(\d+)", found[0].name)
-    for other in found[1:]:
-        parts = re.split(r"(\d+)", other.name)
-        differing = [
-            i for i, (a, b) in enumerate(zip(first, parts, strict=False)) if a != b
-        ]
-        # Odd places are numbers.
-        if len(parts) != len(first) or len(differing) > 1 or differing[0] % 2 == 0:
-            raise MeshError(
-                f"{path}: {found[0].name} and {other.name} are not frames of one "
-                "sequence, whose names differ by one number alone: give each sequence "
-                "a folder of its own, or name single scans as files"
-            )
-    return found
+    def probabilities(self, out: Embeddings, question: Question) -> np.ndarray:
+        """(n, K) of n clips that were embedded."""
+        if question.bank is None:
+            assert self.known is not None
+            return softmax(out.fused @ self.known.probe + self.known.bias, axis=-1)
+        scale = np.exp(self.params["logit_scale"])
+        return softmax(scale * np.asarray(out.joint) @ question.bank[0].T, axis=-1)
 
 
-def other_files(path: pathlib.Path) -> list[str]:
-    """Names of what lies in a folder of frames and is neither a mesh nor belongs to one
-    (textures, materials, buffers, landmarks)."""
-    if not path.is_dir():
-        return []
-    known = {*MESH_SUFFIXES, *IMAGE_SUFFIXES, ".mtl", ".bin", ".lm2", ".lm3", ".bnd"}
-    return sorted(p.name for p in path.iterdir() if p.suffix.lower() not in known)
-
-
-def _numbers_as_numbers(path: pathlib.Path) -> list[tuple[int, str]]:
-    """2.obj comes before 10.obj."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(p) if p.isdecimal() else -1, p) for p in parts]
+def _rows(tree: Any, count: int) -> Iterator[Any]:
+    """Of a tree of arrays, each row as a tree."""
+    for i in range(count):
+        yield jax.tree.map(operator.itemgetter(i), tree)

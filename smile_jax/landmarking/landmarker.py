@@ -31,7 +31,7 @@ from smile_jax.mesh.pose import Pose, frontalize
 WEIGHTS = pathlib.Path(__file__).with_name("landmarker.safetensors")
 
 _TRIES_DEG = (0.0, -45.0, 45.0)  # from where a head is looked at until a face is seen
-_FACE = 0.5  # mean confidence in a face's inner points, below which it is no face
+FACE = 0.5  # mean confidence in a face's inner points, below which it is no face
 _MAYBE = 0.15  # the same at first sight: whether to look again, from the front
 _FOUND = 0.15  # confidence below which a landmark is not known
 _INNER = slice(17, 68)  # without the jaw line, which cropped scans lack
@@ -55,13 +55,43 @@ def find_landmarks(mesh: Mesh, pose: Pose | None = None) -> Landmarks:
     return shipped_landmarker()(mesh, pose)
 
 
+class NoFaceError(MeshError):
+    """Nothing that looks like a face was found.
+
+    Attributes:
+      sure: mean confidence in what was, 0 to 1.
+    """
+
+    def __init__(self, sure: float) -> None:
+        super().__init__(
+            f"no face found: its landmarks are {sure:.0%} sure, {FACE:.0%} are needed; "
+            "is it in mm, and does it face +z?"
+        )
+        self.sure = sure
+
+
+def confidence_in(found: Landmarks) -> float:
+    """Mean confidence in a face's inner points, 0 to 1: at least `FACE`, or they would
+    not have been found."""
+    assert found.confidence is not None
+    return float(found.confidence[_INNER].mean())
+
+
 def find_pose(mesh: Mesh) -> Pose:
     """How a head is turned, by landmarks that are found on it.
 
     Raises:
       MeshError: it shows no face, or not enough of one.
     """
-    found = find_landmarks(mesh)
+    return pose_by(find_landmarks(mesh))
+
+
+def pose_by(found: Landmarks) -> Pose:
+    """How a head is turned, by landmarks that were found on it.
+
+    Raises:
+      MeshError: there are not enough of them.
+    """
     assert found.valid is not None
     if not found.valid[_CORNERS].all():
         raise MeshError("corners of eyes or mouth, or the nose's tip, were not found")
@@ -91,7 +121,9 @@ class Landmarker:
         pose = pose or pose_of(self._roughly(mesh))
         front = take_pictures(frontalize(mesh, pose), YAWS_DEG, pose.framing)
         points, confidence = self._found(front)
-        _check_face(confidence)
+        sure = float(confidence[_INNER].mean())
+        if sure < FACE:
+            raise NoFaceError(sure)
         center = np.asarray(pose.framing.center)
         points = (points - center) @ pose.rotation.T.astype(np.float64) + center
         return Landmarks(
@@ -110,10 +142,10 @@ class Landmarker:
             sure = float(confidence[_INNER].mean())
             if sure > best[0] and np.isfinite(points[_CORNERS]).all():
                 best = sure, points
-            if best[0] > _FACE:
+            if best[0] > FACE:
                 break
         if best[0] < _MAYBE:
-            raise MeshError(_no_face(best[0]))
+            raise NoFaceError(best[0])
         return best[1]
 
     def _found(
@@ -131,19 +163,6 @@ class Landmarker:
 
 
 _CORNERS = [30, 36, 39, 42, 45, 48, 54]  # which fix a pose
-
-
-def _check_face(confidence: np.ndarray) -> None:
-    sure = float(confidence[_INNER].mean())
-    if sure < _FACE:
-        raise MeshError(_no_face(sure))
-
-
-def _no_face(sure: float) -> str:
-    return (
-        f"no face found: its landmarks are {sure:.0%} sure, {_FACE:.0%} are needed; is "
-        "it in mm, and does it face +z?"
-    )
 
 
 def read_network(path: pathlib.Path) -> dict:

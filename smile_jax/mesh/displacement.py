@@ -77,18 +77,32 @@ class Displacement:
         there is no face. `head` is that of `head_of`, where it is known already."""
         if not len(self._points):
             return np.zeros(REGIONS, np.float32)
-        head = head or self.head_of(mesh)
-        if self.alike(mesh):
-            moved = head(mesh.vertices[self._places]) - self._points
-        else:
-            points = head.inverse()(self._points)
-            moved = _distance(_tree(mesh), points, self._normals @ head.turn)[:, None]
+        moved = self._moved(mesh, head or self.head_of(mesh))
         sums = [
             np.bincount(self._region, column, minlength=REGIONS) for column in moved.T
         ]
         means = np.stack(sums) / np.maximum(self._count, 1)
         measured = self._count >= _FEWEST
         return np.where(measured, np.linalg.norm(means, axis=0), 0).astype(np.float32)
+
+    def misfit(self, mesh: Mesh) -> float:
+        """Millimetres between two faces, whatever the heads did: the median over the
+        points that are looked at.
+
+        Frames of one sequence that follow each other are 0.05 to 0.35 mm apart, other
+        people 0.8 to 3.6 (generated heads, in correspondence and as scans).
+        """
+        if not len(self._points):
+            return float("inf")
+        moved = self._moved(mesh, self.head_of(mesh))
+        return float(np.median(np.linalg.norm(moved, axis=1)))
+
+    def _moved(self, mesh: Mesh, head: Rigid) -> Float[np.ndarray, "p k"]:
+        """Of the points that are looked at: along three axes, or the normal alone."""
+        if self.alike(mesh):
+            return head(mesh.vertices[self._places]) - self._points
+        points = head.inverse()(self._points)
+        return _distance(_tree(mesh), points, self._normals @ head.turn)[:, None]
 
     def of_points(
         self, mesh: Mesh, head: Rigid | None = None

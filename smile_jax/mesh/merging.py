@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def merge_points(vertices):
     """Finds the distinct points, in the order of their first copies.
 

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def ball_means(points, values, radius, wanted):
     """Means over the balls around some of the points.
 

@@ -28,7 +28,7 @@ def line_end(data, at, stop):
     return at
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def parse_number(data, at, stop):
     """Parses one number that starts at byte `at`.
 
@@ -106,7 +106,7 @@ def parse_number(data, at, stop):
     return (-value if negative else value), i
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def parse_list(data, at, stop, out):
     """Parses numbers up to a `]`; blanks, commas and `#` comments lie between them.
 
@@ -142,7 +142,7 @@ def parse_list(data, at, stop, out):
     return count, i, UNCLOSED
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def parse_indices(data, at, stop, out):
     """Parses whole numbers up to a `]`, as `parse_list` does with any.
 
@@ -177,7 +177,7 @@ def parse_indices(data, at, stop, out):
     return count, i, UNCLOSED
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def triangulate(index, other):
     """Fans polygons that -1 ends, and the same corners of a second index beside them.
 

@@ -127,14 +127,14 @@ def _is_blank(byte):
     return byte == 32 or 9 <= byte <= 13
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _skip_blanks(data, at, end):
     while at < end and _is_blank(data[at]):
         at += 1
     return at
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _kind(data, at, end):
     """1 `v`, 2 `vt`, 3 `f`, 0 another statement, -1 what can be none."""
     first = data[at]
@@ -162,7 +162,7 @@ def _is_index(value):
     return -2e9 < value < 2e9 and value % 1 == 0 and value != 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _count(data):
     """(points, texture coordinates, upper bound of triangles)."""
     at, points, corners, triangles = 0, 0, 0, 0
@@ -186,7 +186,7 @@ def _count(data):
     return points, corners, triangles
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _parse(data, vertices, colors, uv, faces, uv_faces):
     """Fills the arrays: (fault, byte, triangles, colours, bare corners, lost)."""
     at, v, t, m, colored, bare, lost = 0, 0, 0, 0, 0, 0, 0

@@ -15,7 +15,7 @@ _HALF = _SUBPIXELS // 2
 _FAR_PIXELS = 1 << 20
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def vertex_normals(vertices, faces):
     """Area-weighted smooth normals, (n, 3) float32 unit vectors (0 for lone points)."""
     normals = np.zeros((len(vertices), 3), np.float32)
@@ -44,7 +44,7 @@ def vertex_normals(vertices, faces):
     return normals
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def snap(points):
     """Pixel coordinates (column, row) as integers in 1/256 pixel, (n, 2) int64."""
     out = np.empty((len(points), 2), np.int64)
@@ -56,7 +56,7 @@ def snap(points):
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def rasterize(snapped, nearness, faces, needs_positive, show_backs, best, triangle, w):
     """Fills the z-buffer of one view.
 
@@ -121,7 +121,7 @@ def rasterize(snapped, nearness, faces, needs_positive, show_backs, best, triang
             row2 += ax2 << 8
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def shade(
     snapped,
     nearness,

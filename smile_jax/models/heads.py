@@ -6,6 +6,7 @@ from collections.abc import Callable
 import flax.linen as nn
 from jaxtyping import Array, Float, Int
 
+from smile_jax.models.shown import show_weights
 from smile_jax.stats import standardize
 
 
@@ -67,6 +68,7 @@ class ViewFusion(nn.Module):
         # Over views: some show more of a face than others, and which view it is says
         # what to expect of it.
         weights = nn.softmax(score(nn.tanh(hidden)), axis=1)
+        show_weights(self, weights)
         return (weights * features).sum(axis=1)
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from smile_jax.models.shown import show_weights
 from smile_jax.models.transformer import Transformer, TransformerConfig
 
 # Rates in Hz at which seconds are read off, one a pair of inputs: from the course of a
@@ -97,7 +98,9 @@ class Attention(nn.Module):
     def __call__(
         self, features: Float[Array, "B T V F"], timing: Timing
     ) -> Float[Array, "B V F"]:
-        return (attend_frames(features, timing.present) * features).sum(axis=1)
+        weights = attend_frames(features, timing.present)
+        show_weights(self, weights)
+        return (weights * features).sum(axis=1)
 
 
 class BeyondMean(nn.Module):

@@ -5,17 +5,22 @@ import types
 
 import numpy as np
 import pytest
+import trimesh
+from scipy.spatial.transform import Rotation
 
 from smile_jax.config import Config
 from smile_jax.data.examples import make_example
 from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
 from smile_jax.evaluation.linear_probe import linear_probe
-from smile_jax.inference.recognizer import Recognizer, mesh_paths, other_files
-from smile_jax.mesh import Landmarks, MeshError
+from smile_jax.faces import Difficulty
+from smile_jax.inference.reading import Reader, Reading
+from smile_jax.mesh import Landmarks, Mesh, MeshError
 from smile_jax.mesh.schemes import bosphorus_labels
 from smile_jax.mesh.writers import write_landmarks, write_obj, write_ply
 from smile_jax.training.run_info import Rendering
+from tests.mesh.shapes import sphere
 
+CALM = Difficulty(pose_deg=0.0, shift_mm=0.0, holes=0.0)
 TRAINED, TESTED = 24, 12  # people; two expressions of each
 
 
@@ -42,8 +47,15 @@ def sequences(config, path):
     ]
 
 
-def recognizer(config, extents_mm=None) -> Recognizer:
-    """Of a run on such a dataset, as far as files matter."""
+SAID = {
+    "as_is": "as it is",
+    "landmarks": "turned by its landmark file",
+    "surface": "turned by its surface",
+}
+
+
+def reader(config, extents_mm=None) -> Reader:
+    """Of a run on such a dataset."""
     rendering = Rendering(
         yaws_deg=config.yaws_deg,
         channels=config.channels,
@@ -55,8 +67,7 @@ def recognizer(config, extents_mm=None) -> Recognizer:
         framing=config.framing,
         extents_mm=extents_mm,
     )
-    info = types.SimpleNamespace(rendering=rendering, config=Config())
-    return Recognizer(None, {}, info)
+    return Reader(types.SimpleNamespace(rendering=rendering, config=Config()))
 
 
 def write_labelled_landmarks(path, sequence) -> None:
@@ -90,16 +101,18 @@ def test_scores_are_those_of_the_dataset(pose, ict, suffix, request, tmp_path):
     assert not any(m.skipped or m.notes for m in made)
     stored = np.stack([m.example["views"] for m in made])
     split = 2 * TRAINED
-    of_run = recognizer(shape)
+    of_run, how = reader(shape), Reading(pose=pose, unit_mm=1.0)
     seen = []
     for i, sequence in enumerate(found[split:]):
         file = tmp_path / f"{i}.{suffix}"
         (write_ply if suffix == "ply" else write_obj)(file, sequence.frames[0])
         if pose == "landmarks":
-            with pytest.raises(MeshError, match=r"--pose=auto"):
-                of_run.clip_of(file)
+            with pytest.raises(MeshError, match=r"neither .* is beside it"):
+                of_run.read([file], how)
             write_labelled_landmarks(file.with_suffix(".lm3"), sequence)
-        seen.append(of_run.clip_of(file)["views"])
+        read = of_run.read([file], how)
+        seen.append(read.batch["views"])
+        assert read.placing.said == SAID[pose]
     seen = np.stack(seen)
     difference = np.abs(stored[split:].astype(int) - seen)
     assert (difference > 2).mean() < 1e-3
@@ -121,29 +134,74 @@ def test_what_training_could_not_have_seen_is_refused(tmp_path):
     file = tmp_path / "head.ply"
     write_ply(file, sequence.frames[0])
     extent = float(make_example(sequence, shape).example["mm_per_pixel"]) * shape.size
-    seen = recognizer(shape, (extent, extent)).clip_of(file)
-    assert seen["views"].shape == (1, 2, 32, 32, 4)
+    seen = reader(shape, (extent, extent)).read([file])
+    assert seen.batch["views"].shape == (1, 2, 32, 32, 4)
     with pytest.raises(MeshError, match=r"head\.ply: its picture is .* unit_mm"):
-        recognizer(shape, (extent / 2, extent / 1.5)).clip_of(file)
-    before = dataclasses.replace(recognizer(shape).info.rendering, framing="landmarks")
-    old = Recognizer(None, {}, types.SimpleNamespace(rendering=before, config=Config()))
+        reader(shape, (extent / 2, extent / 1.5)).read([file])
+    before = dataclasses.replace(reader(shape).info.rendering, framing="landmarks")
+    old = Reader(types.SimpleNamespace(rendering=before, config=Config()))
     with pytest.raises(MeshError, match=r"head\.ply: .* framed by landmarks"):
-        old.clip_of(file)
-    assert old.clip_of(file, pose="surface")["views"].shape == (1, 2, 32, 32, 4)
+        old.read([file], Reading(pose="as_is"))
+    assert old.read([file], Reading(pose="surface")).placing.turned_deg < 30
+    with pytest.raises(MeshError, match="2 meshes, and this run saw single scans"):
+        reader(shape).read([file, file])
 
 
-def test_folders_that_are_no_sequence_are_refused(tmp_path):
+@pytest.mark.parametrize("unit, millimetres", [("mm", 1), ("cm", 10), ("m", 1000)])
+def test_units_are_guessed_by_size(unit, millimetres, tmp_path):
     shape = dataclasses.replace(config("as_is"), subjects=1)
     (sequence, _) = sequences(shape, "")
-    for name in ("f1.ply", "f2.ply", "f10.ply"):
-        write_ply(tmp_path / name, sequence.frames[0])
-    (tmp_path / "notes.txt").touch()
-    assert [p.name for p in mesh_paths(tmp_path)] == ["f1.ply", "f2.ply", "f10.ply"]
-    assert other_files(tmp_path) == ["notes.txt"]
-    with pytest.raises(MeshError, match="3 meshes, and this run saw single scans"):
-        recognizer(shape).clip_of(tmp_path)
-    for name in ("sphere.ply", "g2.ply", "f2_1.ply", "f3.obj"):
-        (tmp_path / name).touch()
-        with pytest.raises(MeshError, match="are not frames of one sequence"):
-            mesh_paths(tmp_path)
-        (tmp_path / name).unlink()
+    head = sequence.frames[0]
+    scaled = dataclasses.replace(
+        head, vertices=head.vertices / np.float32(millimetres), landmarks=None
+    )
+    write_ply(tmp_path / "head.ply", scaled)
+    read = reader(shape).read([tmp_path / "head.ply"])
+    assert read.placing.unit_mm == millimetres
+    expected = make_example(sequence, shape).example["views"]
+    difference = np.abs(expected.astype(int) - read.batch["views"])
+    assert (difference > 2).mean() < 0.01
+
+
+def test_no_unit_makes_a_head_of_it(tmp_path):
+    write_ply(tmp_path / "far.ply", sphere(n=20, radius=3.0))
+    with pytest.raises(MeshError, match=r"far\.ply: .* across: no head in mm, cm, m"):
+        reader(config("as_is")).read([tmp_path / "far.ply"])
+
+
+@pytest.mark.parametrize("turn_deg, said", [(8, "as it is"), (35, "turned by its sur")])
+def test_heads_far_off_the_front_are_turned(turn_deg, said, tmp_path):
+    shape = dataclasses.replace(config("as_is"), subjects=1, difficulty=CALM)
+    (sequence, _) = sequences(shape, "")
+    head = sequence.frames[0]
+    turn = Rotation.from_euler("y", turn_deg, degrees=True).as_matrix()
+    turned = (head.vertices @ turn.T).astype(np.float32)
+    write_ply(tmp_path / "a.ply", dataclasses.replace(head, vertices=turned))
+    read = reader(shape).read([tmp_path / "a.ply"])
+    assert read.placing.said.startswith(said)
+    assert abs(read.placing.turned_deg - turn_deg) < 5
+    kept = reader(shape).read([tmp_path / "a.ply"], Reading(pose="as_is"))
+    assert kept.placing.said == "as it is"
+
+
+def test_what_has_no_face_to_turn_is_said(tmp_path):
+    box = trimesh.creation.box((150, 200, 180)).subdivide_to_size(8)
+    mesh = Mesh(box.vertices.astype(np.float32), box.faces.astype(np.int32))
+    write_ply(tmp_path / "box.ply", mesh)
+    read = reader(config("as_is")).read([tmp_path / "box.ply"])
+    assert "no face" in read.placing.said and read.placing.no_face
+    with pytest.raises(MeshError, match=r"box\.ply: "):
+        reader(config("as_is")).read([tmp_path / "box.ply"], Reading(pose="surface"))
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"pose": "sideways"}, "pose='sideways'"),
+        ({"unit_mm": -1.0}, "unit_mm=-1.0"),
+        ({"rate_hz": float("inf")}, "rate_hz=inf"),
+    ],
+)
+def test_settings_are_checked(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        Reading(**wrong)

@@ -1,0 +1,229 @@
+"""What a model says of a scan or a sequence: for Python, tables and the demo."""
+
+import csv
+import dataclasses
+import importlib.util
+import io
+import json
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from jaxtyping import Float32
+
+from smile_jax.files import replacing
+from smile_jax.inference.timeline import Timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DIGITS = 4
+_SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The answer for one scan or sequence.
+
+    Attributes:
+      name: its file, or the folder of its frames.
+      frames: how many meshes it has.
+      label: the likeliest of the prompts or classes; "" of a run without text that was
+        asked for features alone.
+      probabilities: of each prompt or class; they sum to 1.
+      view_probabilities: the same by each single view, (V, K); of `head="zero_shot"`.
+      embedding: (E,) unit norm, in the space of texts.
+      feature: (F,) fused feature, for probes and neighbours.
+      views: (V, E) unit norm, of each view.
+      yaws_deg: (V,) cameras of the views.
+      view_weights: (V,) share of each view in the fused feature; they sum to 1.
+      frame_weights: (T,) share of each frame that the model saw, where it is a mean of
+        frames (`model.temporal` "mean" or "attention"); None elsewhere.
+      is_face: whether it is taken for a face: by its geometry (`face_score`), and where
+        that is not sure by `distance`.
+      face_score: mean confidence in the landmarks of a face that were found on it, 0 to
+        1; faces have 0.85 and more, 0.5 is the least.
+      distance: from the faces that the run was trained on: up to 1 are 99 % of other
+        people's; None of a run that was not evaluated, which keeps them.
+      nearest: (sequence, class) of the training clips that are most alike.
+      pose: how the head was turned to the front.
+      turned_deg: how far it was off the front; NaN where nobody looked.
+      unit_mm: millimetres of the file's unit.
+      pictures: (V, H, W, C) uint8, what the model saw at its apex; channel groups are
+        those of the run.
+      timeline: answers over the frames of a sequence, where asked for, or where the
+        model knows single scans only; None elsewhere.
+      warnings: what to know before one believes it.
+    """
+
+    name: str
+    frames: int
+    label: str
+    probabilities: Mapping[str, float]
+    view_probabilities: Float32[np.ndarray, "V K"] | None
+    embedding: Float32[np.ndarray, "E"]
+    feature: Float32[np.ndarray, "F"]
+    views: Float32[np.ndarray, "V E"]
+    yaws_deg: tuple[float, ...]
+    view_weights: Float32[np.ndarray, "V"]
+    frame_weights: Float32[np.ndarray, "T"] | None
+    is_face: bool
+    face_score: float
+    distance: float | None
+    nearest: tuple[tuple[str, str], ...]
+    pose: str
+    turned_deg: float
+    unit_mm: float
+    pictures: np.ndarray
+    timeline: Timeline | None = None
+    warnings: tuple[str, ...] = ()
+
+    def row(self) -> dict[str, Any]:
+        """A line of a table: file, prediction, a column for each prompt, by each view,
+        whether it is a face, how it was turned, and of a timeline onset, apex and
+        offset (numbers of frames)."""
+        prompts = list(self.probabilities)
+        found: dict[str, Any] = {"file": self.name, "prediction": self.label}
+        found |= {prompt: _short(p) for prompt, p in self.probabilities.items()}
+        if self.view_probabilities is not None:
+            for yaw, p in zip(self.yaws_deg, self.view_probabilities, strict=True):
+                found[f"prediction at {yaw:g} deg"] = prompts[int(p.argmax())]
+        for yaw, weight in zip(self.yaws_deg, self.view_weights, strict=True):
+            found[f"weight at {yaw:g} deg"] = _short(weight)
+        phases = dict.fromkeys(("onset", "apex", "offset"))
+        if self.timeline is not None and self.label:
+            phases |= self.timeline.phases(self.label)
+        return (
+            found
+            | {"is_face": self.is_face, "face_score": _short(self.face_score)}
+            | {"distance": _short(self.distance)}
+            | {"pose": self.pose, "turned_deg": _short(self.turned_deg)}
+            | {"unit_mm": self.unit_mm, "frames": self.frames}
+            | phases
+            | {"warnings": "; ".join(self.warnings)}
+        )
+
+
+def _short(value: Any) -> float | None:
+    if value is None or not np.isfinite(value):
+        return None
+    return round(float(value), _DIGITS)
+
+
+class Predictions(Sequence[Prediction]):
+    """Answers in the order of the inputs.
+
+    Attributes:
+      skipped: scan or sequence -> why it has no answer.
+      other_files: in the folders, which are no meshes.
+      decided: what folders were taken for, and why.
+    """
+
+    def __init__(
+        self,
+        answers: Sequence[Prediction],
+        skipped: Mapping[str, str] | None = None,
+        other_files: Sequence[str] = (),
+        decided: Sequence[str] = (),
+    ) -> None:
+        self._answers = list(answers)
+        self.skipped = dict(skipped or {})
+        self.other_files = tuple(other_files)
+        self.decided = tuple(decided)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Predictions": ...
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            part = self._answers[index]
+            return Predictions(part, self.skipped, self.other_files, self.decided)
+        return self._answers[index]
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self._answers)
+
+    def __repr__(self) -> str:
+        return f"Predictions({len(self)} answers, {len(self.skipped)} files skipped)"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A line for each, all with the same columns."""
+        rows = [answer.row() for answer in self]
+        columns = dict.fromkeys(name for row in rows for name in row)
+        return [{name: row.get(name) for name in columns} for row in rows]
+
+    def to_csv(self) -> str:
+        """The rows as text."""
+        rows = self.rows()
+        file = io.StringIO()
+        writer = csv.DictWriter(file, rows[0] if rows else ["file"])
+        writer.writeheader()
+        writer.writerows(rows)
+        return file.getvalue()
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The rows as a table of pandas.
+
+        Raises:
+          ImportError: pandas is not installed.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def write(self, path: str | pathlib.Path) -> None:
+        """Writes the rows as `.csv`, `.jsonl` or `.parquet` (which takes pandas and
+        pyarrow).
+
+        Raises:
+          ValueError: another suffix.
+        """
+        path = pathlib.Path(path)
+        check_table(path)
+        with replacing(_folder_of(path)) as part:
+            file = part / path.name
+            if path.suffix == ".csv":
+                file.write_text(self.to_csv())
+            elif path.suffix == ".jsonl":
+                lines = (json.dumps(row, ensure_ascii=False) for row in self.rows())
+                file.write_text("".join(f"{line}\n" for line in lines))
+            else:
+                self.to_pandas().to_parquet(file)
+
+    def write_embeddings(self, path: str | pathlib.Path) -> None:
+        """Writes `.npz`: "names", "embedding" (n, E), "feature" (n, F), "views"
+        (n, V, E), "view_weights" (n, V)."""
+        path = pathlib.Path(path)
+        if path.suffix != ".npz":
+            raise ValueError(f"{path}: name an .npz file")
+        arrays: dict[str, Any] = {
+            name: np.stack([getattr(answer, name) for answer in self])
+            for name in ("embedding", "feature", "views", "view_weights")
+            if len(self)
+        }
+        with replacing(_folder_of(path)) as part:
+            np.savez(part / path.name, names=[a.name for a in self], **arrays)
+
+
+def check_table(path: pathlib.Path) -> None:
+    """Refuses a file that `Predictions.write` cannot write, before anything is done.
+
+    Raises:
+      ValueError: its suffix is another, or what parquet takes is not installed.
+    """
+    if path.suffix not in _SUFFIXES or path.is_dir():
+        raise ValueError(f"{path}: name a file of {', '.join(_SUFFIXES)}")
+    wanted = ("pandas", "pyarrow") if path.suffix == ".parquet" else ()
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{path}: needs {' and '.join(missing)}: pip install them")
+
+
+def _folder_of(path: pathlib.Path) -> pathlib.Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.parent
