@@ -400,7 +400,7 @@ BREAKS = {
     ),
     "whatever it is, it has landmarks": Break(
         "landmarking/landmarker.py",
-        "if sure < _FACE:",
+        "if sure < FACE:",
         "if sure < 0:",
         "landmarking/test_landmarker.py -k no_face",
     ),

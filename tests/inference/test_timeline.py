@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from smile_jax.config import Config
-from smile_jax.data.prompts import plain_prompts
 from smile_jax.faces import load_face_model
 from smile_jax.faces.events import MICRO, Event
 from smile_jax.faces.sampling import RECORDED, sample_clip, sample_subject
-from smile_jax.inference.recognizer import Recognizer
+from smile_jax.inference.inputs import Clip, frames_in
+from smile_jax.inference.reading import Reading
+from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.inference.timeline import Timeline, phases_of, plot, write_csv
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.writers import write_ply
 from smile_jax.training.run_info import Rendering
+
+QUESTION = Question(("a smile", "rest"), None)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +68,12 @@ def recognizer() -> Recognizer:
         size=48, pose="as_is", framing="face", extents_mm=None,
     )  # fmt: skip
     info = types.SimpleNamespace(rendering=rendering, config=Config())
-    spec = types.SimpleNamespace(model=types.SimpleNamespace(temporal=Config().model))
+    temporal = types.SimpleNamespace(needs=())
+    spec = types.SimpleNamespace(model=types.SimpleNamespace(temporal=temporal))
     found = Recognizer(spec, {}, info)
     first: list[np.ndarray] = []
 
-    def probabilities(batch, bank):
+    def probabilities(batch, question):
         views = batch["views"][:, 0, 0, 24:].astype(float)
         first.append(views[:1])
         moved = np.abs(views - first[0]).mean(axis=(1, 2, 3))
@@ -77,7 +81,7 @@ def recognizer() -> Recognizer:
         return np.stack([share, 1 - share], axis=1)
 
     found.probabilities = probabilities
-    found.bank = lambda prompts: None
+    found.embed = lambda batch: (batch, {})
     return found
 
 
@@ -100,9 +104,8 @@ def burst(tmp_path_factory):
 
 
 def test_a_burst_peaks_inside_itself(burst):
-    found = recognizer().timeline_of(
-        burst, plain_prompts(["a smile", "rest"]), window_s=0.0, rate_hz=10.0
-    )
+    clip = Clip("burst", frames_in(burst))
+    _, found = recognizer().timeline_of(clip, QUESTION, Reading(rate_hz=10.0))
     assert found.frames.tolist() == list(range(20)) and found.seconds
     np.testing.assert_allclose(found.time_s, np.arange(20) / 10)
     phases = found.phases("a smile")
@@ -113,6 +116,4 @@ def test_a_burst_peaks_inside_itself(burst):
 
 def test_one_mesh_has_no_timeline(burst):
     with pytest.raises(MeshError, match="no timeline of it"):
-        recognizer().timeline_of(
-            burst / "000.ply", plain_prompts(["a", "b"]), window_s=0.0
-        )
+        recognizer().timeline_of(Clip("one", (burst / "000.ply",)), QUESTION, Reading())

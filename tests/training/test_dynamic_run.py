@@ -11,6 +11,8 @@ from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.run import evaluate
 from smile_jax.faces import Difficulty
+from smile_jax.inference.inputs import frames_in
+from smile_jax.inference.reading import Reading
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import tfds_build
@@ -53,7 +55,8 @@ def test_a_run_on_dynamic_images(dataset, tmp_path):
     for i, mesh in enumerate(frames):
         write_ply(folder / f"{i}.ply", mesh)
     recognizer = Recognizer.of_run(workdir)
-    clip = recognizer.clip_of(folder)["views"]
+    how = Reading(pose="as_is", unit_mm=1.0)
+    clip = recognizer.reader.read(frames_in(folder), how).batch["views"]
     assert clip.dtype == np.uint16
     gap = np.abs(clip.astype(float) - record["dynamic"]) / 65535
     assert np.quantile(gap, 0.95) < 0.002

@@ -1,7 +1,9 @@
 """Runs that start from published towers or from another run; what they export."""
 
+import csv
 import functools
 import json
+import pathlib
 import shutil
 
 import jax
@@ -9,12 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smile_jax.data.prompts import plain_prompts
-from smile_jax.data.windows import stacked
 from smile_jax.evaluation.run import ProtocolError, evaluate
 from smile_jax.faces import load_face_model
 from smile_jax.inference.export import _scores, export, load_exported
-from smile_jax.inference.recognizer import Recognizer, mesh_paths
+from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj
 from smile_jax.models import Encoder, load_pretrained
@@ -275,7 +275,7 @@ def test_guesses_of_a_run_without_text_are_refused(tiny_dataset, tmp_path):
     with pytest.raises(ValueError, match="learned without text"):
         spec_of_fresh_run(config, make_plan(config))
     with pytest.raises(ValueError, match="learned without text"):
-        Recognizer.of_run(tmp_path).bank(plain_prompts(["a face"]))
+        Recognizer.of_run(tmp_path).embed_text(["a face"])
 
 
 @pytest.mark.slow
@@ -413,25 +413,17 @@ def test_predict_any_mesh_with_any_words(runs, exported, meshes):
     flags = ("--workdir", str(exported["b"]), *map(str, files), "--prompts", *words)
     done = run_module("smile_jax.predict", *flags)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = list(csv.DictReader(done.stdout.splitlines()))
     run = Recognizer.of_run(runs[0] / "b")
-    bank = run.bank(plain_prompts(words))
-    batch = stacked([run.clip_of(path, pose="as_is") for path in files])
     assert [line["file"] for line in lines] == list(map(str, files))
-    for line, expected in zip(lines, run.probabilities(batch, bank), strict=True):
-        found = list(line["probabilities"].values())
-        assert list(line["probabilities"]) == words
-        assert line["prediction"] == words[np.argmax(found)]
-        assert sum(found) == pytest.approx(1, abs=1e-5)
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert len({line["probabilities"]["a happy face"] for line in lines}) == 2
-
-
-def test_frames_come_in_order_of_their_numbers(tmp_path):
-    for name in ("10.obj", "2.obj", "1.obj", "readme.txt"):
-        (tmp_path / name).touch()
-    names = [path.name for path in mesh_paths(tmp_path)]
-    assert names == ["1.obj", "2.obj", "10.obj"]
+    for line, answer in zip(lines, run.predict(files, words), strict=True):
+        found = [float(line[word]) for word in words]
+        assert list(answer.probabilities) == words
+        assert line["prediction"] == answer.label == words[np.argmax(found)]
+        expected = list(answer.probabilities.values())
+        assert sum(expected) == pytest.approx(1, abs=1e-5)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert len({line["a happy face"] for line in lines}) == 2
 
 
 @pytest.mark.slow
@@ -446,11 +438,14 @@ def test_predict_names_what_it_cannot_read_and_goes_on(runs, meshes, tmp_path):
         str(meshes / "smile.obj"),
         str(meshes),
     )
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 1 and "2 of 3 files" in done.stderr
-    assert "broken.obj" in lines[0]["error"]
-    assert set(lines[1]["probabilities"]) >= {"happy", "sad"}
-    assert "are not frames of one sequence" in lines[2]["error"]
+    lines = list(csv.DictReader(done.stdout.splitlines()))
+    assert done.returncode == 3 and "3 answered, 1 skipped" in done.stderr
+    assert f"skipped: {broken}: " in done.stderr
+    assert "2 meshes, taken as single scans: rest.obj and smile.obj" in done.stderr
+    assert [pathlib.Path(line["file"]).stem for line in lines] == [
+        "smile", "rest", "smile",
+    ]  # fmt: skip
+    assert set(lines[1]) >= {"happy", "sad", "is_face", "pose", "unit_mm"}
     words = ("smile_jax.predict", "--workdir", str(runs[0] / "b"), str(meshes))
     for prompts, said in ((["a", "a"], "twice"), (["", "a"], "empty")):
         done = run_module(*words, "--prompts", *prompts)
