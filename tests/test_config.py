@@ -3,6 +3,8 @@
 import dataclasses
 
 import pytest
+from absl import flags
+from ml_collections import config_flags
 
 from experiments import (
     bu3dfe,
@@ -23,6 +25,7 @@ from experiments import (
 )
 from smile_jax.config import Config, ConfigError, get_config, typed
 from smile_jax.config.default import all_keys
+from smile_jax.config.flag import config_of
 from smile_jax.config.validate import validate, validate_against
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.prompts import STYLES
@@ -200,3 +203,27 @@ def test_problems_reach_the_user_without_a_traceback(tmp_path):
     done = run_module("smile_jax.train", *shrunk_flags(tmp_path / "missing", tmp_path))
     assert done.returncode == 1
     assert "there is no such folder" in done.stderr and "tfds build" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given, steps, epochs",
+    [
+        (["--config.train.steps=12"], 12, 0.0),
+        (["--config.train.epochs=2.5"], 0, 2.5),
+        (["--config.train.steps=12", "--config.train.epochs=0"], 12, 0.0),
+        (["--config.train.steps=12", "--config.train.epochs=3"], 12, 3.0),  # refused
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # how its file is loaded
+def test_a_duration_on_the_command_line_replaces_that_of_the_file(
+    given, steps, epochs, monkeypatch
+):
+    values = flags.FlagValues()
+    monkeypatch.setattr(flags, "FLAGS", values)
+    words = ["program", "--config=experiments/demo.py", *given]
+    flag = config_flags.DEFINE_config_file(
+        "config", flag_values=values, sys_argv=words
+    )
+    values(words)
+    train = config_of(flag).train
+    assert (train.steps, train.epochs) == (steps, epochs)

@@ -2,17 +2,25 @@
 
 from typing import Any
 
+from absl import flags
+from ml_collections import config_flags
+
 from smile_jax.config.default import Config, ConfigError, typed
 from smile_jax.errors import in_a_line
 
 
 def config_of(flag: Any) -> Config:
-    """The value of `config_flags.DEFINE_config_file`, typed.
+    """The value of `config_flags.DEFINE_config_file`, typed. A duration of the command
+    line, in steps or epochs, takes the place of the file's, whichever that is in.
 
     Raises:
       ConfigError: its file is missing or has keys that there are not.
     """
     try:
+        given = config_flags.get_override_values(flags.FLAGS[flag.name])
+        for name, other in (("steps", "epochs"), ("epochs", "steps")):
+            if given.get(f"train.{name}") and f"train.{other}" not in given:
+                flag.value.train[other] = type(flag.value.train[other])(0)
         return typed(flag.value)
     except (OSError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(f"--config: {in_a_line(error)}") from error

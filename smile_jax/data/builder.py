@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
+from smile_jax.data.build_plan import plan_of
 from smile_jax.data.examples import Made, Sequence4D, make_example
 from smile_jax.data.face_landmarks import FoundLandmarks
 from smile_jax.data.index import FILE, make_index, write_index
@@ -249,6 +250,7 @@ class FaceDatasetBuilder(
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         sequences = self.sequences(dl_manager)
+        print("\n".join(["", *plan_of(sequences, self.builder_config)]), flush=True)
         self._report = self._new_report(sequences)
         return {"train": self._generate_examples(sequences)}
 
