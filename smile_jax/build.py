@@ -69,7 +69,9 @@ def _builder_folder(name: str) -> pathlib.Path:
     for folder in (pathlib.Path(name), own / name):
         if (folder / f"{folder.name}_dataset_builder.py").is_file():
             return folder.resolve()
-    known = ", ".join(sorted(p.name for p in own.iterdir() if (p / "README.md").exists()))
+    known = ", ".join(
+        sorted(p.name for p in own.iterdir() if (p / "README.md").exists())
+    )
     raise ValueError(f"{name}: no builder; there are {known}, or name a folder")
 
 

@@ -221,9 +221,7 @@ def test_a_duration_on_the_command_line_replaces_that_of_the_file(
     values = flags.FlagValues()
     monkeypatch.setattr(flags, "FLAGS", values)
     words = ["program", "--config=experiments/demo.py", *given]
-    flag = config_flags.DEFINE_config_file(
-        "config", flag_values=values, sys_argv=words
-    )
+    flag = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words)
     values(words)
     train = config_of(flag).train
     assert (train.steps, train.epochs) == (steps, epochs)

@@ -54,14 +54,15 @@ class Placing:
 
     def __call__(self, mesh: Mesh) -> tuple[Pose | None, Framing]:
         """Of the first frame, in mm: see `Sequence4D.place`."""
-        found = self._look(mesh)
         how = self.how
         if how == "landmarks" or (how == "auto" and has_anchors(self.path)):
-            anchors = anchors_beside(self.path).scaled(self.unit_mm)
-            return self._turned(pose_from_anchors(anchors), "its landmark file")
+            pose = pose_from_anchors(anchors_beside(self.path).scaled(self.unit_mm))
+            self._look(mesh, pose)
+            return self._turned(pose, "its landmark file")
         if how == "auto":
             how = self.trained
         if how in ("landmarks", "auto"):
+            found = self._look(mesh)
             with contextlib.suppress(MeshError):
                 if found is not None:
                     return self._turned(pose_by(found), "landmarks found on it")
@@ -71,8 +72,10 @@ class Placing:
         except MeshError:
             if self.how == "surface":
                 raise
+            self._look(mesh)
             self.said = "as it is: there is no face to turn it by"
             return None, frame_mesh(mesh)
+        self._look(mesh, pose)
         self.turned_deg = _degrees(pose)
         stays = self.how == "as_is" or self.turned_deg <= _AT_THE_FRONT_DEG
         if how == "as_is" and stays:
@@ -84,17 +87,20 @@ class Placing:
             framing = frame_mesh(frontalize(mesh, pose))
         return pose, framing
 
-    def _look(self, mesh: Mesh) -> Landmarks | None:
-        """Landmarks of a face, where there is one."""
-        try:
-            found = find_landmarks(mesh)
-        except NoFaceError as error:
-            self.sure = error.sure
-            return None
-        except MeshError:  # not enough of one to turn it
-            return None
-        self.sure = confidence_in(found)
-        return found
+    def _look(self, mesh: Mesh, pose: Pose | None = None) -> Landmarks | None:
+        """Landmarks of a face, where there is one: as it is turned by a pose, if that
+        is known, which saves a look; else, or if none is seen so, as the head is."""
+        for known in (pose, None) if pose else (None,):
+            try:
+                found = find_landmarks(mesh, known)
+            except NoFaceError as error:
+                self.sure = max(self.sure, error.sure)
+            except MeshError:  # not enough of one to turn it
+                continue
+            else:
+                self.sure = confidence_in(found)
+                return found
+        return None
 
     def _turned(self, pose: Pose, by: str) -> tuple[Pose, Framing]:
         self.said, self.turned_deg = f"turned by {by}", _degrees(pose)

@@ -1,4 +1,4 @@
-"""PLY and glTF through trimesh, behind checks that it does not make itself."""
+"""PLY, STL and glTF through trimesh, behind checks that it does not make itself."""
 
 import json
 import pathlib
@@ -19,6 +19,7 @@ _PLY_SIZES = {
     **dict.fromkeys(("double", "float64"), 8),
 }
 _MAX_HEADER = 1 << 16
+_STL_HEADER, _STL_TRIANGLE = 84, 50  # bytes
 _DEEPEST, _MOST_NODES = 32, 256  # a scan has a few; each takes milliseconds to place
 _GLTF_SIZES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 _GLTF_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -31,6 +32,17 @@ def read_ply(path: pathlib.Path) -> Mesh:
       MeshError: naming the file, the byte and the fault.
     """
     _check_ply(path)
+    return _read_with_trimesh(path)
+
+
+def read_stl(path: pathlib.Path) -> Mesh:
+    """Reads an STL file, ASCII or binary; it has triangles alone, whose equal corners
+    `clean` joins.
+
+    Raises:
+      MeshError: naming the file, the byte and the fault.
+    """
+    _check_stl(path)
     return _read_with_trimesh(path)
 
 
@@ -47,12 +59,10 @@ def read_gltf(path: pathlib.Path) -> Mesh:
 
 
 def _read_with_trimesh(path: pathlib.Path) -> Mesh:
-    import trimesh  # 0.5 s to import, and only files of these formats need it
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NaN: `clean` reports them
-            loaded = trimesh.load_mesh(path, process=False, skip_materials=True)
+            loaded = _load(path)
         vertices = np.asarray(loaded.vertices, np.float32).reshape(-1, 3)
         faces = np.asarray(loaded.faces, np.int64).reshape(-1, 3)
     except Exception as error:  # trimesh raises whatever its parsers meet
@@ -80,6 +90,41 @@ def _read_with_trimesh(path: pathlib.Path) -> Mesh:
             texture=None if uv is None else find_texture(path, []),
             colors=colors,
         )
+
+
+def _load(path: pathlib.Path) -> Any:
+    """As trimesh has it. One mesh is made at once: by way of a scene it is copied twice,
+    which takes as long again."""
+    import trimesh  # 0.5 s to import, and only files of these formats need it
+    from trimesh.exchange.ply import load_ply
+    from trimesh.exchange.stl import load_stl
+
+    suffix = path.suffix.lower()
+    if suffix not in (".ply", ".stl"):
+        return trimesh.load_mesh(path, process=False, skip_materials=True)
+    with path.open("rb") as file:
+        if suffix == ".stl":
+            return trimesh.Trimesh(**load_stl(file), process=False)
+        return trimesh.Trimesh(**load_ply(file, skip_materials=True), process=False)
+
+
+def _check_stl(path: pathlib.Path) -> None:
+    """Refuses a binary file that is not as long as it says."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_STL_HEADER)
+        count = int.from_bytes(head[-4:], "little")
+        expected = _STL_HEADER + _STL_TRIANGLE * count
+        if size == expected and size > _STL_HEADER:
+            return
+        text = head.lstrip().startswith(b"solid")
+        file.seek(max(size - _MAX_HEADER, 0))
+        if not text or b"endsolid" not in file.read():
+            raise MeshError(
+                f"{path}: byte {size}: no STL: of {count} triangles a binary file has "
+                f"{expected} bytes, and text ends with 'endsolid'; it is truncated or "
+                "of another format"
+            )
 
 
 def _check_ply(path: pathlib.Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from smile_jax.mesh.bosphorus import read_bnt
 from smile_jax.mesh.cleaning import clean
-from smile_jax.mesh.exchange import read_gltf, read_ply
+from smile_jax.mesh.exchange import read_gltf, read_ply, read_stl
 from smile_jax.mesh.obj import read_obj
 from smile_jax.mesh.types import Mesh, MeshError
 from smile_jax.mesh.vrml import read_vrml
@@ -15,8 +15,8 @@ def read_mesh(path: str | pathlib.Path) -> Mesh:
     """Reads a triangle mesh, cleans it and counts the repairs.
 
     Args:
-      path: a `.wrl` (VRML 2.0), `.obj`, `.bnt` (Bosphorus), `.ply`, `.glb` or `.gltf`
-        file, with its texture where there is one.
+      path: a `.wrl` (VRML 2.0), `.obj`, `.bnt` (Bosphorus), `.ply`, `.stl`, `.glb` or
+        `.gltf` file, with its texture where there is one.
 
     Returns:
       The mesh in the file's own units (face scans: mm).
@@ -49,6 +49,7 @@ _READERS: dict[str, Callable[[pathlib.Path], Mesh]] = {
     ".gltf": read_gltf,
     ".obj": read_obj,
     ".ply": read_ply,
+    ".stl": read_stl,
     ".wrl": read_vrml,
 }
 MESH_SUFFIXES = tuple(_READERS)

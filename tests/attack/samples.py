@@ -96,6 +96,12 @@ def _write_gltf(folder: pathlib.Path) -> None:
         (folder / ("a.gltf" if name == "model.gltf" else name)).write_bytes(data)
 
 
+def _write_stl(folder: pathlib.Path) -> None:
+    mesh = small_mesh()
+    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    solid.export(folder / "a.stl")
+
+
 def _write_glb(folder: pathlib.Path) -> None:
     mesh = small_mesh()
     solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
@@ -167,6 +173,7 @@ READERS = {
     "ply": Reader(
         "a.ply", lambda folder: write_ply(folder / "a.ply", small_mesh()), _mesh
     ),
+    "stl": Reader("a.stl", _write_stl, _mesh),
     "glb": Reader("a.glb", _write_glb, _mesh),
     "gltf": Reader("a.gltf", _write_gltf, _mesh, tokens=rb"[\[\]{}:,\"]"),
     "npy": Reader(

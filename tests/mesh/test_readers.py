@@ -32,6 +32,19 @@ def test_ply_with_vertex_colours(tmp_path, encoding):
     np.testing.assert_allclose(mesh.colors, np.tile([1, 0, 0.2], (8, 1)), atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["stl", "stl_ascii"])
+def test_stl_joins_equal_corners(tmp_path, kind):
+    path = tmp_path / "scan.stl"
+    trimesh.creation.icosphere(2, 50).export(path, file_type=kind)
+    mesh = read_mesh(path)
+    assert mesh.vertices.shape == (162, 3) and mesh.faces.shape == (320, 3)
+    content = path.read_bytes()
+    for share in (0.0, 0.05, 0.5, 0.99):
+        (tmp_path / "cut.stl").write_bytes(content[: int(share * len(content))])
+        with pytest.raises(MeshError, match=r"cut\.stl"):
+            read_mesh(tmp_path / "cut.stl")
+
+
 def test_uv_seam_keeps_one_vertex(tmp_path):
     content = "mtllib face.mtl\n" + "".join(
         f"v {x} {y} 0\n" for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))
@@ -107,6 +120,6 @@ def test_truncated_binary_ply(tmp_path):
 
 def test_unknown_format_and_missing_file(tmp_path):
     with pytest.raises(MeshError, match=r"known: \.bnt, .*\.wrl"):
-        read_mesh(tmp_path / "scan.stl")
+        read_mesh(tmp_path / "scan.xyz")
     with pytest.raises(MeshError, match="no such file"):
         read_mesh(tmp_path / "scan.obj")
