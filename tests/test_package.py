@@ -35,6 +35,7 @@ LAYERS = (
     "spot",
     "benchmark",
     "predict",
+    "demo",
     "export",
     "aot",
 )

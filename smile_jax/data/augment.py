@@ -133,12 +133,15 @@ def plain_clips(
     mean: Sequence[float],
     std: Sequence[float],
     motion_gain: float | None = None,
+    light_from: Float[Array, "3"] | None = None,
 ) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
-    """The same without chance: given views, light from the camera. For evaluation."""
+    """The same without chance: given views, light from the camera, or from a unit
+    vector in its axes (x right, y up, z to the camera). For evaluation."""
     ids = jnp.asarray(view_ids)
-    frontal = _light(jnp.array([0.0, 0.0, 1.0]), ambient=0.25, specular=0.0)
+    to_light = jnp.array([0.0, 0.0, 1.0]) if light_from is None else light_from
+    light = _light(to_light, ambient=0.25, specular=0.0)
     groups = _decode(images[:, :, ids], channels, motion_gain)
-    x = _assemble(groups, inputs, frontal if relight else None)
+    x = _assemble(groups, inputs, light if relight else None)
     return _standardize(x, mean, std), jnp.broadcast_to(
         ids, (len(images), len(view_ids))
     )

@@ -40,6 +40,7 @@ class Placing:
       unit_mm: millimetres of the files' unit.
       said: what was done, once it was.
       turned_deg: how far the head was off the front; NaN where nobody looked.
+      pose: by which it was turned; None where it stays as it is.
       sure: mean confidence in the landmarks of a face that were found, 0 to 1.
     """
 
@@ -50,6 +51,7 @@ class Placing:
     unit_mm: float
     said: str = ""
     turned_deg: float = float("nan")
+    pose: Pose | None = None
     sure: float = 0.0
 
     def __call__(self, mesh: Mesh) -> tuple[Pose | None, Framing]:
@@ -104,6 +106,7 @@ class Placing:
 
     def _turned(self, pose: Pose, by: str) -> tuple[Pose, Framing]:
         self.said, self.turned_deg = f"turned by {by}", _degrees(pose)
+        self.pose = pose
         return pose, pose.framing
 
 

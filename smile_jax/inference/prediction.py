@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from smile_jax.files import replacing
+from smile_jax.inference.reading import Read
 from smile_jax.inference.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -50,10 +51,9 @@ class Prediction:
       pose: how the head was turned to the front.
       turned_deg: how far it was off the front; NaN where nobody looked.
       unit_mm: millimetres of the file's unit.
-      pictures: (V, H, W, C) uint8, what the model saw at its apex; channel groups are
-        those of the run.
       timeline: answers over the frames of a sequence, where asked for, or where the
         model knows single scans only; None elsewhere.
+      read: what was rendered, where `Reading.keep` asked for it; None elsewhere.
       warnings: what to know before one believes it.
     """
 
@@ -75,8 +75,8 @@ class Prediction:
     pose: str
     turned_deg: float
     unit_mm: float
-    pictures: np.ndarray
     timeline: Timeline | None = None
+    read: Read | None = None
     warnings: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Reading:
         rate is not known); 0: that frame.
       timeline: give answers over the frames of sequences. Of a model on single scans,
         which knows nothing else of sequences, it is given anyway.
+      keep: what was rendered, in `Prediction.read`.
     """
 
     pose: str = "auto"
@@ -44,6 +45,7 @@ class Reading:
     rate_hz: float = 0.0
     window_s: float = 0.0
     timeline: bool = False
+    keep: bool = False
 
     def __post_init__(self) -> None:
         if self.pose not in POSES:
@@ -67,6 +69,15 @@ class Read:
     batch: dict[str, np.ndarray]
     record: dict[str, Any]
     placing: Placing
+
+    def at(self, frame: int) -> "Read":
+        """One frame of a sequence as a run on single scans sees it."""
+        batch = {
+            "views": self.record["views"][frame : frame + 1],
+            "time_s": np.zeros(1, np.float32),
+            "apex": np.zeros((), np.int32),
+        }
+        return dataclasses.replace(self, batch=batch)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -281,9 +281,42 @@ class Recognizer:
             for clip, got, timeline in some:
                 if isinstance(got, Read):
                     answer = self._answer(clip, got, next(rows), question, timeline)
+                    if reading.keep:
+                        answer = dataclasses.replace(answer, read=got)
                     yield clip, answer
                 else:
                     yield clip, got
+
+    def again(
+        self,
+        answer: Prediction,
+        question: Question,
+        *,
+        cameras: Sequence[int] = (),
+        light_from: Sequence[float] = (0.0, 0.0, 1.0),
+        frame: int = -1,
+    ) -> Prediction:
+        """The answer for the same clip as it was read, seen otherwise.
+
+        Args:
+          answer: with `read` kept.
+          question: what is asked now.
+          cameras: views that it is seen from; () for the run's.
+          light_from: unit vector to the light, in the axes of each camera (x right, y
+            up, z to the camera); of runs that light the texture.
+          frame: of a run on single scans and a sequence, the frame that is seen; -1 for
+            that of most motion.
+        """
+        assert answer.read is not None
+        read = answer.read
+        if frame >= 0 and self.reader.of_single_scans:
+            read = read.at(frame)
+        cameras = tuple(cameras) or self.reader.cameras
+        seen = self.embed(stacked([read.batch]), cameras, light_from)
+        (row,) = _rows(jax.device_get(seen), 1)
+        clip = Clip(answer.name, (pathlib.Path(answer.name),) * answer.frames)
+        new = self._answer(clip, read, row, question, answer.timeline, cameras)
+        return dataclasses.replace(new, read=answer.read)
 
     def _read(
         self, clip: Clip, question: Question, reading: Reading
@@ -294,11 +327,7 @@ class Recognizer:
             return self.reader.read(clip.paths, reading), None
         record, timeline = self.timeline_of(clip, question, reading)
         if self.reader.of_single_scans:
-            place = int(timeline.motion_mm.argmax())
-            views = record.record["views"][place : place + 1]
-            batch = {"views": views, "time_s": np.zeros(1, np.float32)}
-            batch["apex"] = np.zeros((), np.int32)
-            return dataclasses.replace(record, batch=batch), timeline
+            return record.at(int(timeline.motion_mm.argmax())), timeline
         return self.reader.read(clip.paths, reading), timeline
 
     def _answer(
@@ -308,13 +337,14 @@ class Recognizer:
         seen: tuple[Embeddings, dict[str, Any]],
         question: Question,
         timeline: Timeline | None,
+        cameras: Sequence[int] = (),
     ) -> Prediction:
         """Of a clip and what the model makes of it."""
         out, shown = seen
         joint, fused = np.asarray(out.joint), np.asarray(out.fused)
         by_camera = np.asarray(out.views)
         scale = float(np.exp(self.params["logit_scale"]))
-        cameras = list(self.reader.cameras)
+        cameras = list(cameras or self.reader.cameras)
         by_view = None
         if question.bank is None:
             assert self.known is not None
@@ -362,7 +392,6 @@ class Recognizer:
             pose=read.placing.said,
             turned_deg=read.placing.turned_deg,
             unit_mm=read.placing.unit_mm,
-            pictures=read.batch["views"][int(read.batch["apex"]), cameras],
             timeline=timeline,
             warnings=tuple(warnings),
         )
@@ -406,10 +435,22 @@ class Recognizer:
             seconds=reading.rate_hz > 0,
         )
 
-    def embed(self, batch: Mapping[str, np.ndarray]) -> tuple[Embeddings, dict]:
+    def embed(
+        self,
+        batch: Mapping[str, np.ndarray],
+        cameras: Sequence[int] = (),
+        light_from: Sequence[float] = (0.0, 0.0, 1.0),
+    ) -> tuple[Embeddings, dict]:
         """What the model makes of n stacked clips, on the device: embeddings, and the
-        weights of "views" (n, V) and "frames" (n, T; None where there are none)."""
-        return self._embed(self.params, dict(batch))
+        weights of "views" (n, V) and "frames" (n, T; None where there are none).
+
+        Args:
+          batch: see `Read.batch`.
+          cameras, light_from: as of `again`.
+        """
+        chosen = tuple(cameras) or self.reader.cameras
+        light = np.asarray(light_from, np.float32)
+        return self._embed(self.params, dict(batch), light, chosen)
 
     @functools.cached_property
     def _embed(self) -> Callable:
@@ -417,9 +458,9 @@ class Recognizer:
         view = plain_view(self.info.config, self.spec, r.yaws_deg, r.channels)
         alike = self.spec.model.temporal.kind == "mean"
 
-        @jax.jit
-        def embed(params, batch):
-            clips, ids = view(batch["views"])
+        @functools.partial(jax.jit, static_argnums=3)
+        def embed(params, batch, light, cameras):
+            clips, ids = view(batch["views"], view_ids=cameras, light_from=light)
             timing = timing_of(batch)
             out, shown = self.model.apply(
                 {"params": params}, clips, ids, timing, train=False, mutable=[SHOWN]

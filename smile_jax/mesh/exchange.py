@@ -93,8 +93,8 @@ def _read_with_trimesh(path: pathlib.Path) -> Mesh:
 
 
 def _load(path: pathlib.Path) -> Any:
-    """As trimesh has it. One mesh is made at once: by way of a scene it is copied twice,
-    which takes as long again."""
+    """As trimesh has it. One mesh is made at once: a scene would copy it twice,
+    which takes as long as reading it."""
     import trimesh  # 0.5 s to import, and only files of these formats need it
     from trimesh.exchange.ply import load_ply
     from trimesh.exchange.stl import load_stl

@@ -30,7 +30,6 @@ def prediction(name="a.ply", **changes) -> Prediction:
         "pose": "as it is",
         "turned_deg": float("nan"),
         "unit_mm": 1.0,
-        "pictures": np.zeros((2, 8, 8, 3), np.uint8),
     }
     return Prediction(**fields | changes)
 
