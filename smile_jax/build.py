@@ -16,7 +16,7 @@ import pathlib
 import sys
 from typing import Any
 
-from absl import flags
+from absl import flags, logging
 
 from smile_jax import commands
 
@@ -29,6 +29,9 @@ _DRY = flags.DEFINE_boolean("dry_run", False, "Say what would be built, and end.
 def main(argv: list[str]) -> None:
     folder = _builder_folder(commands.one_word(argv, "one builder, such as bu3dfe"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # What TFDS warns of (that a config is one's own) is no news to who gave it.
+    ours = str(pathlib.Path(__file__).parent)
+    logging.get_absl_logger().addFilter(lambda line: line.pathname.startswith(ours))
     from smile_jax.data.build_plan import plan_of
 
     builder_class = _class_of(folder)

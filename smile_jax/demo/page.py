@@ -191,7 +191,7 @@ def light(angle_deg: float) -> tuple[float, float, float]:
 
 
 def curves(answer: Prediction, frame: float) -> Figure | None:
-    """Probabilities over the frames, onset, apex and offset, and where the slider is."""
+    """Probabilities over the frames; onset, apex, offset; where the slider is."""
     timeline = answer.timeline
     if timeline is None:
         return None
@@ -307,7 +307,9 @@ def build_page(page: Page) -> gr.Blocks:
         gr.on([go.click, picked.input, files.upload], analysed, given, outputs)
         state = [shown, seen, angle, frame]
         changed = [said, bars, views, plot]
-        gr.on([seen.input, angle.release, frame.release], moved, state, changed)
+        moves = [seen.input, angle.input, frame.input]
+        # Of a slider that is dragged, the last place counts.
+        gr.on(moves, moved, state, changed, trigger_mode="always_last")
         frame.change(None, frame, None, js=_MOVE)
     return blocks
 

@@ -1,9 +1,13 @@
 """Any meshes of yours: a tree whose paths say what they are, or a CSV that does."""
 
+import collections
+import contextlib
 import csv
 import dataclasses
 import difflib
+import json
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,19 +17,22 @@ from smile_jax.data.dataset_folder import (
     pattern_regex,
 )
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.mesh_files import check_texture
+from smile_jax.data.mesh_files import check_texture, scale_mesh
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     ScanConfig,
     with_small,
 )
-from smile_jax.mesh import Mesh, VertexSequence, read_mesh
+from smile_jax.landmarking.landmarker import find_landmarks
+from smile_jax.mesh import Mesh, MeshError, VertexSequence, read_mesh
 from smile_jax.mesh.readers import MESH_SUFFIXES
+from smile_jax.mesh.units import guess_unit_mm
 
 _GROUPS = (
     "subject", "sequence", "expression", "intensity", "gender", "ethnicity", "frame",
 )  # fmt: skip
 _SUFFIXES = (*MESH_SUFFIXES, ".npy")
+_LOOKED_AT = 50  # meshes, before a config is suggested
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -63,6 +70,53 @@ def _check_names(names: Sequence[str], where: str) -> None:
             raise ValueError(f"{where} has {name!r}; did you mean {', '.join(near)}?")
 
 
+def _any_of(suffixes: Sequence[str]) -> str:
+    return "|".join(map(re.escape, suffixes))
+
+
+def _pattern_of(paths: Sequence[pathlib.Path]) -> str:
+    """How most of the paths are to be read: by how deep they lie, and whether the files
+    of a folder are numbered."""
+    depths = collections.Counter(len(path.parts) for path in paths)
+    depth = depths.most_common(1)[0][0]
+    stems = [path.stem for path in paths if len(path.parts) == depth]
+    numbered = all(any(c.isdigit() for c in stem) for stem in stems)
+    if depth == 1:
+        parts = {stem.count("_") for stem in stems}
+        return "{subject}_{expression}.*" if parts == {1} else "{sequence}.*"
+    if depth == 2:
+        digits = all(stem.isdecimal() for stem in stems)
+        return "{sequence}/{frame}.*" if digits else "{subject}/{expression}.*"
+    frame = "*{frame}.*" if numbered else "{sequence}.*"
+    return "{subject}/{expression}/" + frame
+
+
+def _look(path: pathlib.Path) -> tuple[Mesh | None, str]:
+    """A mesh, and what is to be said of it: that it cannot be read, or is no face."""
+    try:
+        mesh = read_mesh(path)
+    except MeshError as error:
+        return None, str(error)
+    try:
+        find_landmarks(scale_mesh(mesh, guess_unit_mm(mesh)))
+    except MeshError as error:
+        return mesh, f"{path}: {error}"
+    return mesh, ""
+
+
+def _unit_of(folder: pathlib.Path, meshes: Sequence[Mesh]) -> float:
+    units = []
+    for mesh in meshes:
+        with contextlib.suppress(MeshError):
+            units.append(guess_unit_mm(mesh))
+    if len(set(units)) > 1:
+        raise FolderError(
+            f"{folder}: its meshes are heads in units of {sorted(set(units))} "
+            "mm: bring them to one unit, or name unit_mm in --config"
+        )
+    return units[0] if units else 1.0
+
+
 class Builder(ScanBuilder):
     """Meshes of a folder, described by the config."""
 
@@ -83,6 +137,55 @@ class Builder(ScanBuilder):
     )
 
     builder_config: MeshFolderConfig
+
+    @classmethod
+    def suggest(
+        cls, folder: pathlib.Path, given: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Fills in what a config leaves open: how paths are to be read, classes, unit,
+        and channels where they are not named or "auto".
+
+        Args:
+          folder: of the meshes.
+          given: fields of the config.
+
+        Returns:
+          The fields, and lines that say what was filled in, and what is no face.
+
+        Raises:
+          FolderError: there are no meshes, or they are of different units.
+        """
+        tree = DatasetFolder(folder)
+        paths = [path for _, path in tree.take(rf".*(?:{_any_of(MESH_SUFFIXES)})")]
+        if not paths:
+            raise FolderError(
+                f"{folder}: no mesh in it ({', '.join(MESH_SUFFIXES)}); found:"
+                f"{tree.describe()}"
+            )
+        found: dict[str, Any] = dict(given)
+        if "csv" not in given:
+            found.setdefault(
+                "pattern", _pattern_of([p.relative_to(folder) for p in paths])
+            )
+        if "classes" not in given and "csv" not in given:
+            regex = pattern_regex(found["pattern"], _SUFFIXES)
+            groups = [match.groupdict() for match, _ in tree.take(regex)]
+            names = {g["expression"] for g in groups if g.get("expression")}
+            found["classes"] = sorted(names)
+        looked = [_look(p) for p in paths[:: max(len(paths) // _LOOKED_AT, 1)]]
+        meshes = [mesh for mesh, _ in looked if mesh is not None]
+        if "unit_mm" not in given and meshes:
+            found["unit_mm"] = _unit_of(folder, meshes)
+        if found.get("channels", "auto") == "auto":
+            bare = [m for m in meshes if m.colors is None and m.texture is None]
+            found["channels"] = [*(() if bare else ("texture",)), "depth", "normals"]
+            if bare:
+                said = f"{len(bare)} of {len(meshes)} meshes that were looked at"
+                looked.append((None, f"no texture in the channels: {said} have none"))
+        found.setdefault("pose", "auto")
+        found.setdefault("name", "mine")
+        lines = [f"--config='{json.dumps(found)}'"]
+        return found, lines + [f"  {why}" for _, why in looked if why]
 
     @property
     def CLASSES(self) -> Sequence[str]:  # type: ignore[override]
