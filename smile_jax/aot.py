@@ -2,7 +2,8 @@
 
 Compiles the real train step for a TPU slice on a machine without one (it needs libtpu:
 `pip install "jax[tpu]"`), or for the devices at hand with --topology=local, and prints
-one JSON line; see `smile_jax.cost.step_cost.StepCost`. Nothing runs.
+what a step takes of one device, as a table or with --json as a JSON line; see
+`smile_jax.cost.step_cost.StepCost`. Nothing runs.
 """
 
 import dataclasses
@@ -34,6 +35,7 @@ _SIZE = flags.DEFINE_integer(
 _FRAMES = flags.DEFINE_integer(
     "frames", 1, "Of a clip, with --image_size.", lower_bound=1
 )
+_JSON = flags.DEFINE_boolean("json", False, "Print a JSON line, for programs.")
 
 
 def main(argv: list[str]) -> None:
@@ -45,7 +47,7 @@ def main(argv: list[str]) -> None:
     else:
         plan = make_plan(config)
     cost = compile_step(config, plan, _TOPOLOGY.value)
-    print(json.dumps(dataclasses.asdict(cost)))
+    print(json.dumps(dataclasses.asdict(cost)) if _JSON.value else cost.table())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Shared by the commands that absl parses: what is wrong is said in one line."""
 
 import logging as std_logging
+import os
 import pathlib
 import re
 import sys
@@ -33,10 +34,15 @@ def run(main: Callable[[list[str]], Any]) -> None:
 def before_jax() -> None:
     """What a command that computes does before JAX starts."""
     from smile_jax.cache import keep_compiled
-    from smile_jax.hostmemory import cpu_only, keep_freed_memory
+    from smile_jax.hostmemory import cpu_only, keep_freed_memory, of_no_tpu
 
     if cpu_only():
         keep_freed_memory()
+    if of_no_tpu() and not os.environ.get("JAX_PLATFORMS"):
+        import jax
+
+        # Else libtpu looks for a TPU, and says at length that it finds none.
+        jax.config.update("jax_platforms", "cpu")
     keep_compiled()
 
 

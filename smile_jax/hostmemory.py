@@ -24,6 +24,13 @@ def cpu_only() -> bool:
     return not plugins and not (nodes and importlib.util.find_spec("libtpu"))
 
 
+def of_no_tpu() -> bool:
+    """Whether libtpu is installed on a machine without a TPU or another accelerator,
+    to compile for those that are elsewhere."""
+    others = importlib.util.find_spec("jax_plugins")
+    return bool(importlib.util.find_spec("libtpu")) and cpu_only() and not others
+
+
 def keep_freed_memory() -> bool:
     """Tells glibc to keep freed memory rather than return it to the system.
 

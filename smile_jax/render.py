@@ -1,15 +1,23 @@
-"""Renders a contact sheet: `python -m smile_jax.render MESH --out=PNG`."""
+"""Renders contact sheets: `python -m smile_jax.render MESH_OR_FOLDER --out=PNG`.
+
+Of a folder the meshes are drawn one below the other, each by its lit views. Heads are
+turned as --pose says, and shown as large as a face is then; by default as they are.
+"""
 
 import pathlib
 from typing import cast
 
+import numpy as np
 from absl import flags
 from PIL import Image
 
 from smile_jax import commands
-from smile_jax.mesh import frame_mesh, read_mesh, render_views
+from smile_jax.mesh import Framing, Mesh, MeshError, frame_mesh, read_mesh, render_views
 from smile_jax.mesh.cameras import Projection
-from smile_jax.mesh.sheet import contact_sheet
+from smile_jax.mesh.pose import frontalize, pose_from_surface
+from smile_jax.mesh.readers import MESH_SUFFIXES
+from smile_jax.mesh.sheet import contact_sheet, stacked_sheets
+from smile_jax.mesh.units import guess_unit_mm
 
 _OUT = flags.DEFINE_string("out", "views.png", "Image to write.")
 _YAWS = flags.DEFINE_list("yaws", ["-30", "0", "30"], "Camera yaws in degrees.")
@@ -18,16 +26,63 @@ _SIZE = flags.DEFINE_integer("size", 224, "Pixels of a view.", 1, 8192)
 _PROJECTION = flags.DEFINE_enum(
     "projection", "orthographic", ["orthographic", "perspective"], "Camera."
 )
+_POSE = flags.DEFINE_enum(
+    "pose", "as_is", ["as_is", "surface", "auto"],
+    "How heads are turned: not; by their surface; by landmarks found on them.",
+)  # fmt: skip
+_UNIT = flags.DEFINE_float(
+    "unit_mm", 0.0, "Millimetres of the unit; by default by the size of the head.", 0.0
+)
+_MOST = 40  # meshes of a folder
+_ROWS_OF_MANY = ("lit", "normals")
 
 
 def main(argv: list[str]) -> None:
-    file = commands.one_word(argv, "one mesh")
+    path = pathlib.Path(commands.one_word(argv, "one mesh, or a folder of them"))
     out = pathlib.Path(_OUT.value)
     if out.suffix.lower() not in Image.registered_extensions() or out.is_dir():
         raise ValueError(f"--out={out}: name an image file, such as {out}.png")
+    if path.is_dir():
+        sheet = _sheet_of_folder(path)
+    else:
+        sheet, said = _sheet(path, ())
+        print(said)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet).save(out)
+    print(f"wrote {out}")
+
+
+def _sheet_of_folder(folder: pathlib.Path) -> np.ndarray:
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in MESH_SUFFIXES)
+    if not paths:
+        raise MeshError(f"{folder}: no meshes in it ({', '.join(MESH_SUFFIXES)})")
+    sheets = []
+    for path in paths[:_MOST]:
+        try:
+            sheet, said = _sheet(path, _ROWS_OF_MANY)
+        except MeshError as error:
+            print(f"skipped: {error}")
+            continue
+        sheets.append(sheet)
+        print(said)
+    if len(paths) > _MOST:
+        print(f"drawn: the first {_MOST} of {len(paths)}")
+    if not sheets:
+        raise MeshError(f"{folder}: none of its {len(paths)} meshes can be drawn")
+    return stacked_sheets(sheets)
+
+
+def _sheet(path: pathlib.Path, rows: tuple[str, ...]) -> tuple[np.ndarray, str]:
+    """Of one mesh, and a line on it."""
+    mesh = read_mesh(path)
+    unit, warning = _UNIT.value, ""
+    if not unit:
+        try:
+            unit = guess_unit_mm(mesh)
+        except MeshError as error:
+            unit, warning = 1.0, f"\n  warning: {error}"
+    mesh, framing = _placed(mesh, unit)
     yaws = [float(yaw) for yaw in _YAWS.value]
-    mesh = read_mesh(file)
-    framing = frame_mesh(mesh)
     buffers = render_views(
         mesh,
         yaws,
@@ -36,14 +91,29 @@ def main(argv: list[str]) -> None:
         framing=framing,
         projection=cast(Projection, _PROJECTION.value),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(contact_sheet(buffers, yaws)).save(out)
     repairs = ", ".join(f"{k}: {v}" for k, v in mesh.repairs.items()) or "none"
-    print(
-        f"{file}: {len(mesh.vertices)} points, {len(mesh.faces)} triangles, "
-        f"{framing.mm_per_pixel(_SIZE.value):.3f} mm/pixel, repairs: {repairs}\n"
-        f"wrote {out}"
+    said = (
+        f"{path}: {len(mesh.vertices)} points, {len(mesh.faces)} triangles, unit "
+        f"{unit:g} mm, {framing.mm_per_pixel(_SIZE.value):.3f} mm/pixel, repairs: "
+        f"{repairs}{warning}"
     )
+    return contact_sheet(buffers, yaws, title=path.name, rows=rows), said
+
+
+def _placed(mesh: Mesh, unit_mm: float) -> tuple[Mesh, Framing]:
+    """In mm and turned, and what is shown of it."""
+    from smile_jax.data.mesh_files import scale_mesh
+
+    mesh = scale_mesh(mesh, unit_mm)
+    if _POSE.value == "as_is":
+        return mesh, frame_mesh(mesh)
+    if _POSE.value == "auto":
+        from smile_jax.landmarking.landmarker import find_pose
+
+        pose = find_pose(mesh)
+    else:
+        pose = pose_from_surface(mesh)
+    return frontalize(mesh, pose), pose.framing
 
 
 if __name__ == "__main__":

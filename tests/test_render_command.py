@@ -2,7 +2,12 @@
 
 import numpy as np
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
+from smile_jax.faces import Difficulty, load_face_model
+from smile_jax.faces.sampling import sample_clip, sample_subject
+from smile_jax.mesh import Mesh
+from smile_jax.mesh.writers import write_ply
 from tests.conftest import run_module
 from tests.mesh.shapes import CUBE_OBJ
 
@@ -25,3 +30,27 @@ def test_wrong_mesh_is_explained(tmp_path):
     done = run_module("smile_jax.render", str(tmp_path / "bad.obj"))
     assert done.returncode == 1
     assert "bad.obj" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_folders_units_and_poses(tmp_path):
+    model, hard = load_face_model(""), Difficulty(pose_deg=0.0)
+    rng = np.random.default_rng(0)
+    head = sample_clip(model, sample_subject(model, rng, hard), "sad", 4, rng, hard, 1)[
+        0
+    ]
+    turn = Rotation.from_euler("y", 30, degrees=True).as_matrix()
+    vertices = (head.vertices @ turn.T / 1000).astype(np.float32)
+    write_ply(tmp_path / "a.ply", Mesh(vertices, head.faces))
+    (tmp_path / "b.ply").write_text("ply\n")
+    out = tmp_path / "views.png"
+    flags = (f"--out={out}", "--pose=surface", "--size=64")
+    done = run_module("smile_jax.render", str(tmp_path), *flags)
+    assert done.returncode == 0, done.stderr
+    assert "a.ply: 7" in done.stdout and "unit 1000 mm" in done.stdout
+    assert "skipped: " in done.stdout and "b.ply" in done.stdout
+    assert np.asarray(Image.open(out)).shape[0] == 2 * 68 + 44
+    done = run_module("smile_jax.render", str(tmp_path / "a.ply"), f"--out={out}")
+    assert done.returncode == 0 and "repairs: none" in done.stdout
+    (tmp_path / "c.obj").write_text(CUBE_OBJ)
+    done = run_module("smile_jax.render", str(tmp_path / "c.obj"), f"--out={out}")
+    assert "warning: 2 across: no head in mm, cm, m" in done.stdout

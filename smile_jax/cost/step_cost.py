@@ -64,6 +64,37 @@ class StepCost:
     estimated_utilisation: float | None
     compile_seconds: float
 
+    def table(self) -> str:
+        """The same for people."""
+        memory = self.hbm_bytes_per_device
+        rows = [
+            ("devices", f"{self.devices} x {self.device_kind} ({self.topology})"),
+            *((f"memory, {name}", _in_units(x, "B")) for name, x in memory.items()),
+            ("operations a step", _in_units(self.flops_per_device_step, "FLOP")),
+            *(
+                (f"sent a step, {name}", _in_units(x, "B"))
+                for name, x in self.collective_bytes_per_device_step.items()
+            ),
+            *(
+                (f"estimated, {name}", f"{x * 1e3:.3g} ms" if x else "not known")
+                for name, x in (self.estimated_step_seconds or {}).items()
+            ),
+        ]
+        if self.estimated_utilisation is not None:
+            rows.append(("estimated utilisation", f"{self.estimated_utilisation:.0%}"))
+        rows.append(("compiled in", f"{self.compile_seconds:.1f} s"))
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:{width}}  {value}" for name, value in rows)
+
+
+def _in_units(value: float | None, unit: str) -> str:
+    if value is None:
+        return "not known"
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
 
 def devices_of(topology: str) -> list[Any]:
     """The devices of a TPU slice ("v5e:4x4"), of "local" or of the first N ("local:2").

@@ -17,7 +17,7 @@ DEMO = ("--config=experiments/demo.py", "--image_size=64")
 @pytest.mark.slow
 def test_demo_for_a_slice_that_is_not_here():
     pytest.importorskip("libtpu", reason='pip install "jax[tpu]"')
-    done = run_module("smile_jax.aot", *DEMO, "--topology=v5e:4x4")
+    done = run_module("smile_jax.aot", *DEMO, "--topology=v5e:4x4", "--json")
     assert done.returncode == 0, done.stderr
     cost = json.loads(done.stdout.splitlines()[-1])
     assert (cost["devices"], cost["device_kind"]) == (16, "TPU v5 lite")
@@ -35,7 +35,7 @@ def test_local_devices_share_the_work():
     costs = []
     for devices in (1, 4):
         flags = (*DEMO, *small, f"--topology=local:{devices}")
-        done = run_module("smile_jax.aot", *flags, devices=4)
+        done = run_module("smile_jax.aot", *flags, "--json", devices=4)
         assert done.returncode == 0, done.stderr
         costs.append(json.loads(done.stdout))
     one, four = costs
@@ -71,5 +71,5 @@ def test_no_estimate_of_what_xla_counts_once(monkeypatch):
     ],
 )
 def test_what_cannot_be_compiled_is_named(flags, said):
-    done = run_module("smile_jax.aot", *DEMO, *flags, devices=4)
+    done = run_module("smile_jax.aot", *DEMO, *flags, "--json", devices=4)
     assert done.returncode == 1 and said in done.stderr, done.stderr
