@@ -1,7 +1,9 @@
 """The README's promises hold."""
 
+import doctest
 import importlib.util
 import re
+import shutil
 import textwrap
 
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
-from smile_jax.mesh.writers import write_obj
+from smile_jax.faces import Difficulty, load_face_model
+from smile_jax.faces.sampling import sample_clip, sample_subject
+from smile_jax.mesh.writers import write_obj, write_ply
 from tests.conftest import ROOT, tfds_build
 from tests.mesh.shapes import sphere
 
@@ -59,3 +63,19 @@ def test_your_dataset_builds(tmp_path):
     record = RecordSource(dataset.path)[0]
     assert record["views"].shape == (1, 5, 16, 16, 7)
     assert np.asarray(record["views"]).any()
+
+
+@pytest.mark.slow
+def test_the_lines_of_python_run_as_they_are_written(plain_run, tmp_path, monkeypatch):
+    """In a folder with a run and two scans; nothing of it is replaced."""
+    model, hard = load_face_model(""), Difficulty(pose_deg=2.0)
+    rng = np.random.default_rng(0)
+    person = sample_subject(model, rng, hard)
+    for name in ("scan", "other"):
+        head = sample_clip(model, person, "happy", 4, rng, hard, 1)[0]
+        write_ply(tmp_path / f"{name}.ply", head)
+    shutil.copytree(plain_run, tmp_path / "runs" / "demo")
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testfile(str(ROOT / "docs" / "predict.md"), module_relative=False)
+    assert found.attempted > 8 and not found.failed

@@ -227,6 +227,7 @@ def build_page(page: Page) -> gr.Blocks:
             with gr.Column(scale=2):
                 files = gr.File(
                     label="mesh or frames", file_count="multiple", elem_id="files",
+                    height=160,
                     file_types=[*MESH_SUFFIXES, ".png", ".jpg", ".bmp", ".mtl", ".bin"],
                 )  # fmt: skip
                 picked = gr.Dropdown(
