@@ -54,7 +54,7 @@ def test_a_strangers_folder_in_two_commands(stranger, plain_run, tmp_path):
         "built 6 examples",
     ):
         assert said in built.stdout, (said, built.stdout)
-    assert "Traceback" not in built.stderr and "W1" not in built.stderr
+    assert "Traceback" not in built.stderr and "custom data" not in built.stderr
     dataset = open_dataset(tmp_path / "mesh_folder" / "mine")
     assert set(dataset.subjects) == {"ann", "bob", "cleo"}
     out = tmp_path / "answers.csv"

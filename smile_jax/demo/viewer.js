@@ -26,7 +26,7 @@ gl.attachShader(program, shader(gl.FRAGMENT_SHADER, `#version 300 es
   void main() {
     vec3 n = normalize(cross(dFdx(place), dFdy(place)));
     float light = 0.35 + 0.65 * max(dot(n, normalize(vec3(0.3, 0.4, 0.9))), 0.0);
-    seen = vec4(shade * light, 1.0);
+    seen = vec4(pow(shade, vec3(0.8)) * light * 1.15, 1.0);
   }`));
 gl.linkProgram(program);
 gl.useProgram(program);
