@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from smile_jax.data.mesh_files import scale_mesh
+from smile_jax.data.pictures import lit_views
 from smile_jax.data.prompts import PromptError
 from smile_jax.demo.guard import LARGEST_BYTES, check_files
-from smile_jax.demo.pictures import lit_views
 from smile_jax.demo.viewer import SCRIPT, STYLE, TEMPLATE, chosen_frames, scene
 from smile_jax.faces import EXPRESSIONS, Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject

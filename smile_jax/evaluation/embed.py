@@ -13,6 +13,7 @@ from smile_jax.config.build import sampling
 from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import FaceDataset, eval_batches
 from smile_jax.models import Encoder
+from smile_jax.models.shown import SHOWN, weights_of
 from smile_jax.models.temporal import timing_of
 from smile_jax.training.model_spec import ModelSpec, plain_view
 
@@ -25,15 +26,18 @@ class EmbeddedSet:
       fused: (n, F) fused backbone features, before the projector.
       joint: (n, E) unit-norm joint embedding of the fused feature.
       views: (n, V, E) of each view.
+      weights: (n, V) share of each view in the fused feature.
     """
 
     fused: np.ndarray
     joint: np.ndarray
     views: np.ndarray
+    weights: np.ndarray
 
     def rows(self, rows: np.ndarray | slice) -> "EmbeddedSet":
         """Those of some rows."""
-        return EmbeddedSet(self.fused[rows], self.joint[rows], self.views[rows])
+        parts = (getattr(self, field.name)[rows] for field in dataclasses.fields(self))
+        return EmbeddedSet(*parts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,20 +94,25 @@ class Embedder:
         parts = []
         for batch in self._seen.batches(records):
             real = batch.pop("weight")
-            out = self._forward(params, parallel.put_batch(batch))
-            seen = out.fused, out.joint, out.views
+            out, weights = self._forward(params, parallel.put_batch(batch))
+            seen = out.fused, out.joint, out.views, weights
             parts.append([np.asarray(x).reshape(-1, *x.shape[2:])[real] for x in seen])
         joined = (np.concatenate(part) for part in zip(*parts, strict=True))
         return EmbeddedSet(*joined)
 
 
 def forward_of(model: Encoder, view: Callable) -> Callable:
-    """`(params, batch) -> Embeddings` on the devices of this process, of batches as
-    stored; `view` standardises their pixels."""
+    """`(params, batch) -> (Embeddings, weights of the views)` on the devices of this
+    process, of batches as stored; `view` standardises their pixels."""
 
     def forward(params: Any, batch: Any) -> Any:
         clips, ids = view(batch["views"])
         timing = timing_of(batch)
-        return model.apply({"params": params}, clips, ids, timing, train=False)
+        out, shown = model.apply(
+            {"params": params}, clips, ids, timing, train=False, mutable=[SHOWN]
+        )
+        weights = weights_of(shown, "fusion")
+        assert weights is not None
+        return out, weights[..., 0]
 
     return parallel.pmap_eval(forward)

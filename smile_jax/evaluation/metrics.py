@@ -5,7 +5,7 @@ class with nothing in it scores 0.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 def confusion(
@@ -15,6 +15,44 @@ def confusion(
     matrix = np.zeros((num_classes, num_classes), np.int64)
     np.add.at(matrix, (labels, predictions), 1)
     return matrix
+
+
+def calibration(
+    probabilities: Float[np.ndarray, "n K"],
+    labels: Int[np.ndarray, "n"],
+    bins: int = 10,
+) -> tuple[float, Float[np.ndarray, "b 3"]]:
+    """Expected calibration error (Guo et al., "On Calibration of Modern Neural
+    Networks", 2017): how far confidence is from accuracy, weighted by clips.
+
+    Returns:
+      The error, and of each bin that has some: mean confidence, accuracy, share.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    rows = [
+        (confidence[place == b].mean(), right[place == b].mean(), (place == b).mean())
+        for b in range(bins)
+        if (place == b).any()
+    ]
+    table = np.array(rows)
+    error = float((np.abs(table[:, 0] - table[:, 1]) * table[:, 2]).sum())
+    return error, table
+
+
+def people_interval(
+    right: Bool[np.ndarray, "n"], subjects: np.ndarray, rounds: int = 2000
+) -> tuple[float, float]:
+    """95 per cent bootstrap interval of an accuracy, by drawing people: clips of one
+    person are not independent."""
+    _, person = np.unique(subjects, return_inverse=True)
+    hits = np.bincount(person, right)
+    counts = np.bincount(person)
+    drawn = np.random.default_rng(0).integers(len(counts), size=(rounds, len(counts)))
+    scores = hits[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(scores, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def accuracy(matrix: Int[np.ndarray, "k k"]) -> float:

@@ -106,7 +106,7 @@ def _recording(
     size = -(-run.config.evaluation.batch_size // devices) * devices
     parts = []
     for batch, real in filled_batches(clips, size):
-        found = np.asarray(forward(params, parallel.put_batch(batch)).fused)
+        found = np.asarray(forward(params, parallel.put_batch(batch))[0].fused)
         parts.append(found.reshape(-1, found.shape[-1])[:real])
     fused = np.concatenate(parts)
     first = int(numbers[0])

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
@@ -17,19 +18,50 @@ from smile_jax.config.default import DataKeys
 from smile_jax.data.augment import amplified
 from smile_jax.data.channels import CHANNELS, channel_slices
 from smile_jax.data.frames import Sampling, cut
+from smile_jax.data.pictures import lit_views
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource, as_shares
+from smile_jax.evaluation.metrics import calibration, people_interval
 from smile_jax.objectives import SOURCES
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto;
        padding: 0 1rem; color: #1a1a1a; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+.wide { overflow-x: auto; } .wide td { white-space: nowrap; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .35rem .8rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; }
+table.sortable th { cursor: pointer; }
 img { max-width: 100%; } .note { color: #555; }
+.failures { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr));
+            gap: 1rem; }
+.failures figure { margin: 0; padding: .6rem; border: 1px solid #ddd;
+                   border-radius: 6px; }
+.failures img { width: 100%; image-rendering: pixelated; border-radius: 4px; }
+.bar { display: grid; grid-template-columns: 5.5rem 1fr 2.6rem; gap: .4rem;
+       font-size: .82rem; align-items: center; }
+.bar i { display: block; height: .55rem; background: #4278e2; border-radius: 2px; }
 """
+# A click on a head sorts the rows by that column, largest first, then smallest.
+_SORT = """
+for (const head of document.querySelectorAll("table.sortable tr.heads th")) {
+  head.addEventListener("click", () => {
+    const table = head.closest("table");
+    const at = [...head.parentNode.children].indexOf(head);
+    const rows = [...table.querySelectorAll("tr.row")];
+    const value = (row) => parseFloat(row.children[at].textContent);
+    const up = head.dataset.up = head.dataset.up === "1" ? "0" : "1";
+    rows.sort((a, b) => {
+      const x = value(a), y = value(b);
+      if (isNaN(x) || isNaN(y)) return isNaN(x) - isNaN(y);
+      return up === "1" ? y - x : x - y;
+    }).forEach((row) => table.tBodies[0].append(row));
+  });
+}
+"""
+_MOST_FAILURES = 12
+_PALETTE = "tab20"
 
 _METRICS = {"accuracy": "accuracy", "uar": "UAR", "uf1": "UF1", "macro_f1": "macro F1"}
 
@@ -48,6 +80,11 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
             "<h2>Scores</h2>",
             _score_table(results),
             _text_note(results),
+            "<h2>What went wrong</h2>",
+            _failures(results),
+            "<h2>Person by person</h2>",
+            _image(_people(results)),
+            *_confidence(results),
             _wording_table(results),
             "<h2>Rendered views</h2>",
             _image(_samples(results)),
@@ -69,7 +106,10 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         "<!doctype html><html lang=en><meta charset=utf-8>"
-        f"<title>SMILE-JAX report</title><style>{_STYLE}</style>" + "\n".join(parts)
+        "<meta name=viewport content='width=device-width'>"
+        f"<title>SMILE-JAX report</title><style>{_STYLE}</style>"
+        + "\n".join(parts)
+        + f"<script>{_SORT}</script>"
     )
 
 
@@ -95,17 +135,139 @@ def _score_table(results: dict[str, Any]) -> str:
                 if score is None:
                     cells.append("<td>-</td>")
                     continue
-                deviation = score.get("std") if metric == "accuracy" else None
-                spread = "" if deviation is None else f" ± {deviation:.3f}"
+                spread = _interval(results, row["method"], name, metric)
                 cells.append(f"<td>{score[metric]:.3f}{spread}</td>")
-        rows.append(f"<tr>{''.join(cells)}</tr>")
+        rows.append(f"<tr class=row>{''.join(cells)}</tr>")
     chance = 1 / len(results["classes"])
     return (
-        "<table><tr><th>method</th><th>labels used in pretraining</th>"
-        f"{head}</tr><tr><th></th><th></th>{units}</tr>{''.join(rows)}"
-        f"</table><p class=note>Chance: {chance:.3f}. ± is the standard deviation over "
-        "folds.</p>"
+        "<div class=wide><table class=sortable><tr><th>method</th>"
+        f"<th>labels used in pretraining</th>{head}</tr>"
+        f"<tr class=heads><th></th><th></th>{units}</tr>{''.join(rows)}"
+        f"</table></div><p class=note>Chance: {chance:.3f}. In brackets the 95 % "
+        "interval over people (bootstrap). A click on a column's metric sorts.</p>"
     )
+
+
+def _right(results: dict[str, Any], column: str) -> dict[str, np.ndarray]:
+    """Of the test clips that a method answered by an evaluation ("method/evaluation"):
+    whether it was right, and whose they are."""
+    known = results["classes"]
+    rows = [r for r in results["predictions"] if r["label"] and r.get(column) in known]
+    return {
+        "right": np.array([row[column] == row["label"] for row in rows], bool),
+        "subjects": np.array([row["subject"] for row in rows]),
+    }
+
+
+def _interval(results: dict[str, Any], method: str, name: str, metric: str) -> str:
+    if metric != "accuracy":
+        return ""
+    found = _right(results, f"{method}/{name}")
+    if len(np.unique(found["subjects"])) < 2:
+        return ""
+    low, high = people_interval(found["right"], found["subjects"])
+    return f" [{low:.2f}, {high:.2f}]"
+
+
+def _main_column(results: dict[str, Any]) -> str:
+    """SMILE's zero-shot answers; its linear probe's where it knows no words."""
+    first = results["predictions"][0] if results["predictions"] else {}
+    known = [f"smile/{name}" for name in ("zero_shot", "linear_probe")]
+    return next((name for name in known if name in first), known[-1])
+
+
+def _failures(results: dict[str, Any]) -> str:
+    """Test clips that were taken for something else, the surest first."""
+    sample, column = results["embedding"], _main_column(results)
+    classes, p = results["classes"], sample["probabilities"]
+    dataset = open_dataset(results["dataset"])
+    source = RecordSource(dataset.path)
+    answers = {row["sequence"]: row for row in results["predictions"]}
+    wrong = []
+    for i, record in enumerate(sample["records"]):
+        row = answers[str(dataset.sequences[record])]
+        if row.get(column) not in (None, row["label"]):
+            sure = float(p[i].max()) if p is not None else 0.0
+            wrong.append((sure, i, row))
+    wrong.sort(key=lambda found: -found[0])
+    figures = []
+    for _, i, row in wrong[:_MOST_FAILURES]:
+        clip = source[sample["records"][i]]
+        feature = "views" if "views" in clip else "dynamic"
+        how = Sampling(clip=feature, frames=1, sampling="apex")
+        pixels = cut(clip, how)["views"][0][list(dataset.spread_views(3))]
+        views = lit_views(pixels, dataset.channels, gain=DataKeys().dynamic_gain)
+        bars = "" if p is None else _bars(dict(zip(classes, p[i], strict=True)))
+        figures.append(
+            f"<figure>{_picture(np.concatenate(list(views), axis=1))}<figcaption>"
+            f"<b>{html.escape(row['label'])}</b> taken for "
+            f"<b>{html.escape(row[column])}</b><br><span class=note>"
+            f"{html.escape(row['sequence'])}</span>{bars}</figcaption></figure>"
+        )
+    total = len(sample["records"])
+    said = f"{len(wrong)} of {total} test clips ({column.split('/')[1]})"
+    shown = f"; the {len(figures)} surest of them" if len(wrong) > len(figures) else ""
+    return (
+        f"<p class=note>{said} were taken for something else{shown}.</p>"
+        f"<div class=failures>{''.join(figures)}</div>"
+    )
+
+
+def _bars(shares: dict[str, float]) -> str:
+    best = sorted(shares.items(), key=lambda item: -item[1])[:4]
+    return "".join(
+        f"<div class=bar><span>{html.escape(name)}</span>"
+        f"<span><i style='width:{100 * p:.0f}%'></i></span><span>{p:.2f}</span></div>"
+        for name, p in best
+    )
+
+
+def _people(results: dict[str, Any]) -> Figure:
+    """Accuracy of each test person, sorted."""
+    column = _main_column(results)
+    found = _right(results, column)
+    names = np.unique(found["subjects"])
+    scores = [found["right"][found["subjects"] == name].mean() for name in names]
+    order = np.argsort(scores)
+    figure = Figure(figsize=(11, 2.6))
+    axis = figure.subplots()
+    axis.bar(range(len(names)), np.array(scores)[order], color="#4278e2", width=0.7)
+    axis.axhline(1 / len(results["classes"]), color="0.6", linestyle=":")
+    labels = [_plain(names[i]) for i in order]
+    axis.set_xticks(range(len(names)), labels, rotation=60, fontsize=7)
+    axis.set_ylim(0, 1)
+    axis.set_ylabel("accuracy")
+    axis.set_title(f"{column.split('/')[1]}; dotted: chance", loc="left")
+    figure.tight_layout()
+    return figure
+
+
+def _confidence(results: dict[str, Any]) -> list[str]:
+    """How often an answer of so much confidence is right; and each view's share."""
+    sample = results["embedding"]
+    p, weights = sample["probabilities"], sample["view_weights"]
+    panels = 1 + (p is not None)
+    figure = Figure(figsize=(3.6 * panels, 3.0))
+    axes = list(figure.subplots(1, panels, squeeze=False)[0])
+    parts, notes = [], []
+    if p is not None:
+        error, table = calibration(p, sample["labels"])
+        axis = axes.pop(0)
+        axis.plot([0, 1], [0, 1], color="0.8")
+        axis.plot(table[:, 0], table[:, 1], color="#4278e2", marker="o")
+        axis.set_xlabel("confidence")
+        axis.set_ylabel("share that is right")
+        axis.set_title("zero-shot", loc="left")
+        notes.append(f"expected calibration error {error:.3f}")
+    axis = axes.pop(0)
+    yaws = [f"{yaw:g}°" for yaw in sample["yaws_deg"]]
+    axis.boxplot(weights, tick_labels=yaws, showfliers=False)
+    axis.set_ylim(0, 1)
+    axis.set_title("share of each view", loc="left")
+    figure.tight_layout()
+    notes.append("how the fusion weighs the views of the test clips")
+    parts += ["<h2>Confidence and views</h2>", f"<p class=note>{'; '.join(notes)}.</p>"]
+    return [*parts, _image(figure)]
 
 
 def _text_note(results: dict[str, Any]) -> str:
@@ -129,7 +291,7 @@ def _wording_table(results: dict[str, Any]) -> str:
             if spread is None:
                 continue
             cells = ", ".join(
-                f"{html.escape(name)}: {value:.3f}"
+                f"{html.escape(name.replace('{}', '…'))}: {value:.3f}"
                 for name, value in spread["accuracy"].items()
             )
             rows.append(
@@ -159,7 +321,7 @@ def _samples(results: dict[str, Any]) -> Figure:
     records, labels = results["embedding"]["records"], results["embedding"]["labels"]
     names = sorted(dataset.channels, key=list(CHANNELS).index)
     classes = results["classes"]
-    figure = Figure(figsize=(11, 0.68 * len(names) + 0.2))
+    figure = Figure(figsize=(16, 1.0 * len(names) + 0.3))
     axes = figure.subplots(len(names), len(classes), squeeze=False)
     for column, name in enumerate(classes):
         found = np.flatnonzero(labels == column)
@@ -232,7 +394,12 @@ def _embedding(results: dict[str, Any]) -> Figure:
     left.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     left.set_title("expression")
     _, person = np.unique(sample["subjects"], return_inverse=True)
-    right.scatter(*flat.T, s=9, c=person, cmap="hsv")
+    # Neighbouring colours of a wheel cannot be told apart: so many colours, then marks.
+    marks, colors = "osD^v<>P", mpl.colormaps[_PALETTE]
+    for i in range(person.max() + 1):
+        mine = flat[person == i]
+        mark = marks[i // colors.N % len(marks)]
+        right.scatter(*mine.T, s=9, color=colors(i % colors.N), marker=mark)
     right.set_title(f"subject ({person.max() + 1} people)")
     for axis in (left, right):
         axis.set_xticks([])
@@ -266,13 +433,21 @@ def _curves(workdir: pathlib.Path) -> Figure | None:
         for name in names:
             label = name.split("/")[0 if name.endswith("/loss") else -1]
             found = [(row["step"], row[name]) for row in rows if name in row]
-            axis.plot(*zip(*found, strict=True), label=label)
+            dot = "o" if len(found) == 1 else ""  # a line of one point is not seen
+            axis.plot(*zip(*found, strict=True), label=label, marker=dot)
         if len(names) > 1:
             axis.legend(frameon=False, fontsize=7)
         axis.set_title(title)
         axis.set_xlabel("step")
     figure.tight_layout()
     return figure
+
+
+def _picture(pixels: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="" src="data:image/png;base64,{encoded}">'
 
 
 def _image(figure: Figure) -> str:

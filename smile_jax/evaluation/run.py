@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from smile_jax.config import Config, ConfigError, changed
@@ -360,7 +361,7 @@ def evaluate(
         },
         "rows": rows,
         "warnings": list(dict.fromkeys(cautions)),
-        "embedding": tested[0].embedding(),
+        "embedding": tested[0].embedding(tested_on),
         "known": tested[0].known if protocol == "holdout" else None,
         "predictions": [
             row for t in tested for row in t.predictions(tested_on, evaluations)
@@ -377,11 +378,13 @@ class TestedFold:
         evaluations of `every_clip`).
       outcomes: (method, evaluation) -> answers.
       known: of the training clips, what `predict` asks.
+      scale: exp(logit_scale), of SMILE's answers.
     """
 
     clips: dict[bool, "Clips"]
     outcomes: dict[tuple[str, str], Outcome]
     known: Known
+    scale: float
 
     @property
     def records(self) -> np.ndarray:
@@ -407,15 +410,25 @@ class TestedFold:
         """What an evaluation saw of a method."""
         return self.clips[evaluation.every_clip].folds[method]
 
-    def embedding(self) -> dict[str, np.ndarray]:
-        """SMILE's features of the test clips, to plot."""
+    def embedding(self, dataset: FaceDataset) -> dict[str, Any]:
+        """SMILE's features of the test clips and what was made of them, to plot."""
         fold = self.clips[False].folds["smile"]
         return {
             "features": fold.features[fold.split :],
             "labels": fold.test_of("label"),
             "subjects": fold.test_of("subject"),
             "records": self.records,
+            "probabilities": self._probabilities(),
+            "view_weights": fold.test.weights if fold.test else None,
+            "yaws_deg": [dataset.yaws_deg[c] for c in fold.cameras],
         }
+
+    def _probabilities(self) -> np.ndarray | None:
+        """Zero-shot, of each test clip and class; None without text."""
+        fold = self.clips[False].folds["smile"]
+        if not fold.words or fold.test is None:
+            return None
+        return softmax(self.scale * fold.test.joint @ fold.words[""].bank[0].T, axis=1)
 
     def predictions(
         self, dataset: FaceDataset, evaluations: Sequence[Evaluation]
@@ -532,7 +545,8 @@ def evaluate_fold(
     known = _known(
         run, train, clips[False].folds["smile"], images["smile"], dict(ordered)
     )
-    return TestedFold(clips, dict(ordered), known)
+    scale = float(np.exp(run.params["logit_scale"]))
+    return TestedFold(clips, dict(ordered), known, scale)
 
 
 def _known(

@@ -3,8 +3,10 @@
 import io
 
 import numpy as np
+import pytest
 
 from smile_jax.evaluation import report
+from smile_jax.evaluation.metrics import calibration, people_interval
 
 
 def test_names_are_not_formulas(rng):
@@ -22,3 +24,47 @@ def test_names_are_not_formulas(rng):
     }
     for figure in (report._confusions(results), report._embedding(results)):
         figure.savefig(io.BytesIO())
+
+
+def test_calibration_and_intervals_by_hand():
+    p = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    error, table = calibration(p, np.array([0, 1, 1, 0]))
+    # 0.9: right half of the time; 0.8 and 0.6: always.
+    assert error == pytest.approx((2 * 0.4 + 0.2 + 0.4) / 4)
+    np.testing.assert_allclose(table[:, 1], [1, 1, 0.5])
+    right = np.array([True] * 6 + [False] * 2)
+    people = np.array(list("aabbccdd"))
+    low, high = people_interval(right, people)
+    assert low == pytest.approx(0.25, abs=0.26) and high == 1.0
+    assert people_interval(np.ones(4, bool), np.arange(4)) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_people_failures_and_views_are_shown(words, rng):
+    people = np.repeat(list("abcdefgh"), 5)
+    labels = np.arange(40) % 2
+    p = np.abs(rng.normal(size=(40, 2)))
+    results = {
+        "classes": ["happy", "sad"],
+        "predictions": [
+            {
+                "sequence": f"s{i}", "subject": people[i],
+                "label": ["happy", "sad"][labels[i]],
+                f"smile/{'zero_shot' if words else 'linear_probe'}": "sad",
+            }
+            for i in range(40)
+        ],
+        "embedding": {
+            "labels": labels,
+            "probabilities": p / p.sum(axis=1, keepdims=True) if words else None,
+            "view_weights": np.full((40, 3), 1 / 3),
+            "yaws_deg": [-30, 0, 30],
+        },
+    }  # fmt: skip
+    report._people(results).savefig(io.BytesIO())
+    parts = "".join(report._confidence(results))
+    assert ("calibration error" in parts) == words and "<img" in parts
+    name = "zero_shot" if words else "linear_probe"
+    said = report._interval(results, "smile", name, "accuracy")
+    assert said.startswith(" [0.") and "]" in said
+    assert report._interval(results, "smile", name, "uar") == ""

@@ -1,4 +1,4 @@
-"""What the model saw, for people to look at."""
+"""Stored pixels, for people to look at."""
 
 from collections.abc import Sequence
 
