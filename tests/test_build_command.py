@@ -70,16 +70,19 @@ def test_a_strangers_folder_in_two_commands(stranger, plain_run, tmp_path):
     ]
 
 
+MISTAKES = [
+    (["nothing"], "nothing: no builder; there are bosphorus, bp4d"),
+    (["bu3dfe"], "name a --config of bu3dfe: static, captions"),
+    (["bu3dfe", "--config=statik"], "--config=statik: bu3dfe has static"),
+    (["mesh_folder", "--config={"], "--config: no JSON"),
+    (["mesh_folder", "--manual_dir={tmp}"], "no mesh in it"),
+    (["bu3dfe", '--config={{"sise": 3}}'], "sise: no key of"),
+]
+
+
 @pytest.mark.parametrize(
     "flags, said",
-    [
-        (["nothing"], "nothing: no builder; there are bosphorus, bp4d"),
-        (["bu3dfe"], "name a --config of bu3dfe: static, captions"),
-        (["bu3dfe", "--config=statik"], "--config=statik: bu3dfe has static"),
-        (["mesh_folder", "--config={"], "--config: no JSON"),
-        (["mesh_folder", "--manual_dir={tmp}"], "no mesh in it"),
-        (["bu3dfe", '--config={{"sise": 3}}'], "sise: no key of"),
-    ],
+    [MISTAKES[0], *(pytest.param(*m, marks=pytest.mark.slow) for m in MISTAKES[1:])],
 )
 def test_mistakes_are_answered_in_a_line(flags, said, tmp_path):
     words = [flag.format(tmp=tmp_path) if "tmp" in flag else flag for flag in flags]

@@ -28,7 +28,7 @@ from tests.conftest import ROOT
 from tests.mesh.shapes import sphere
 
 pytest.importorskip("gradio", reason="the page needs it: extra `demo`")
-webdriver = pytest.importorskip("selenium.webdriver", reason="extra `demo_test`")
+webdriver = pytest.importorskip("selenium.webdriver", reason="extra `test`")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.slow,
