@@ -109,7 +109,8 @@ def test_what_is_wrong_is_said(suite, tmp_path):
     (run, *_) = runs_of("s", suite, tmp_path / "out", {"data.vews": 1})
     with pytest.raises(ConfigError, match=r"did you mean data\.views"):
         perform(run)
-    (run, *_) = runs_of("s", suite, tmp_path / "out", {"train.steps": 1})
+    both = {"train.steps": 1, "train.epochs": 2.0}
+    (run, *_) = runs_of("s", suite, tmp_path / "out", both)
     with pytest.raises(SuiteError, match=r"ended with 1: .*train\.steps"):
         perform(run)
     assert not run.done()

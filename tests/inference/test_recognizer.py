@@ -9,6 +9,7 @@ import smile_jax
 from smile_jax.evaluation.run import evaluate
 from smile_jax.faces import Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
+from smile_jax.inference.known import FILE
 from smile_jax.inference.prediction import Prediction, Predictions
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.writers import write_ply
@@ -100,11 +101,13 @@ def test_batches_do_not_change_answers(model, files):
         np.testing.assert_allclose(a.embedding, b.embedding, atol=1e-5)
 
 
-def test_the_probe_and_what_needs_an_evaluation(model, plain_run, files):
+def test_the_probe_and_what_needs_an_evaluation(model, run, files, tmp_path):
     r = model.predict(files / "scan.ply", head="probe")
     assert set(r.probabilities) == set(model.info.config.data.classes)
     assert r.view_probabilities is None and r.distance is not None
-    fresh = smile_jax.load(plain_run)
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / FILE).unlink()
+    fresh = smile_jax.load(tmp_path / "run")
     assert fresh.predict(files / "scan.ply").distance is None
     with pytest.raises(ValueError, match="evaluate the run first"):
         fresh.predict(files / "scan.ply", head="probe")
