@@ -87,6 +87,9 @@ class _Looked:
             frames=1,
             dynamic=False,
             captions=False,
+            motion=False,
+            still=False,
+            tempo=False,
             magnify=0.0,
         )
         first = dataclasses.replace(sequence, frames=[mesh], numbers=None, facts=None)
