@@ -10,7 +10,7 @@ r"""Weak expressions in motion, without labels: what frames tell beside their st
 intensities 1 and 2. `experiments/suites/ict_time.py` compares all temporal models here:
 of 12 held-out people, three seeds, linear probe 0.586 +- 0.082 by the strongest frame
 alone, 0.694 +- 0.075 with `model.temporal=dynamic`, 0.674 +- 0.121 with `two_phase`,
-0.308 +- 0.043 by the mean of the frames; and 0.806 +- 0.035 by the strongest frame alone
+0.308 +- 0.043 by the mean of the frames; 0.806 +- 0.035 by the strongest frame alone
 that is seen four times as often (`train.epochs=48`).
 
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
