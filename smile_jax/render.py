@@ -15,7 +15,6 @@ from smile_jax import commands
 from smile_jax.mesh import Framing, Mesh, MeshError, frame_mesh, read_mesh, render_views
 from smile_jax.mesh.cameras import Projection
 from smile_jax.mesh.pose import frontalize, pose_from_surface
-from smile_jax.mesh.readers import MESH_SUFFIXES
 from smile_jax.mesh.sheet import contact_sheet, stacked_sheets
 from smile_jax.mesh.units import guess_unit_mm
 
@@ -53,9 +52,9 @@ def main(argv: list[str]) -> None:
 
 
 def _sheet_of_folder(folder: pathlib.Path) -> np.ndarray:
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in MESH_SUFFIXES)
-    if not paths:
-        raise MeshError(f"{folder}: no meshes in it ({', '.join(MESH_SUFFIXES)})")
+    from smile_jax.inference.inputs import meshes_in
+
+    paths = meshes_in(folder)
     sheets = []
     for path in paths[:_MOST]:
         try:

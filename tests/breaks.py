@@ -418,8 +418,8 @@ BREAKS = {
     ),
     "prompts keep what they all share": Break(
         "inference/prompting.py",
-        "_unit(bank - bank.mean(axis=0))",
-        "_unit(bank)",
+        "unit_rows(bank - bank.mean(axis=0))",
+        "unit_rows(bank)",
         "evaluation/test_zero_shot.py",
     ),
     # On files.

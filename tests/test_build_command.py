@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from smile_jax.data.pipeline import open_dataset
-from smile_jax.faces import Difficulty, load_face_model
-from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj, write_ply
 from tests.conftest import run_module
+from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
 
 
@@ -19,13 +18,10 @@ from tests.mesh.shapes import sphere
 def stranger(tmp_path_factory):
     """Three people in metres without texture, a broken file, a sphere, a .DS_Store."""
     folder = tmp_path_factory.mktemp("stranger")
-    model, hard = load_face_model(""), Difficulty(pose_deg=3.0)
     for i, name in enumerate(("ann", "bob", "cleo")):
-        rng = np.random.default_rng(i)
-        person = sample_subject(model, rng, hard)
         (folder / name).mkdir()
-        for expression in ("happy", "sad"):
-            head = sample_clip(model, person, expression, 4, rng, hard, 1)[0]
+        for take, expression in enumerate(("happy", "sad")):
+            (head,) = performed(expression, seed=i, take=take)
             metres = Mesh((head.vertices / 1000).astype(np.float32), head.faces)
             if i % 2:
                 write_obj(folder / name / f"{expression}.obj", metres)

@@ -11,10 +11,9 @@ import pytest
 
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
-from smile_jax.faces import Difficulty, load_face_model
-from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.mesh.writers import write_obj, write_ply
 from tests.conftest import ROOT, tfds_build
+from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
 
 README = (ROOT / "README.md").read_text()
@@ -68,12 +67,8 @@ def test_your_dataset_builds(tmp_path):
 @pytest.mark.slow
 def test_the_lines_of_python_run_as_they_are_written(plain_run, tmp_path, monkeypatch):
     """In a folder with a run and two scans; nothing of it is replaced."""
-    model, hard = load_face_model(""), Difficulty(pose_deg=2.0)
-    rng = np.random.default_rng(0)
-    person = sample_subject(model, rng, hard)
-    for name in ("scan", "other"):
-        head = sample_clip(model, person, "happy", 4, rng, hard, 1)[0]
-        write_ply(tmp_path / f"{name}.ply", head)
+    for take, name in enumerate(("scan", "other")):
+        write_ply(tmp_path / f"{name}.ply", performed("happy", take=take)[0])
     shutil.copytree(plain_run, tmp_path / "runs" / "demo")
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)

@@ -4,11 +4,10 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from smile_jax.faces import Difficulty, load_face_model
-from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import run_module
+from tests.faces.heads import performed
 from tests.mesh.shapes import CUBE_OBJ
 
 
@@ -33,11 +32,7 @@ def test_wrong_mesh_is_explained(tmp_path):
 
 
 def test_folders_units_and_poses(tmp_path):
-    model, hard = load_face_model(""), Difficulty(pose_deg=0.0)
-    rng = np.random.default_rng(0)
-    head = sample_clip(model, sample_subject(model, rng, hard), "sad", 4, rng, hard, 1)[
-        0
-    ]
+    (head,) = performed("sad", pose_deg=0.0)
     turn = Rotation.from_euler("y", 30, degrees=True).as_matrix()
     vertices = (head.vertices @ turn.T / 1000).astype(np.float32)
     write_ply(tmp_path / "a.ply", Mesh(vertices, head.faces))

@@ -76,7 +76,7 @@ class StepCost:
                 for name, x in self.collective_bytes_per_device_step.items()
             ),
             *(
-                (f"estimated, {name}", f"{x * 1e3:.3g} ms" if x else "not known")
+                (f"estimated, {name}", _in_milliseconds(x))
                 for name, x in (self.estimated_step_seconds or {}).items()
             ),
         ]
@@ -85,6 +85,10 @@ class StepCost:
         rows.append(("compiled in", f"{self.compile_seconds:.1f} s"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:{width}}  {value}" for name, value in rows)
+
+
+def _in_milliseconds(seconds: float | None) -> str:
+    return "not known" if seconds is None else f"{seconds * 1e3:.3g} ms"
 
 
 def _in_units(value: float | None, unit: str) -> str:

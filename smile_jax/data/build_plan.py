@@ -33,7 +33,11 @@ def plan_of(sequences: Sequence[Sequence4D], config: FacesConfig) -> list[str]:
     if rates:
         lines.append(f"  frames a second: {', '.join(f'{rate:g}' for rate in rates)}")
     places = np.linspace(0, len(sequences) - 1, _LOOKED_AT).round().astype(int)
-    looked = [_Looked.at(sequences[i], config) for i in sorted(set(places.tolist()))]
+    looked = [
+        # The first of a process waits for code to be loaded.
+        _Looked.at(sequences[place], config, rounds=1 if number else 2)
+        for number, place in enumerate(np.unique(places))
+    ]
     lines += [f"  {line}" for one in looked for line in one.lines]
     seconds = [one.seconds for one in looked if one.seconds]
     if seconds:
@@ -68,7 +72,8 @@ class _Looked:
     seconds: float = 0.0
 
     @classmethod
-    def at(cls, sequence: Sequence4D, config: FacesConfig) -> "_Looked":
+    def at(cls, sequence: Sequence4D, config: FacesConfig, *, rounds: int) -> "_Looked":
+        """Renders it so often; the last time counts."""
         try:
             mesh = sequence.frames[0]
         except MeshError as error:
@@ -93,8 +98,7 @@ class _Looked:
             magnify=0.0,
         )
         first = dataclasses.replace(sequence, frames=[mesh], numbers=None, facts=None)
-        # The first of a process waits for code to be loaded.
-        for _ in range(2):
+        for _ in range(rounds):
             started = time.perf_counter()
             made = make_example(first, single)
             seconds = time.perf_counter() - started

@@ -1,7 +1,6 @@
 """The page: what is on it, and what happens when something on it changes."""
 
 import dataclasses
-import json
 import pathlib
 import tempfile
 
@@ -17,7 +16,7 @@ from smile_jax.demo.guard import LARGEST_BYTES, check_files
 from smile_jax.demo.viewer import SCRIPT, STYLE, TEMPLATE, chosen_frames, scene
 from smile_jax.faces import EXPRESSIONS, Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
-from smile_jax.inference.inputs import Clip, find_inputs
+from smile_jax.inference.inputs import Clip
 from smile_jax.inference.prediction import Prediction
 from smile_jax.inference.reading import Reading
 from smile_jax.inference.recognizer import Question, Recognizer
@@ -38,13 +37,19 @@ class Shown:
       answer: with what was rendered.
       question: that it answers.
       clip: its files.
-      rate_hz: frames a second; 0: not known.
     """
 
     answer: Prediction
     question: Question
     clip: Clip
-    rate_hz: float
+
+    @property
+    def apex(self) -> int:
+        """Number of the frame of most motion; 0 of a scan."""
+        timeline = self.answer.timeline
+        if timeline is None:
+            return 0
+        return int(timeline.frames[timeline.motion_mm.argmax()])
 
 
 class Page:
@@ -62,7 +67,6 @@ class Page:
         r = model.info
         texture = "texture" in r.config.data.inputs
         self.lit = r.config.augment.relight and texture
-        self.rate_hz = _RATE_HZ
 
     def examples(self) -> list[str]:
         """Names of generated faces to pick from."""
@@ -108,14 +112,12 @@ class Page:
         else:
             raise MeshError("drop a mesh, or pick a generated face")
         clip = Clip(paths[0].name, tuple(paths))
-        if len(paths) == 1:
-            clip = dataclasses.replace(find_inputs(paths).clips[0], name=paths[0].name)
         question = self.ask(words)
         reading = Reading(rate_hz=rate, timeline=len(paths) > 1, keep=True)
         ((_, answer),) = self.model.answers([clip], question, reading)
         if isinstance(answer, MeshError):
             raise MeshError(str(answer).replace(f"{paths[0].parent}/", ""))
-        return Shown(answer, question, clip, rate)
+        return Shown(answer, question, clip)
 
     def ask(self, words: str) -> Question:
         """What the visitor typed, a line each; nothing asks for the run's classes."""
@@ -144,7 +146,7 @@ class Page:
         for i in chosen:
             mesh = scale_mesh(read_mesh(shown.clip.paths[i]), placing.unit_mm)
             meshes.append(frontalize(mesh, placing.pose) if placing.pose else mesh)
-        return scene(meshes, chosen)
+        return scene(meshes, chosen, shown.apex)
 
     def views(
         self, shown: Shown, answer: Prediction, angle_deg: float, frame: float
@@ -268,13 +270,9 @@ def build_page(page: Page) -> gr.Blocks:
         def analysed(given, name, text, chosen, degrees):
             try:
                 new = page.analyse(given, name, text)
-                last = len(new.clip.paths) - 1
-                apex = 0
-                if new.answer.timeline is not None:
-                    timeline = new.answer.timeline
-                    apex = int(timeline.frames[timeline.motion_mm.argmax()])
+                last, apex = len(new.clip.paths) - 1, new.apex
                 answer = page.look(new, chosen, degrees, apex)
-                world = json.loads(page.head(new)) | {"shown": apex}
+                world = page.head(new)
             except (MeshError, ValueError, OSError) as error:
                 return {
                     said: f"**It cannot be used.** {error}", shown: None, bars: None,
@@ -287,7 +285,7 @@ def build_page(page: Page) -> gr.Blocks:
                 said: page.verdict(answer),
                 bars: dict(answer.probabilities),
                 views: page.views(new, answer, degrees, apex),
-                head: json.dumps(world),
+                head: world,
                 frame: gr.update(maximum=max(last, 1), value=apex, visible=several),
                 plot: gr.update(value=curves(answer, apex), visible=several),
             }

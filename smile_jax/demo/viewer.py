@@ -21,13 +21,14 @@ _MOST = 48  # frames
 _GREY = 0.72
 
 
-def scene(meshes: Sequence[Mesh], numbers: Sequence[int]) -> str:
+def scene(meshes: Sequence[Mesh], numbers: Sequence[int], shown: int) -> str:
     """Meshes as the viewer takes them: points as 16-bit numbers in a box around the
     first one, colours, triangles (once where all have the same).
 
     Args:
       meshes: turned to the front, in mm.
       numbers: of their frames.
+      shown: the one that is seen first.
     """
     framing = frame_mesh(meshes[0])
     center, scale = np.asarray(framing.center), 30000 / framing.extent
@@ -46,7 +47,7 @@ def scene(meshes: Sequence[Mesh], numbers: Sequence[int]) -> str:
         "frames": frames,
         "numbers": list(map(int, numbers)),
         "colors": _packed((255 * colors).astype("u1")),
-        "shown": 0,
+        "shown": shown,
     }
     return json.dumps(found)
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
+from smile_jax.inference.prompting import unit_rows
 
 
 class Neighbours(Evaluation):
@@ -63,11 +64,7 @@ def nearest_neighbours(
 
     `train` must hold other subjects than `test`.
     """
-    unit = [
-        x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-        for x in (train, test)
-    ]
-    similarity = unit[1] @ unit[0].T
+    similarity = unit_rows(test) @ unit_rows(train).T
     k = min(k, len(train))
     nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
     weights = np.exp(np.take_along_axis(similarity, nearest, axis=1) / temperature)

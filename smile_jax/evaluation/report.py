@@ -19,8 +19,8 @@ from smile_jax.data.augment import amplified
 from smile_jax.data.channels import CHANNELS, channel_slices
 from smile_jax.data.frames import Sampling, cut
 from smile_jax.data.pictures import lit_views
-from smile_jax.data.pipeline import open_dataset
-from smile_jax.data.records import RecordSource, as_shares
+from smile_jax.data.pipeline import FaceDataset, open_dataset
+from smile_jax.data.records import PIXELS, RecordSource, as_shares
 from smile_jax.evaluation.metrics import calibration, people_interval
 from smile_jax.objectives import SOURCES
 
@@ -192,10 +192,7 @@ def _failures(results: dict[str, Any]) -> str:
     wrong.sort(key=lambda found: -found[0])
     figures = []
     for _, i, row in wrong[:_MOST_FAILURES]:
-        clip = source[sample["records"][i]]
-        feature = "views" if "views" in clip else "dynamic"
-        how = Sampling(clip=feature, frames=1, sampling="apex")
-        pixels = cut(clip, how)["views"][0][list(dataset.spread_views(3))]
+        pixels = _apex_views(dataset, source, sample["records"][i])
         views = lit_views(pixels, dataset.channels, gain=DataKeys().dynamic_gain)
         bars = "" if p is None else _bars(dict(zip(classes, p[i], strict=True)))
         figures.append(
@@ -327,13 +324,10 @@ def _samples(results: dict[str, Any]) -> Figure:
         found = np.flatnonzero(labels == column)
         if not len(found):  # a fold may lack a class
             continue
-        clip = source[records[found[0]]]
-        feature = "views" if "views" in clip else "dynamic"
-        how = Sampling(clip=feature, frames=1, sampling="apex")
-        pixels = as_shares(cut(clip, how)["views"][0])
-        if feature == "dynamic":
-            pixels = amplified(pixels, DataKeys().dynamic_gain)
-        chosen = pixels[list(dataset.spread_views(3))]
+        stored = _apex_views(dataset, source, records[found[0]])
+        chosen = as_shares(stored)
+        if stored.dtype == PIXELS["dynamic"]:
+            chosen = amplified(chosen, DataKeys().dynamic_gain)
         for row, group in enumerate(names):
             part = chosen[..., channel_slices(dataset.channels)[group]]
             strip = np.concatenate(list(part), axis=1)
@@ -342,6 +336,14 @@ def _samples(results: dict[str, Any]) -> Figure:
         axes[0, column].set_title(_plain(name))
     figure.tight_layout(pad=0.2)
     return figure
+
+
+def _apex_views(dataset: FaceDataset, source: RecordSource, record: int) -> np.ndarray:
+    """Three views (3, H, W, C) of a clip, as stored, where the face has moved most."""
+    clip = source[record]
+    feature = "views" if "views" in clip else "dynamic"
+    how = Sampling(clip=feature, frames=1, sampling="apex")
+    return cut(clip, how)["views"][0][list(dataset.spread_views(3))]
 
 
 def _plain(name: str) -> str:
@@ -446,12 +448,15 @@ def _curves(workdir: pathlib.Path) -> Figure | None:
 def _picture(pixels: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="" src="data:image/png;base64,{encoded}">'
+    return _embedded(buffer)
 
 
 def _image(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, bbox_inches="tight")
-    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return _embedded(buffer)
+
+
+def _embedded(png: io.BytesIO) -> str:
+    encoded = base64.b64encode(png.getvalue()).decode()
     return f'<img alt="" src="data:image/png;base64,{encoded}">'

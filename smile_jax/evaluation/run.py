@@ -7,7 +7,7 @@ import itertools
 import json
 import pathlib
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -362,7 +362,7 @@ def evaluate(
         "rows": rows,
         "warnings": list(dict.fromkeys(cautions)),
         "embedding": tested[0].embedding(tested_on),
-        "known": tested[0].known if protocol == "holdout" else None,
+        "known": tested[0].known() if protocol == "holdout" else None,
         "predictions": [
             row for t in tested for row in t.predictions(tested_on, evaluations)
         ],
@@ -377,13 +377,13 @@ class TestedFold:
       clips: what evaluations saw: those of the run's classes (False), or all (True, for
         evaluations of `every_clip`).
       outcomes: (method, evaluation) -> answers.
-      known: of the training clips, what `predict` asks.
+      known: gives what `predict` asks of the training clips.
       scale: exp(logit_scale), of SMILE's answers.
     """
 
     clips: dict[bool, "Clips"]
     outcomes: dict[tuple[str, str], Outcome]
-    known: Known
+    known: Callable[[], Known]
     scale: float
 
     @property
@@ -542,8 +542,9 @@ def evaluate_fold(
         }
     order = {method: i for i, method in enumerate(clips[False].folds)}
     ordered = sorted(outcomes.items(), key=lambda item: order[item[0][0]])
-    known = _known(
-        run, train, clips[False].folds["smile"], images["smile"], dict(ordered)
+    own, strength = clips[False].folds["smile"], outcomes["smile", LinearProbe.name]
+    known = functools.partial(
+        _known, run, train, own, images["smile"], strength.chosen["C"]
     )
     scale = float(np.exp(run.params["logit_scale"]))
     return TestedFold(clips, dict(ordered), known, scale)
@@ -554,11 +555,10 @@ def _known(
     train: np.ndarray,
     fold: Fold,
     images: np.ndarray,
-    outcomes: Mapping[tuple[str, str], Outcome],
+    strength: float,
 ) -> Known:
     """What a run keeps of its training clips; the probe is that of the evaluation."""
     dataset, features = run.plan.dataset, fold.features[: fold.split]
-    strength = outcomes["smile", LinearProbe.name].chosen["C"]
     probe, bias = as_matrix(
         features, fold.train_of("label"), strength, len(fold.classes)
     )

@@ -74,13 +74,9 @@ def find_inputs(
         folders = [path]
         if recursive:
             folders += sorted(p for p in path.rglob("*") if p.is_dir())
-        with_meshes = [folder for folder in folders if _meshes_in(folder)]
+        with_meshes = [folder for folder in folders if _listed(folder)]
         if not with_meshes:
-            deeper = "" if recursive or not _any_below(path) else "; its folders have"
-            raise MeshError(
-                f"{path}: no meshes in it ({', '.join(MESH_SUFFIXES)}){deeper}"
-                + (" some: use --recursive" if deeper else "")
-            )
+            raise _without_meshes(path, deeper=not recursive and _any_below(path))
         for folder in with_meshes:
             _add_folder(found, folder, how)
         for folder in folders:
@@ -112,8 +108,24 @@ def _expanded(given: Iterable[str | pathlib.Path]) -> list[pathlib.Path]:
     return found
 
 
-def _meshes_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    """In order of their names and numbers."""
+def meshes_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The meshes of a folder, in order of their names and numbers.
+
+    Raises:
+      MeshError: it has none.
+    """
+    found = _listed(folder)
+    if not found:
+        raise _without_meshes(folder)
+    return found
+
+
+def _without_meshes(folder: pathlib.Path, *, deeper: bool = False) -> MeshError:
+    below = "; its folders have some: use --recursive" if deeper else ""
+    return MeshError(f"{folder}: no meshes in it ({', '.join(MESH_SUFFIXES)}){below}")
+
+
+def _listed(folder: pathlib.Path) -> list[pathlib.Path]:
     found = [
         p
         for p in folder.iterdir()
@@ -127,8 +139,7 @@ def _any_below(folder: pathlib.Path) -> bool:
 
 
 def _add_folder(found: Inputs, folder: pathlib.Path, how: str) -> None:
-    paths = _meshes_in(folder)
-    why = ""
+    paths = _listed(folder)
     if len(paths) == 1:
         how = "each"
     elif how == "auto":
@@ -147,9 +158,7 @@ def frames_in(folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
     Raises:
       MeshError: it has none, or their names are not those of one sequence's frames.
     """
-    paths = _meshes_in(folder)
-    if not paths:
-        raise MeshError(f"{folder}: no meshes in it ({', '.join(MESH_SUFFIXES)})")
+    paths = meshes_in(folder)
     if other := _of_another_sequence(paths):
         raise MeshError(
             f"{folder}: {paths[0].name} and {other.name} are not frames of one "

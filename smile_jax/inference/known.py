@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from smile_jax.files import replacing
+from smile_jax.inference.prompting import unit_rows
 from smile_jax.training.checkpoints import CheckpointError
 
 FILE = "known.safetensors"
@@ -81,18 +82,18 @@ class Known:
     def distance(self, features: np.ndarray) -> np.ndarray:
         """(m,) cosine distance from the training clips that are nearest, their mean;
         in units of `far`: above 1 is what hardly any face is."""
-        alike = _unit(features) @ self._unit.T
+        alike = unit_rows(features) @ self._units.T
         return _far_off(alike) / self.far
 
     def nearest(self, features: np.ndarray, count: int) -> list[list[tuple[str, str]]]:
         """(sequence, class) of the training clips that are most alike, for each row."""
-        order = np.argsort(-(_unit(features) @ self._unit.T), axis=1)[:, :count]
+        order = np.argsort(-(unit_rows(features) @ self._units.T), axis=1)[:, :count]
         names = (*self.classes, "")
         return [[(self.sequences[i], names[self.labels[i]]) for i in r] for r in order]
 
     @functools.cached_property
-    def _unit(self) -> np.ndarray:
-        return _unit(self.features)
+    def _units(self) -> np.ndarray:
+        return unit_rows(self.features)
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes it beside a run's checkpoints or an export's parameters."""
@@ -126,10 +127,6 @@ class Known:
             ) from error
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-
-
 def _far_off(alike: np.ndarray) -> np.ndarray:
     """Mean distance of the nearest, of cosines (m, n)."""
     count = min(_NEAREST, alike.shape[1])
@@ -139,7 +136,7 @@ def _far_off(alike: np.ndarray) -> np.ndarray:
 
 def _reach(features: np.ndarray, people: np.ndarray) -> float:
     """The distance from other people's clips that few clips exceed."""
-    unit = _unit(features)
+    unit = unit_rows(features)
     found = []
     for person in np.unique(people):
         own = people == person

@@ -118,9 +118,13 @@ def in_terms_of(
       bank: unit-norm prototypes of two or more classes.
       examples: unit-norm.
     """
-    alike = _unit(bank - bank.mean(axis=0)) @ _unit(examples - examples.mean(axis=0)).T
-    return _unit(softmax(alike / _SOFT, axis=1) @ examples)
+    alike = (
+        unit_rows(bank - bank.mean(axis=0))
+        @ unit_rows(examples - examples.mean(axis=0)).T
+    )
+    return unit_rows(softmax(alike / _SOFT, axis=1) @ examples)
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
+def unit_rows(x: np.ndarray) -> np.ndarray:
+    """Each row divided by its norm."""
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)

@@ -345,12 +345,9 @@ class Recognizer:
         by_camera = np.asarray(out.views)
         scale = float(np.exp(self.params["logit_scale"]))
         cameras = list(cameras or self.reader.cameras)
+        p = self.probabilities(out, question)
         by_view = None
-        if question.bank is None:
-            assert self.known is not None
-            p = softmax(fused @ self.known.probe + self.known.bias)
-        else:
-            p = softmax(scale * question.bank[0] @ joint)
+        if question.bank is not None:
             banks = [question.bank[1 + c if len(question.bank) > 1 else 0]
                      for c in cameras]  # fmt: skip
             by_view = np.stack(
@@ -504,7 +501,7 @@ class Recognizer:
         return self.bank(plain_prompts(texts))[0]
 
     def probabilities(self, out: Embeddings, question: Question) -> np.ndarray:
-        """(n, K) of n clips that were embedded."""
+        """(..., K) of clips that were embedded."""
         if question.bank is None:
             assert self.known is not None
             return softmax(out.fused @ self.known.probe + self.known.bias, axis=-1)

@@ -17,14 +17,12 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from smile_jax.evaluation.run import evaluate
-from smile_jax.faces import Difficulty, load_face_model
-from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import ROOT
+from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
 
 pytest.importorskip("gradio", reason="the page needs it: extra `demo`")
@@ -44,11 +42,7 @@ pytestmark = [
 def files(tmp_path_factory):
     """A smile as a scan and as a sequence, a sphere, a broken file."""
     folder = tmp_path_factory.mktemp("files")
-    model, hard = load_face_model(""), Difficulty(pose_deg=2.0)
-    rng = np.random.default_rng(5)
-    clip = sample_clip(
-        model, sample_subject(model, rng, hard), "happy", 4, rng, hard, 9
-    )
+    clip = performed("happy", 9, seed=5)
     for i in range(9):
         write_ply(folder / f"frame_{i}.ply", clip[i])
     write_ply(folder / "scan.ply", clip[4])

@@ -2,14 +2,12 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 
-from smile_jax.faces import Difficulty, load_face_model
-from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.inference.inputs import find_inputs
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.writers import write_ply
+from tests.faces.heads import performed
 from tests.inference.test_same_picture import other_scan
 from tests.mesh.shapes import sphere
 
@@ -17,15 +15,8 @@ from tests.mesh.shapes import sphere
 @pytest.fixture(scope="module")
 def heads():
     """A sequence of 8 frames, and 5 people."""
-    model, hard = load_face_model(""), Difficulty()
-    rng = np.random.default_rng(0)
-    person = sample_subject(model, rng, hard)
-    clip = sample_clip(model, person, "happy", 4, rng, hard, 8)
-    people = [
-        sample_clip(model, sample_subject(model, rng, hard), "sad", 3, rng, hard, 1)[0]
-        for _ in range(5)
-    ]
-    return list(clip), people
+    people = [performed("sad", seed=1 + i, pose_deg=7.5)[0] for i in range(5)]
+    return performed("happy", 8, pose_deg=7.5), people
 
 
 def write_all(folder, meshes, name="{:03d}.ply"):

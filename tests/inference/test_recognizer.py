@@ -6,25 +6,23 @@ import numpy as np
 import pytest
 
 import smile_jax
+from smile_jax import predict
+from smile_jax.data.schema import POSES
 from smile_jax.evaluation.run import evaluate
-from smile_jax.faces import Difficulty, load_face_model
-from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.inference.known import FILE
 from smile_jax.inference.prediction import Prediction, Predictions
+from smile_jax.inference.recognizer import HEADS
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.writers import write_ply
 from smile_jax.training.checkpoints import CheckpointError
+from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
-    model, hard = load_face_model(""), Difficulty(pose_deg=2.0)
-    rng = np.random.default_rng(1)
-    clip = sample_clip(
-        model, sample_subject(model, rng, hard), "happy", 4, rng, hard, 7
-    )
+    clip = performed("happy", 7, seed=1)
     (folder / "clip").mkdir()
     for i in range(7):
         write_ply(folder / "clip" / f"{i}.ply", clip[i])
@@ -158,3 +156,7 @@ def test_what_is_kept_is_of_these_parameters(run, tmp_path):
     kept = smile_jax.load(copy).known
     type(kept)(**{**vars(kept), "step": 1}).save(copy)
     assert smile_jax.load(copy).known is None
+
+
+def test_the_command_knows_the_choices_without_importing_them():
+    assert predict._HEADS == HEADS and set(predict._POSES) == set(POSES)
