@@ -36,6 +36,7 @@ import tests.typechecker  # noqa: F401 - jaxtyping looks it up by name
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "smile_jax"
 _COMPILED = {
+    "leaning",
     "merging",
     "neighbourhood",
     "numbers",

@@ -15,17 +15,13 @@ from smile_jax.mesh.writers import write_obj, write_ply
 from tests.conftest import ROOT, tfds_build
 from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
+from tests.test_documents import DOCUMENTS
 
 README = (ROOT / "README.md").read_text()
-# Without changes that readers are shown: they add files.
-DOCUMENTS = {
-    path: re.sub(r"```diff\n.*?```", "", path.read_text(), flags=re.DOTALL)
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
-}
 
 
 def test_every_command_module_and_file_exists():
-    for document, text in DOCUMENTS.items():
+    for name, text in DOCUMENTS.items():
         for module in re.findall(r"python -m ([a-z_.]+)", text):
             assert importlib.util.find_spec(module), module
         for path in re.findall(
@@ -33,7 +29,7 @@ def test_every_command_module_and_file_exists():
         ):
             assert (ROOT / path).exists(), path
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-            assert (document.parent / link).exists(), f"{document}: {link}"
+            assert (ROOT / name).parent.joinpath(link).exists(), f"{name}: {link}"
 
 
 def test_make_has_the_targets():

@@ -8,8 +8,10 @@ import numpy as np
 
 from smile_jax.data.anchors import anchors_beside, has_anchors
 from smile_jax.landmarking.landmarker import (
+    FACE,
     NoFaceError,
     confidence_in,
+    face_seen,
     find_landmarks,
     pose_by,
 )
@@ -59,7 +61,7 @@ class Placing:
         how = self.how
         if how == "landmarks" or (how == "auto" and has_anchors(self.path)):
             pose = pose_from_anchors(anchors_beside(self.path).scaled(self.unit_mm))
-            self._look(mesh, pose)
+            self.sure = face_seen(mesh, pose)
             return self._turned(pose, "its landmark file")
         if how == "auto":
             how = self.trained
@@ -77,7 +79,9 @@ class Placing:
             self._look(mesh)
             self.said = "as it is: there is no face to turn it by"
             return None, frame_mesh(mesh)
-        self._look(mesh, pose)
+        self.sure = face_seen(mesh, pose)
+        if self.sure < FACE:  # it may have been turned wrongly
+            self._look(mesh)
         self.turned_deg = _degrees(pose)
         stays = self.how == "as_is" or self.turned_deg <= _AT_THE_FRONT_DEG
         if how == "as_is" and stays:
@@ -89,19 +93,17 @@ class Placing:
             framing = frame_mesh(frontalize(mesh, pose))
         return pose, framing
 
-    def _look(self, mesh: Mesh, pose: Pose | None = None) -> Landmarks | None:
-        """Landmarks of a face, where there is one: as it is turned by a pose, if that
-        is known, which saves a look; else, or if none is seen so, as the head is."""
-        for known in (pose, None) if pose else (None,):
-            try:
-                found = find_landmarks(mesh, known)
-            except NoFaceError as error:
-                self.sure = max(self.sure, error.sure)
-            except MeshError:  # not enough of one to turn it
-                continue
-            else:
-                self.sure = confidence_in(found)
-                return found
+    def _look(self, mesh: Mesh) -> Landmarks | None:
+        """Landmarks of a face, where there is one."""
+        try:
+            found = find_landmarks(mesh)
+        except NoFaceError as error:
+            self.sure = max(self.sure, error.sure)
+        except MeshError:  # not enough of one to turn it
+            pass
+        else:
+            self.sure = confidence_in(found)
+            return found
         return None
 
     def _turned(self, pose: Pose, by: str) -> tuple[Pose, Framing]:

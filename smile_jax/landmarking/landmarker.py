@@ -55,6 +55,17 @@ def find_landmarks(mesh: Mesh, pose: Pose | None = None) -> Landmarks:
     return shipped_landmarker()(mesh, pose)
 
 
+def face_seen(mesh: Mesh, pose: Pose) -> float:
+    """How sure it is that a head shows a face, by one look at its front; see
+    `confidence_in`. A third of what finding landmarks costs.
+
+    Args:
+      mesh: a scan in mm.
+      pose: how it is turned.
+    """
+    return shipped_landmarker().face_seen(mesh, pose)
+
+
 class NoFaceError(MeshError):
     """Nothing that looks like a face was found.
 
@@ -117,7 +128,7 @@ class Landmarker:
 
     def __call__(self, mesh: Mesh, pose: Pose | None = None) -> Landmarks:
         """See `find_landmarks`."""
-        mesh = dataclasses.replace(mesh, colors=None, texture=None, landmarks=None)
+        mesh = _bare(mesh)
         pose = pose or pose_of(self._roughly(mesh))
         front = take_pictures(frontalize(mesh, pose), YAWS_DEG, pose.framing)
         points, confidence = self._found(front)
@@ -132,6 +143,12 @@ class Landmarker:
             valid=confidence > _FOUND,
             confidence=confidence.astype(np.float32),
         )
+
+    def face_seen(self, mesh: Mesh, pose: Pose) -> float:
+        """See `face_seen`."""
+        front = take_pictures(_bare(frontalize(mesh, pose)), (0.0,), pose.framing)
+        _, confidence = self._found(front)
+        return float(confidence[_INNER].mean())
 
     def _roughly(self, mesh: Mesh) -> np.ndarray:
         """Landmarks of the head as it is turned, each somewhere near."""
@@ -160,6 +177,10 @@ class Landmarker:
         weights = sure * square
         total = np.maximum(weights.sum(axis=0), 1e-9)
         return points, (weights * counts * sure).sum(axis=0) / total
+
+
+def _bare(mesh: Mesh) -> Mesh:
+    return dataclasses.replace(mesh, colors=None, texture=None, landmarks=None)
 
 
 _CORNERS = [30, 36, 39, 42, 45, 48, 54]  # which fix a pose

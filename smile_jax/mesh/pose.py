@@ -14,6 +14,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from smile_jax.mesh.cameras import Framing, used_points
+from smile_jax.mesh.leaning import leaning
 from smile_jax.mesh.neighbourhood import ball_means
 from smile_jax.mesh.raster import vertex_normals
 from smile_jax.mesh.types import Mesh, MeshError
@@ -23,10 +24,12 @@ _CENTER_FROM_TIP = np.array([0.0, -6.0, -36.0])
 _EXTENT = 190.0
 
 _CELL = 4.0  # scans are thinned to one point a cell
+_APART = 50.0  # lie two guesses at the nose tip
 _NOSE_RADIUS = 25.0  # of the neighbourhood above which the nose rises
 _FACE_RADIUS = 75.0  # of the region that is symmetric
 _PITCH_RADIUS = 85.0
 _RIDGE = 5.0  # half width of what lies on the plane of symmetry
+_OUTLYING = 6.0  # mm, off the plane through a face
 _STILL = 5e-4  # radians, a turn after which no other follows
 _ONE_IN = 3  # cells of the face, that are aligned to its mirror image
 _STEEPEST = 0.5  # cosine of the largest angle between nose and +z
@@ -226,12 +229,9 @@ def _nose_tips(
     rim = count < 0.6 * np.median(count[ahead])
     height[rim | ~ahead | (forward[:, 2] < _STEEPEST)] = -np.inf
     tips: list[int] = []
-    for i in np.argsort(-height):
-        apart = [np.linalg.norm(points[i] - points[j]) > 50 for j in tips]
-        if all(apart) and np.isfinite(height[i]):
-            tips.append(int(i))
-        if len(tips) == most:
-            break
+    while len(tips) < most and np.isfinite(height).any():
+        tips.append(int(height.argmax()))
+        height[np.linalg.norm(points - points[tips[-1]], axis=1) <= _APART] = -np.inf
     return [(points[i], forward[i]) for i in tips]
 
 
@@ -300,13 +300,7 @@ def _upright(
     axes = np.stack([lateral, np.cross(forward, lateral), forward], axis=1)
     near = points[np.linalg.norm(points, axis=1) < _PITCH_RADIUS]
     for _ in range(20):
-        x, y, z = (near @ axes).T
-        columns = np.stack([y, np.abs(x), np.ones_like(x)], axis=1)
-        weight = np.ones_like(z)
-        for _reweighting in range(5):
-            fit = _least_squares(columns, z, weight)
-            weight = 1 / (1 + ((z - columns @ fit) / 6) ** 2)
-        tilt = float(np.arctan(fit[0]))
+        tilt = float(np.arctan(leaning(near @ axes, _OUTLYING, 5)))
         axes = axes @ Rotation.from_euler("x", tilt).as_matrix()
         if abs(tilt) < _STILL:
             break
