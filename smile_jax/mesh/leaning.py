@@ -31,5 +31,5 @@ def leaning(points, scale, rounds):
         for a in range(3):
             for b in range(a):
                 left[b, a] = left[a, b]
-        fit = np.linalg.solve(left, right)
+        fit[:] = np.linalg.solve(left, right)
     return fit[0]
