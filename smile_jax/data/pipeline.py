@@ -21,6 +21,7 @@ from etils import epath
 from smile_jax.data.frames import Sampling, cut
 from smile_jax.data.index import make_index, read_index
 from smile_jax.data.records import FORMAT, PIXELS, DataError, RecordSource
+from smile_jax.data.schema import FacesConfig
 
 # Name -> (n,) value of every record of a dataset, or None: the records hold it.
 Fields = Mapping[str, np.ndarray | None]
@@ -45,6 +46,8 @@ class FaceDataset:
       clips: pixel features: "views", "dynamic" or both.
       pose, framing: how heads were turned and framed, see `schema.FacesConfig`; framing
         is "landmarks" where an earlier version used what files do not have.
+      still, magnify, band_hz: what was done to motion, see there; nothing, where an
+        earlier version did not say.
       extents_mm: smallest and largest side of what a picture shows, None where the
         index is of an earlier version.
       people: whose subjects these are; datasets that say the same share them.
@@ -64,6 +67,9 @@ class FaceDataset:
     clips: tuple[str, ...]
     pose: str
     framing: str
+    still: bool
+    magnify: float
+    band_hz: tuple[float, float]
     extents_mm: tuple[float, float] | None
     people: str
     labels: np.ndarray
@@ -147,6 +153,9 @@ def open_dataset(path: str | os.PathLike) -> FaceDataset:
         classes=tuple(metadata["classes"]),
         pose=metadata["pose"],
         framing=metadata.get("framing") or framing_before(source.builder.info.name),
+        still=metadata.get("still", FacesConfig.still),
+        magnify=metadata.get("magnify", FacesConfig.magnify),
+        band_hz=tuple(metadata.get("band_hz", FacesConfig.band_hz)),
         extents_mm=_extents(index, source.builder.info.features),
         people=metadata["people"],
         clips=tuple(c for c in PIXELS if c in source.builder.info.features),

@@ -114,6 +114,9 @@ class Reader:
             frames=0 if r.clip == "dynamic" else r.frames,
             dynamic=r.clip == "dynamic",
             motion=r.motion,
+            still=r.still,
+            magnify=r.magnify,
+            band_hz=r.band_hz,
         )
 
     def read(

@@ -30,7 +30,7 @@ class Rendering:
       clip: "views" or "dynamic".
       frames, size: that records hold; pixels a side.
       motion: whether records say how far the face has moved in each frame.
-      pose, framing: see `schema.FacesConfig`.
+      pose, framing, still, magnify, band_hz: see `schema.FacesConfig`.
       extents_mm: smallest and largest side of what a picture shows; None: not known.
     """
 
@@ -42,6 +42,9 @@ class Rendering:
     size: int
     pose: str
     framing: str
+    still: bool
+    magnify: float
+    band_hz: tuple[float, float]
     extents_mm: tuple[float, float] | None
 
 

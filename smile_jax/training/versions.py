@@ -1,6 +1,7 @@
 """Runs of earlier versions, read as this version would have written them."""
 
 import copy
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from smile_jax.training.checkpoints import CheckpointError
 
 # Of what checkpoints and exports say of their run, keys of the config left out. It
 # grows where that changes so that older ones cannot be read as they are.
-FORMAT = 5
+FORMAT = 6
 _OLDEST = 2
 
 # Keys that the config did not always have, with the value with which a run goes on as
@@ -82,6 +83,8 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
         kind = new["model"]["temporal"]
         new["model"]["temporal"] = {"kind": kind, "depth": 2, "heads": 4, "gain": 1.0}
         new["rendering"]["motion"] = False
+    if found < 6:  # nobody said what was done to motion
+        new["rendering"] |= {"still": False, "magnify": 0.0, "band_hz": [0.0, math.inf]}
     config = new["config"]
     for key, value in NEW_KEYS.items():
         _section_of(key, config).setdefault(key.split(".")[-1], value)

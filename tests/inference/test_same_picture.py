@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from smile_jax.config import Config
-from smile_jax.data.examples import make_example
+from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.faces import Difficulty
@@ -18,6 +18,7 @@ from smile_jax.mesh import Landmarks, Mesh, MeshError
 from smile_jax.mesh.schemes import bosphorus_labels
 from smile_jax.mesh.writers import write_landmarks, write_obj, write_ply
 from smile_jax.training.run_info import Rendering
+from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
 
 CALM = Difficulty(pose_deg=0.0, shift_mm=0.0, holes=0.0)
@@ -60,11 +61,14 @@ def reader(config, extents_mm=None) -> Reader:
         yaws_deg=config.yaws_deg,
         channels=config.channels,
         clip="views",
-        frames=1,
-        motion=False,
+        frames=config.frames,
+        motion=config.motion,
         size=config.size,
         pose=config.pose,
         framing=config.framing,
+        still=config.still,
+        magnify=config.magnify,
+        band_hz=config.band_hz,
         extents_mm=extents_mm,
     )
     return Reader(types.SimpleNamespace(rendering=rendering, config=Config()))
@@ -152,6 +156,24 @@ def test_what_training_could_not_have_seen_is_refused(tmp_path):
     assert old.read([file], Reading(pose="surface")).placing.turned_deg < 30
     with pytest.raises(MeshError, match="2 meshes, and this run saw single scans"):
         reader(shape).read([file, file])
+
+
+@pytest.mark.parametrize("done", [{"still": True}, {"magnify": 4.0}])
+def test_motion_is_treated_as_in_the_dataset(done, tmp_path):
+    frames = performed("happy", 5)
+    for i, mesh in enumerate(frames):
+        write_ply(tmp_path / f"{i}.ply", dataclasses.replace(mesh, landmarks=None))
+    paths = sorted(tmp_path.iterdir())
+    shape = dataclasses.replace(
+        config("as_is"), frames=5, framing="box", channels=("depth",), **done
+    )
+    stored, plain = (
+        make_example(Sequence4D("x", frames, {}), form).example["views"].astype(int)
+        for form in (shape, dataclasses.replace(shape, still=False, magnify=0.0))
+    )
+    record = reader(shape).read(paths, Reading(pose="as_is", unit_mm=1.0)).record
+    assert np.abs(record["views"] - stored).mean() < 0.05
+    assert np.abs(record["views"] - plain).mean() > 0.2
 
 
 @pytest.mark.parametrize("unit, millimetres", [("mm", 1), ("cm", 10), ("m", 1000)])

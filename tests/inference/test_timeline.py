@@ -65,7 +65,8 @@ def recognizer() -> Recognizer:
     far the lower half of the picture is from the first one's."""
     rendering = Rendering(
         yaws_deg=(0.0,), channels=("depth",), clip="views", frames=1, motion=False,
-        size=48, pose="as_is", framing="face", extents_mm=None,
+        size=48, pose="as_is", framing="face", still=False, magnify=0.0,
+        band_hz=(0.0, np.inf), extents_mm=None,
     )  # fmt: skip
     info = types.SimpleNamespace(rendering=rendering, config=Config())
     temporal = types.SimpleNamespace(needs=())
