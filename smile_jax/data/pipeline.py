@@ -69,7 +69,7 @@ class FaceDataset:
     framing: str
     still: bool
     magnify: float
-    band_hz: tuple[float, float]
+    band_hz: tuple[float, ...]
     extents_mm: tuple[float, float] | None
     people: str
     labels: np.ndarray

@@ -1,11 +1,12 @@
 """Features of whole datasets: one pmapped pass, padding dropped."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from smile_jax import parallel
 from smile_jax.config import Config
@@ -13,7 +14,7 @@ from smile_jax.config.build import sampling
 from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import FaceDataset, eval_batches
 from smile_jax.models import Encoder
-from smile_jax.models.shown import SHOWN, weights_of
+from smile_jax.models.shown import SHOWN, shares_of
 from smile_jax.models.temporal import timing_of
 from smile_jax.training.model_spec import ModelSpec, plain_view
 
@@ -27,17 +28,31 @@ class EmbeddedSet:
       joint: (n, E) unit-norm joint embedding of the fused feature.
       views: (n, V, E) of each view.
       weights: (n, V) share of each view in the fused feature.
+      frame_weights: (n, T) of each frame; None where frames are not averaged, or clips
+        have different numbers.
     """
 
     fused: np.ndarray
     joint: np.ndarray
     views: np.ndarray
     weights: np.ndarray
+    frame_weights: np.ndarray | None
 
     def rows(self, rows: np.ndarray | slice) -> "EmbeddedSet":
         """Those of some rows."""
-        parts = (getattr(self, field.name)[rows] for field in dataclasses.fields(self))
-        return EmbeddedSet(*parts)
+        fields = vars(self).items()
+        return EmbeddedSet(**{k: x if x is None else x[rows] for k, x in fields})
+
+    @classmethod
+    def joined(cls, parts: Sequence["EmbeddedSet"]) -> "EmbeddedSet":
+        """All of them, in order."""
+        found: dict[str, np.ndarray | None] = {}
+        for name in vars(parts[0]):
+            arrays = [getattr(part, name) for part in parts]
+            alike = len({None if x is None else x.shape[1:] for x in arrays}) == 1
+            known = alike and arrays[0] is not None
+            found[name] = np.concatenate(arrays) if known else None
+        return cls(**found)  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,16 +109,26 @@ class Embedder:
         parts = []
         for batch in self._seen.batches(records):
             real = batch.pop("weight")
-            out, weights = self._forward(params, parallel.put_batch(batch))
-            seen = out.fused, out.joint, out.views, weights
-            parts.append([np.asarray(x).reshape(-1, *x.shape[2:])[real] for x in seen])
-        joined = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return EmbeddedSet(*joined)
+            out, shares = self._forward(params, parallel.put_batch(batch))
+            seen = {
+                "fused": out.fused,
+                "joint": out.joint,
+                "views": out.views,
+                "weights": shares["views"],
+                "frame_weights": shares["frames"],
+            }
+            on_host = EmbeddedSet(**jax.tree.map(_over_devices, seen))
+            parts.append(on_host.rows(real))
+        return EmbeddedSet.joined(parts)
+
+
+def _over_devices(x: Array) -> np.ndarray:
+    return np.asarray(x).reshape(-1, *x.shape[2:])
 
 
 def forward_of(model: Encoder, view: Callable) -> Callable:
-    """`(params, batch) -> (Embeddings, weights of the views)` on the devices of this
-    process, of batches as stored; `view` standardises their pixels."""
+    """`(params, batch) -> (Embeddings, shares)` on the devices of this process, of
+    batches as stored; `view` standardises their pixels. Shares: see `shares_of`."""
 
     def forward(params: Any, batch: Any) -> Any:
         clips, ids = view(batch["views"])
@@ -111,8 +136,6 @@ def forward_of(model: Encoder, view: Callable) -> Callable:
         out, shown = model.apply(
             {"params": params}, clips, ids, timing, train=False, mutable=[SHOWN]
         )
-        weights = weights_of(shown, "fusion")
-        assert weights is not None
-        return out, weights[..., 0]
+        return out, shares_of(shown)
 
     return parallel.pmap_eval(forward)

@@ -240,10 +240,12 @@ def _people(results: dict[str, Any]) -> Figure:
 
 
 def _confidence(results: dict[str, Any]) -> list[str]:
-    """How often an answer of so much confidence is right; and each view's share."""
+    """How often an answer of so much confidence is right; and what each view and frame
+    counts."""
     sample = results["embedding"]
-    p, weights = sample["probabilities"], sample["view_weights"]
-    panels = 1 + (p is not None)
+    p, frames = sample["probabilities"], sample["frame_weights"]
+    timed = frames is not None and frames.shape[1] > 1
+    panels = 1 + (p is not None) + timed
     figure = Figure(figsize=(3.6 * panels, 3.0))
     axes = list(figure.subplots(1, panels, squeeze=False)[0])
     parts, notes = [], []
@@ -258,11 +260,16 @@ def _confidence(results: dict[str, Any]) -> list[str]:
         notes.append(f"expected calibration error {error:.3f}")
     axis = axes.pop(0)
     yaws = [f"{yaw:g}°" for yaw in sample["yaws_deg"]]
-    axis.boxplot(weights, tick_labels=yaws, showfliers=False)
+    axis.boxplot(sample["view_weights"], tick_labels=yaws, showfliers=False)
     axis.set_ylim(0, 1)
     axis.set_title("share of each view", loc="left")
+    if timed:
+        axis = axes.pop(0)
+        axis.boxplot(frames, showfliers=False)
+        axis.set_ylim(0, 1)
+        axis.set_title("share of each frame", loc="left")
     figure.tight_layout()
-    notes.append("how the fusion weighs the views of the test clips")
+    notes.append("what views, and frames where there are several, count in test clips")
     parts += ["<h2>Confidence and views</h2>", f"<p class=note>{'; '.join(notes)}.</p>"]
     return [*parts, _image(figure)]
 

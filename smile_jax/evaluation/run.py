@@ -420,6 +420,7 @@ class TestedFold:
             "records": self.records,
             "probabilities": self._probabilities(),
             "view_weights": fold.test.weights if fold.test else None,
+            "frame_weights": fold.test.frame_weights if fold.test else None,
             "yaws_deg": [dataset.yaws_deg[c] for c in fold.cameras],
         }
 
@@ -633,12 +634,7 @@ class Looked:
     def embedded(self, model: Encoder, params: Any) -> EmbeddedSet:
         """What a model makes of them."""
         parts = [Embedder(model, seen)(params, rows) for seen, rows in self.parts]
-        return EmbeddedSet(
-            *(
-                np.concatenate([getattr(part, field.name) for part in parts])
-                for field in dataclasses.fields(EmbeddedSet)
-            )
-        )
+        return EmbeddedSet.joined(parts)
 
     def pixels(self) -> np.ndarray:
         """What the model sees, averaged down."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.special import softmax
 
@@ -30,7 +29,7 @@ from smile_jax.mesh import MeshError
 from smile_jax.mesh.displacement import motion_of
 from smile_jax.models import Encoder, HashTokenizer
 from smile_jax.models.encoder import PARTS, Embeddings
-from smile_jax.models.shown import SHOWN, weights_of
+from smile_jax.models.shown import SHOWN, shares_of
 from smile_jax.models.temporal import timing_of
 from smile_jax.objectives import SOURCES
 from smile_jax.pytree import flatten
@@ -453,7 +452,6 @@ class Recognizer:
     def _embed(self) -> Callable:
         r = self.info.rendering
         view = plain_view(self.info.config, self.spec, r.yaws_deg, r.channels)
-        alike = self.spec.model.temporal.kind == "mean"
 
         @functools.partial(jax.jit, static_argnums=3)
         def embed(params, batch, light, cameras):
@@ -462,14 +460,7 @@ class Recognizer:
             out, shown = self.model.apply(
                 {"params": params}, clips, ids, timing, train=False, mutable=[SHOWN]
             )
-            views, frames = weights_of(shown, "fusion"), weights_of(shown, "temporal")
-            assert views is not None
-            if frames is not None:
-                frames = frames[..., 0].mean(axis=2)
-            elif alike:
-                present = timing.present.astype(jnp.float32)
-                frames = present / present.sum(axis=1, keepdims=True)
-            return out, {"views": views[..., 0], "frames": frames}
+            return out, shares_of(shown)
 
         return embed
 

@@ -15,12 +15,20 @@ def show_weights(module: nn.Module, weights: Array) -> None:
         module.sow(SHOWN, "weights", weights)
 
 
-def weights_of(shown: Mapping[str, Any], part: str) -> Array | None:
-    """Those that a part of the model used; None of one that has none.
+def shares_of(shown: Mapping[str, Any]) -> dict[str, Array | None]:
+    """Shares in the fused feature: of "views" (B, V), and of "frames" (B, T), over the
+    views' mean; None where frames are not averaged.
 
     Args:
-      shown: the second thing that `apply` gave.
-      part: name of the module, such as "fusion".
+      shown: the second thing that `apply` of an encoder gave.
     """
-    found = shown.get(SHOWN, {}).get(part)
+    views, frames = (_weights_of(shown, part) for part in ("fusion", "temporal"))
+    assert views is not None
+    if frames is not None:
+        frames = frames[..., 0].mean(axis=2)
+    return {"views": views[..., 0], "frames": frames}
+
+
+def _weights_of(shown: Mapping[str, Any], part: str) -> Array | None:
+    found = shown[SHOWN].get(part)
     return found["weights"][0] if found else None

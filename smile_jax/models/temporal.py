@@ -85,6 +85,9 @@ class Mean(nn.Module):
     def __call__(
         self, features: Float[Array, "B T V F"], timing: Timing
     ) -> Float[Array, "B V F"]:
+        present = timing.present.astype(jnp.float32)
+        shares = present / present.sum(axis=1, keepdims=True)
+        show_weights(self, shares[:, :, None, None])
         return mean_of(features, timing)
 
 

@@ -44,7 +44,7 @@ class Rendering:
     framing: str
     still: bool
     magnify: float
-    band_hz: tuple[float, float]
+    band_hz: tuple[float, ...]
     extents_mm: tuple[float, float] | None
 
 

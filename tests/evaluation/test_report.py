@@ -58,6 +58,7 @@ def test_people_failures_and_views_are_shown(words, rng):
             "labels": labels,
             "probabilities": p / p.sum(axis=1, keepdims=True) if words else None,
             "view_weights": np.full((40, 3), 1 / 3),
+            "frame_weights": np.full((40, 4), 1 / 4) if words else None,
             "yaws_deg": [-30, 0, 30],
         },
     }  # fmt: skip

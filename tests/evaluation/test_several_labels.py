@@ -67,7 +67,7 @@ def test_joined_prompts_name_both(rng):
     bank = np.array([[1.0, 0.0], [0.0, 1.0], [np.sqrt(0.5), np.sqrt(0.5)]])
     joint = np.array([[1.0, 0.0], [0.1, 1.0], [0.7, 0.7]])
     joint /= np.linalg.norm(joint, axis=1, keepdims=True)
-    embedded = EmbeddedSet(joint, joint, joint[:, None], np.ones((len(joint), 1)))
+    embedded = EmbeddedSet(joint, joint, joint[:, None], np.ones((len(joint), 1)), None)
     fields = {"emotions": members.repeat(2, axis=0)}
     both = Fold(
         np.zeros((6, 2)), 3, fields, ("a", "b"), embedded, joined=(members, bank)
