@@ -40,19 +40,22 @@ class EmbeddedSet:
 
     def rows(self, rows: np.ndarray | slice) -> "EmbeddedSet":
         """Those of some rows."""
-        fields = vars(self).items()
-        return EmbeddedSet(**{k: x if x is None else x[rows] for k, x in fields})
+        fields: dict[str, Any] = vars(self)
+        kept: dict[str, Any] = {
+            k: None if x is None else x[rows] for k, x in fields.items()
+        }
+        return EmbeddedSet(**kept)
 
     @classmethod
     def joined(cls, parts: Sequence["EmbeddedSet"]) -> "EmbeddedSet":
         """All of them, in order."""
-        found: dict[str, np.ndarray | None] = {}
+        found: dict[str, Any] = {}
         for name in vars(parts[0]):
             arrays = [getattr(part, name) for part in parts]
             alike = len({None if x is None else x.shape[1:] for x in arrays}) == 1
             known = alike and arrays[0] is not None
             found[name] = np.concatenate(arrays) if known else None
-        return cls(**found)  # type: ignore[arg-type]
+        return cls(**found)
 
 
 @dataclasses.dataclass(frozen=True)

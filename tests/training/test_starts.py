@@ -364,6 +364,7 @@ def test_the_model_card_tells_the_facts(exported):
     card = (exported["weak"] / "README.md").read_text()
     assert "labels seen" in card and "subjects of synthetic_faces, seed 0" in card
     assert "Not evaluated" in card
+    assert str(exported["weak"].parent) not in card  # a folder of this machine
 
 
 def test_the_card_has_scores_of_evaluations_without_accuracy(tmp_path):
