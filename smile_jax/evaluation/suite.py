@@ -71,6 +71,11 @@ class Suite:
             if method not in self.methods:
                 raise SuiteError(f"{name!r}: there is no method {method!r}")
 
+    def over(self, settings: Mapping[str, Any]) -> "Suite":
+        """The same with keys set in every method, as of other data."""
+        methods = {name: {**own, **settings} for name, own in self.methods.items()}
+        return dataclasses.replace(self, methods=methods)
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:

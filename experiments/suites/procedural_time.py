@@ -1,0 +1,12 @@
+r"""`ict_time.py` on procedural heads, which need no download.
+
+    tfds build tfds_builders/synthetic_faces --config=subtle --data_dir=data \
+        --file_format=array_record
+    python -m smile_jax.benchmark --suite=experiments/suites/procedural_time.py
+"""
+
+from experiments.suites import ict_time
+
+
+def get_suite():
+    return ict_time.get_suite().over({"data.dir": "data/synthetic_faces/subtle"})
