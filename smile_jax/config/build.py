@@ -54,6 +54,7 @@ def make_objective(config: Config, *, num_prompts: int) -> Objective:
             "redundancy_mode": config.model.redundancy,
             "num_classes": len(config.data.classes),
             "num_prompts": num_prompts,
+            "moments": 4 if config.data.moments else 1,
         },
     )
 

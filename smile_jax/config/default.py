@@ -64,6 +64,9 @@ class DataKeys:
     crops: int = key(
         1, "windows of each clip, that term 1 compares as it does views", low=1, high=4
     )
+    moments: bool = key(
+        False, "the windows are four frames: two near each other, two far from those"
+    )
     dynamic_gain: float = key(
         16.0, "of dynamic images: how much what moves is amplified", low=1, high=1024
     )
@@ -115,6 +118,10 @@ class AugmentKeys:
     phase: float = key(
         0.0, "frames earlier or later, share of half the time between them", low=0,
         high=1,
+    )  # fmt: skip
+    copies: int = key(
+        1, "of each view, augmented each on its own: methods compare them as views",
+        low=1, high=8,
     )  # fmt: skip
     patch_dropout: float = key(
         0.0, "share of the patches that the tower does not see", low=0, high=0.95
@@ -296,7 +303,24 @@ class LossKeys:
         "auto", "of term 1: B x B matrices, D x D, or the cheaper",
         choices=("auto", "gram", "full"),
     )  # fmt: skip
-    temperature: float = key(0.1, "of 'infonce'", low=1e-3, high=10)
+    temperature: float = key(0.1, "of 'infonce', 'shu'", low=1e-3, high=10)
+    false_negatives: str = key(
+        "attract", "of 'shu', clips that act alike: negatives all the same, none "
+        "beyond a likeness, or the one most alike a positive",
+        choices=("keep", "eliminate", "attract"),
+    )  # fmt: skip
+    alike: float = key(
+        0.9, "of 'eliminate': cosine of what two clips do", low=-1, high=1
+    )
+    attraction: float = key(0.8, "weight, of 'attract'", low=0)
+    sigmoid_bias: float = key(-2.71, "b of 'siglip' at the start", low=-100, high=100)
+    pair_weight: float = key(1.0, "mu of 'multiview'", low=0)
+    pair_scale: float = key(
+        10.0, "of cosines of pairs in 'multiview' at the start", low=0, high=100
+    )
+    sure: float = key(
+        0.6, "of 'multiview': guesses below it make no pairs", low=0, high=1
+    )
     invariance: float = key(25.0, "weight, of 'vicreg'", low=0)
     variance: float = key(25.0, "weight, of 'vicreg'", low=0)
     covariance: float = key(1.0, "weight, of 'vicreg'", low=0)

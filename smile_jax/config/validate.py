@@ -251,7 +251,13 @@ def _objective_problems(c: Config) -> Iterator[str]:
             f"data.crops={c.data.crops}: windows would be alike; set augment.speed (of "
             "data.clip='views') above 0"
         )
-    if c.data.views * c.data.crops < objective.min_views:
+    if c.data.moments and (c.data.crops, c.data.frames, c.data.clip) != (4, 1, "views"):
+        yield (
+            f"data.moments=True with data.crops={c.data.crops}, data.frames="
+            f"{c.data.frames} and data.clip={c.data.clip!r}: moments are four windows "
+            "of one frame; set them to 4, 1 and 'views'"
+        )
+    if c.data.views * c.data.crops * c.augment.copies < objective.min_views:
         yield (
             f"data.views={c.data.views}: objective.name={c.objective.name!r} compares "
             f"{objective.min_views} views" + objective.without_views

@@ -29,6 +29,7 @@ class AugmentConfig:
       gain, bias: of the texture's intensity, in a dynamic image about its middle.
       noise: standard deviation, pixels in [0, 1].
       erase: largest side of an erased rectangle, share of the image.
+      copies: so many of each view are augmented, each on its own.
       patch_dropout: share of each view's patches that the tower does not see (Li et
         al., "Scaling Language-Image Pre-training via Masking", 2023): steps become
         cheaper almost in proportion.
@@ -44,6 +45,7 @@ class AugmentConfig:
     bias: float
     noise: float
     erase: float
+    copies: int
     patch_dropout: float
     relight: bool
     light_angle_deg: float
@@ -77,7 +79,7 @@ def augment_clips(
       motion_gain: of dynamic images, what motion is multiplied by; None for frames.
 
     Returns:
-      Standardised float32 clips, and which views they are.
+      Standardised float32 clips, and which views they are: V times `config.copies`.
     """
     available = images.shape[2]
 
@@ -86,6 +88,7 @@ def augment_clips(
         # drawn alike however many devices there are.
         chooser, painter = jax.random.split(jax.random.fold_in(key, row))
         ids = jax.random.permutation(chooser, available)[:num_views]
+        ids = jnp.tile(ids, config.copies)
         views = jnp.moveaxis(clip[:, ids], 1, 0)  # V T H W C
         augment = functools.partial(
             _augment_view,
@@ -96,7 +99,7 @@ def augment_clips(
             std=std,
             motion_gain=motion_gain,
         )
-        out = jax.vmap(augment)(views, jax.random.split(painter, num_views))
+        out = jax.vmap(augment)(views, jax.random.split(painter, len(ids)))
         return jnp.moveaxis(out, 0, 1), ids
 
     return jax.vmap(one)(images, rows)

@@ -26,6 +26,8 @@ class Sampling:
       phase: in training frames are taken earlier or later, by up to this share of half
         the time between two.
       crops: in training so many windows are drawn, whose frames follow each other.
+      moments: of four windows of one frame each, the second is near the first, the
+        fourth near the third, and these two are far from each other.
     """
 
     clip: str = "views"
@@ -34,11 +36,13 @@ class Sampling:
     speed: float = 0.0
     phase: float = 0.0
     crops: int = 1
+    moments: bool = False
 
     @property
     def random(self) -> bool:
         """Whether training draws."""
-        return self.clip == "views" and (self.speed > 0 or self.phase > 0)
+        drawn = self.speed > 0 or self.phase > 0 or self.moments
+        return self.clip == "views" and drawn
 
 
 def cut(
@@ -59,8 +63,11 @@ def cut(
       "apex" [crops].
     """
     if rng is not None and how.crops > 1:
-        one = dataclasses.replace(how, crops=1)
-        parts = [cut(record, one, rng) for _ in range(how.crops)]
+        one = dataclasses.replace(how, crops=1, moments=False)
+        if how.moments:
+            parts = [cut(frame, one) for frame in _moments(record, rng)]
+        else:
+            parts = [cut(record, one, rng) for _ in range(how.crops)]
         return {
             "views": np.concatenate([part["views"] for part in parts]),
             "time_s": np.concatenate([part["time_s"] for part in parts]),
@@ -88,6 +95,41 @@ def cut(
         views[: len(chosen)] = pixels[there[chosen]]
     apex = len(chosen) // 2 if motion is None else motion[chosen].argmax()
     return {"views": views, "time_s": found, "apex": np.int32(apex)}
+
+
+def _moments(
+    record: Mapping[str, Any], rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """A record of each of four frames: see `Sampling.moments`."""
+    there = np.flatnonzero(np.asarray(record["frame_index"]) >= 0)
+    places = moments(len(there), rng)
+    timed = [name for name in ("views", "frame_index", "motion") if name in record]
+    return [
+        {**record, **{name: record[name][there[i : i + 1]] for name in timed}}
+        for i in places
+    ]
+
+
+def moments(count: int, rng: np.random.Generator) -> list[int]:
+    """Places of an anchor, one near it, one far from it, and one near that, among
+    `count` frames of a clip.
+
+    Near is 1 to 5 steps of 1/20 of the clip, the nearer the likelier (5 : 4 : 3 : 2 :
+    1), but another frame where there is one; far is half of the clip or more. Shu et
+    al. (2022) draw so, of 2 to 6 frames and 12, in clips of any length.
+    """
+
+    def near(place: int) -> int:
+        steps = rng.choice(np.arange(1, 6), p=np.arange(5, 0, -1) / 15)
+        distance = max(round(steps * count / 20), 1)
+        side = [p for p in (place - distance, place + distance) if 0 <= p < count]
+        return int(rng.choice(side)) if side else place
+
+    half = count // 2
+    anchor = int(rng.integers(count))
+    far = [p for p in range(count) if abs(p - anchor) >= half]
+    other = int(rng.choice(far)) if far else anchor
+    return [anchor, near(anchor), other, near(other)]
 
 
 def seconds_of(numbers: Int[np.ndarray, "t"], rate_hz: float) -> Float[np.ndarray, "t"]:

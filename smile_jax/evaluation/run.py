@@ -688,7 +688,8 @@ def _words_of(
 def images_seen(run: Trained) -> int:
     """Pictures that training looked at: clips, windows, frames and views."""
     c, (frames, views, *_) = run.config, run.plan.clip_shape
-    return run.stored.step * c.train.batch_size * c.data.crops * frames * views
+    several = c.data.crops * c.augment.copies
+    return run.stored.step * c.train.batch_size * several * frames * views
 
 
 def labels_used(run: Trained, method: str) -> str:

@@ -65,10 +65,10 @@ def vision_language_alignment(
 
     log_p = jax.nn.log_softmax(logits)
     view_log_p = jax.nn.log_softmax(view_logits)
-    i2t = global_mean(-(targets * log_p).sum(-1), weights, axis_name)
+    i2t = image_to_text(logits, targets, weights, axis_name)
     per_view = -(targets[:, None] * view_log_p).sum(-1).mean(axis=1)
     i2t_views = global_mean(per_view, weights, axis_name)
-    t2i = _text_to_image(logits, targets, weights, axis_name)
+    t2i = text_to_image(logits, targets, weights, axis_name)
     loss = i2t + i2t_views + t2i_weight * t2i
 
     # Metrics: a model that answers one prompt for everything has a low usage entropy
@@ -91,7 +91,18 @@ def vision_language_alignment(
     return loss, jax.lax.stop_gradient(metrics)
 
 
-def _text_to_image(
+def image_to_text(
+    logits: Float[Array, "B K"],
+    targets: Float[Array, "B K"],
+    weights: Float[Array, "B"],
+    axis_name: str | None,
+) -> Float[Array, ""]:
+    """Mean over images of the cross-entropy over the prompts."""
+    log_p = jax.nn.log_softmax(logits)
+    return global_mean(-(targets * log_p).sum(-1), weights, axis_name)
+
+
+def text_to_image(
     logits: Float[Array, "B K"],
     targets: Float[Array, "B K"],
     weights: Float[Array, "B"],

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from smile_jax.models.shown import show_weights
@@ -35,18 +36,24 @@ def projector(width: int, reads: str = "features") -> Head:
 
 
 def bias(count: int) -> Head:
-    """So many numbers that no feature changes, from -3: most prompts do not apply."""
-    return Head(lambda _: Bias(count), "joint")
+    """A number for each prompt that no feature changes, from -3: most do not apply."""
+    return numbers(*[-3.0] * count)
 
 
-class Bias(nn.Module):
+def numbers(*start: float) -> Head:
+    """Learned numbers that no feature changes."""
+    return Head(lambda _: Numbers(start), "joint")
+
+
+class Numbers(nn.Module):
     """Learned numbers."""
 
-    count: int
+    start: tuple[float, ...]
 
     @nn.compact
     def __call__(self, features: Float[Array, "B E"]) -> Float[Array, "K"]:
-        return self.param("bias", nn.initializers.constant(-3.0), (self.count,))
+        start = jnp.asarray(self.start, jnp.float32)
+        return jnp.asarray(self.param("bias", lambda _: start))
 
 
 class ViewFusion(nn.Module):

@@ -2,6 +2,9 @@
 
 from smile_jax.objectives.base import Inputs, Objective, Term, total
 from smile_jax.objectives.infonce import InfoNce
+from smile_jax.objectives.multiview import Multiview
+from smile_jax.objectives.shu import Shu
+from smile_jax.objectives.siglip import SigLip
 from smile_jax.objectives.smile import Smile
 from smile_jax.objectives.sources import SOURCES, Pseudo, Targets, TextSource
 from smile_jax.objectives.supervised import ActionUnits, Supervised
@@ -14,6 +17,9 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "action_units": ActionUnits,
     "vicreg": VicReg,
     "infonce": InfoNce,
+    "siglip": SigLip,
+    "multiview": Multiview,
+    "shu": Shu,
 }
 
 __all__ = [

@@ -2,10 +2,11 @@
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
 
 from smile_jax import parallel
+from smile_jax.losses.contrast import contrast
 from smile_jax.models.heads import Head, projector
 from smile_jax.objectives.base import Inputs, Objective, Term
 from smile_jax.stats import example_weights, global_mean, normalize
@@ -16,8 +17,7 @@ class InfoNce(Objective):
     """NT-Xent (Chen et al., "SimCLR", ICML 2020, eq. 1) with V - 1 positives.
 
     -log softmax of each positive over all other views of the global batch, averaged
-    over positives (as Khosla et al., "Supervised Contrastive Learning", 2020, eq. 2,
-    average them); with two views it is SimCLR's.
+    over positives; with two views it is SimCLR's.
     """
 
     temperature: float
@@ -32,20 +32,27 @@ class InfoNce(Objective):
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         z = normalize(x.embeddings.heads["projector"])
-        batch, views = z.shape[:2]
-        everyone = parallel.all_gather(z, axis_name)
-        clip = jnp.arange(len(everyone))
-        own = parallel.own_rows(clip, axis_name)
-        logits = jnp.einsum("bvd,cwd->bvcw", z, everyone) / self.temperature
-        same_clip = (own[:, None] == clip[None])[:, None, :, None]
-        same_view = jnp.eye(views, dtype=bool)[None, :, None, :]
-        # A view is neither its own positive nor its own negative.
-        logits = jnp.where(same_clip & same_view, -jnp.inf, logits)
-        log_p = jax.nn.log_softmax(logits.reshape(batch, views, -1))
-        log_p = log_p.reshape(logits.shape)
-        positive = same_clip & ~same_view
-        # `where` and not a product: log p of the view itself is -inf.
-        each = -jnp.where(positive, log_p, 0).sum(axis=(1, 2, 3))
-        each = each / (views * (views - 1))
-        loss = global_mean(each, example_weights(z, None), axis_name)
+        rows, everyone = flat(z), flat(parallel.all_gather(z, axis_name))
+        own, clips, itself = who_is_who(z, axis_name)
+        positive = (own[:, None] == clips[None]) & ~itself
+        each = contrast(rows @ everyone.T / self.temperature, positive, ~itself)
+        loss = global_mean(each, example_weights(each[:, None], None), axis_name)
         return {"infonce": Term(1.0, loss, {})}
+
+
+def flat(z: Float[Array, "B V D"]) -> Float[Array, "R D"]:
+    """Views as rows."""
+    return z.reshape(-1, z.shape[-1])
+
+
+def who_is_who(
+    z: Float[Array, "B V D"], axis_name: str | None
+) -> tuple[Int[Array, "R"], Int[Array, "A"], Bool[Array, "R A"]]:
+    """The clip of each of this device's rows and of everybody's, and which of the
+    latter a row itself is."""
+    batch, views = z.shape[:2]
+    everybody = jnp.arange(batch * parallel.axis_size(axis_name) * views)
+    own = parallel.own_rows(everybody, axis_name)
+    # A view is neither its own positive nor its own negative.
+    itself = own[:, None] == everybody[None]
+    return own // views, everybody // views, itself

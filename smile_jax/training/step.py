@@ -179,7 +179,7 @@ def encode_batch(
             kept = draw_patches(
                 part["row"],
                 chooser,
-                views=config.num_views,
+                views=config.num_views * config.augment.copies,
                 patches=config.patches,
                 kept=config.kept_patches,
             )

@@ -9,7 +9,7 @@ from smile_jax.losses import normalize
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs, Targets, total
 
-B, V, F, E, K, UNITS = 16, 3, 6, 8, 4, 22
+B, V, F, E, K, UNITS, ACTS = 16, 4, 6, 8, 4, 22, 5
 
 
 def make_batch(rng, dtype=np.float64):
@@ -19,6 +19,7 @@ def make_batch(rng, dtype=np.float64):
         "x": x.astype(dtype),
         "targets": np.eye(K, dtype=dtype)[labels],
         "label": labels.astype(np.int32),
+        "actions": rng.uniform(0, 3, (B, ACTS)).astype(dtype),
         "action_units": rng.integers(0, 2, (B, UNITS)).astype(np.uint8),
     }
 
@@ -30,7 +31,7 @@ def make_params(objective, rng, dtype=np.float64):
         "bank": rng.normal(size=(K, E)).astype(dtype),
         "scale": np.asarray(1.0, dtype),
     }
-    shapes = {"features": (B, V, F), "fused": (B, F)}
+    shapes = {"features": (B, V, F), "fused": (B, F), "joint": (B, E)}
     for name, head in objective.heads().items():
         x = jnp.zeros(shapes[head.reads])
         made = head.make(None).init(jax.random.PRNGKey(0), x)["params"]
@@ -64,7 +65,7 @@ def loss(objective, params, batch, axis_name=None):
         targets=jax.tree.map(
             jnp.asarray, Targets(batch["targets"], batch.get("weights"))
         ),
-        logit_scale=params["scale"],
+        logit_scale=jnp.asarray(params["scale"]),
     )
     return total(objective.terms(inputs, axis_name))
 

@@ -16,7 +16,7 @@ def test_loss_is_that_of_the_loop(rng, x64):
     batch, params = make_batch(rng), make_params(OBJECTIVE, rng)
     head = OBJECTIVE.heads()["projector"].make(None)
     z = np.asarray(head.apply({"params": params["projector"]}, jnp.asarray(batch["x"])))
-    z = z / np.linalg.norm(z, axis=-1, keepdims=True)
+    z = z / np.maximum(np.linalg.norm(z, axis=-1, keepdims=True), 1e-9)
     rows = [(i, v) for i in range(B) for v in range(V)]
     each = []
     for i, v in rows:

@@ -1,0 +1,106 @@
+"""Our reading of Shu, Gu, Yang and Lo, "Revisiting Self-Supervised Contrastive Learning
+for Facial Expression Recognition" (BMVC 2022).
+
+Read from the paper and its released code: positives near in time, hard negatives far
+off in the same clip, masks for negatives that look alike. This project's choices: what
+is alike is said by the actions that the geometry shows, not by crops of eyes and mouth;
+all views of a moment are its positives; and the face swap is not done.
+"""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from smile_jax import parallel
+from smile_jax.losses.contrast import contrast
+from smile_jax.models.heads import Head, projector
+from smile_jax.objectives.base import Inputs, Objective, Term
+from smile_jax.objectives.infonce import flat, who_is_who
+from smile_jax.stats import example_weights, global_mean, normalize
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shu(Objective):
+    """InfoNCE over moments of clips, in which negatives that act alike are treated.
+
+    A clip gives one moment, or four: an anchor, its positive near in time, and two
+    others near each other and far from these (`data.sampling="moments"`). Positives of
+    a view are all views of its moment and of the one beside it; everything else is a
+    negative, moments of the same clip too. Of one moment a clip, hard negatives are the
+    person's other scans (`data.person_block`).
+
+    Negatives of other clips that act alike are kept; "eliminate"d beyond a likeness; or
+    the one most alike is "attract"ed: it is no negative, and in a second term a
+    positive among the negatives, as the released code does.
+    """
+
+    temperature: float
+    false_negatives: Literal["keep", "eliminate", "attract"]
+    alike: float
+    attraction: float
+    moments: int
+    projector_dim: int
+
+    def needed(self) -> tuple[str, ...]:
+        return () if self.false_negatives == "keep" else ("actions",)
+
+    @property
+    def min_views(self) -> int:
+        return 2
+
+    def heads(self) -> dict[str, Head]:
+        return {"projector": projector(self.projector_dim)}
+
+    def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
+        z = normalize(x.embeddings.heads["projector"])
+        rows, everyone = flat(z), flat(parallel.all_gather(z, axis_name))
+        logits = rows @ everyone.T / self.temperature
+        own, clips, itself = who_is_who(z, axis_name)
+        same_clip = own[:, None] == clips[None]
+        positive = same_clip & ~itself & self._same_moment(z.shape[1], itself.shape)
+        others = ~itself
+        every = example_weights(rows, None)
+        if self.false_negatives == "keep":
+            loss = global_mean(contrast(logits, positive, others), every, axis_name)
+            return {"contrast": Term(1.0, loss, {})}
+        likeness = self._likeness(x, z.shape[1], axis_name)
+        elsewhere = jnp.where(same_clip, -jnp.inf, likeness)
+        if self.false_negatives == "eliminate":
+            dropped = elsewhere > self.alike
+            each = contrast(logits, positive, others & ~dropped)
+            share = dropped.mean(axis=1, dtype=each.dtype)
+            loss, gone = (global_mean(v, every, axis_name) for v in (each, share))
+            metrics = {"eliminated": jax.lax.stop_gradient(gone)}
+            return {"contrast": Term(1.0, loss, metrics)}
+        nearest = jnp.arange(len(clips))[None] == elsewhere.argmax(axis=1)[:, None]
+        parts = {
+            "contrast": (1.0, contrast(logits, positive, others & ~nearest)),
+            "attraction": (
+                self.attraction,
+                contrast(logits, nearest, others & ~positive),
+            ),
+        }
+        return {
+            name: Term(weight, global_mean(each, every, axis_name), {})
+            for name, (weight, each) in parts.items()
+        }
+
+    def _same_moment(self, views: int, shape: tuple[int, ...]) -> Bool[Array, "R A"]:
+        """Of rows of one clip: whether both are of its first two moments, or of its
+        last two."""
+        half = [jnp.arange(n) % views >= views // 2 for n in shape]
+        if self.moments == 1:
+            return jnp.ones(shape, bool)
+        return half[0][:, None] == half[1][None]
+
+    def _likeness(
+        self, x: Inputs, views: int, axis_name: str | None
+    ) -> Float[Array, "R A"]:
+        """Cosines of what clips do, of every pair of rows."""
+        acts = normalize(jnp.log1p(x.batch["actions"]))
+        cosines = acts @ parallel.all_gather(acts, axis_name).T
+        rows = jnp.repeat(jnp.repeat(cosines, views, axis=0), views, axis=1)
+        return jax.lax.stop_gradient(rows)

@@ -1,0 +1,53 @@
+"""Sigmoid alignment with prompts (Zhai et al., "SigLIP", ICCV 2023)."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from smile_jax.losses.several import several_alignment
+from smile_jax.models.heads import Head, numbers
+from smile_jax.objectives.base import Inputs, Objective, Term
+from smile_jax.objectives.sources import TextSource
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SigLip(Objective):
+    """- sum_k log sigmoid((2 q_k - 1) (s u . t_k + b)), of the fused embedding and, in
+    their mean, of every view's: each of K prompts fits or does not. One bias b."""
+
+    uses_text: ClassVar[bool] = True
+
+    sigmoid_bias: float
+
+    def heads(self) -> dict[str, Head]:
+        return {"sigmoid_bias": numbers(self.sigmoid_bias)}
+
+    def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
+        assert x.bank is not None and x.targets is not None
+        count = len(x.bank)
+        loss, metrics = several_alignment(
+            x.embeddings.joint,
+            x.embeddings.views,
+            x.bank,
+            x.targets.shares,
+            logit_scale=x.logit_scale,
+            bias=jnp.broadcast_to(x.embeddings.heads["sigmoid_bias"], (count,)),
+            weights=x.targets.weights,
+            axis_name=axis_name,
+        )
+        # The sum over prompts, where the other is a mean.
+        return {"alignment": Term(count * x.targets.worth, loss, metrics)}
+
+    def problems(self, source: TextSource) -> list[str]:
+        return [*super().problems(source), *needs_text(source)]
+
+
+def needs_text(source: TextSource) -> list[str]:
+    """A problem of methods that learn from text alone."""
+    if source.has_text:
+        return []
+    return [
+        f"text_source={source.name!r}: this objective has nothing to learn from "
+        "without text; use 'captions', 'weak' or 'pseudo'"
+    ]
