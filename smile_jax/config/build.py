@@ -54,6 +54,8 @@ def make_objective(config: Config, *, num_prompts: int) -> Objective:
             "redundancy_mode": config.model.redundancy,
             "num_classes": len(config.data.classes),
             "num_prompts": num_prompts,
+            "inputs": config.data.inputs,
+            "batch_size": config.train.batch_size,
             "moments": 4 if config.data.moments else 1,
         },
     )

@@ -324,6 +324,21 @@ class LossKeys:
     invariance: float = key(25.0, "weight, of 'vicreg'", low=0)
     variance: float = key(25.0, "weight, of 'vicreg'", low=0)
     covariance: float = key(1.0, "weight, of 'vicreg'", low=0)
+    margin: float = key(
+        0.001, "delta of 'conclugen', off the cosine of what belongs together", low=0,
+        high=2,
+    )  # fmt: skip
+    clusters: int = key(32, "of 'conclugen'", low=2, high=1 << 12)
+    queue_batches: int = key(
+        8, "batches that 'conclugen' clusters beside its own", low=1, high=1 << 10
+    )
+    clustering_from: int = key(
+        0, "step of 'conclugen' from which clusters count, once its queue is full",
+        low=0,
+    )  # fmt: skip
+    contrasting: float = key(1.0, "weight, of 'conclugen'", low=0)
+    clustering: float = key(1.0, "weight, of 'conclugen'", low=0)
+    reconstruction: float = key(1.0, "weight, of 'conclugen'", low=0)
     num_action_units: int = key(
         22, "of 'action_units': columns of the records' feature", low=1, high=1000
     )

@@ -126,6 +126,39 @@ def draw_patches(
     return jax.vmap(one)(rows)
 
 
+def small_pictures(
+    images: UInt[Array, "B T A H W C"],
+    apex: Int[Array, "B *windows"],
+    view_ids: Int[Array, "B V"],
+    *,
+    channels: Sequence[str],
+    wanted: Sequence[str],
+    size: int,
+) -> Float[Array, "B V S S D"]:
+    """Views as stored, averaged down, in [0, 1]: of the frame of most motion, of the
+    first window where there are several.
+
+    Args:
+      images: stored pixels.
+      apex: place of that frame.
+      view_ids: which views.
+      channels: groups in `images`; `wanted`: of these.
+      size: pixels a side; halves of pixels are shared.
+    """
+    first = apex.reshape(len(apex), -1)[:, 0]
+    frame = jnp.take_along_axis(images, _as_index(first[:, None], images), axis=1)[:, 0]
+    views = jnp.take_along_axis(frame, _as_index(view_ids, frame), axis=1)
+    places = channel_slices(channels)
+    views = jnp.concatenate([views[..., places[name]] for name in wanted], axis=-1)
+    shape = (*views.shape[:2], size, size, views.shape[-1])
+    scaled = views.astype(jnp.float32) / jnp.iinfo(images.dtype).max
+    return jax.image.resize(scaled, shape, "linear", antialias=True)
+
+
+def _as_index(places: Int[Array, "B N"], x: Array) -> Array:
+    return places.reshape(*places.shape, *[1] * (x.ndim - 2))
+
+
 def plain_clips(
     images: UInt[Array, "B T A H W C"],
     view_ids: Sequence[int],

@@ -1,6 +1,7 @@
 """Training methods, one a file, and where their text comes from."""
 
 from smile_jax.objectives.base import Inputs, Objective, Term, total
+from smile_jax.objectives.conclugen import ConCluGen
 from smile_jax.objectives.infonce import InfoNce
 from smile_jax.objectives.multiview import Multiview
 from smile_jax.objectives.shu import Shu
@@ -20,6 +21,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "siglip": SigLip,
     "multiview": Multiview,
     "shu": Shu,
+    "conclugen": ConCluGen,
 }
 
 __all__ = [

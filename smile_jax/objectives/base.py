@@ -13,6 +13,8 @@ from smile_jax.objectives.sources import Targets, TextSource
 
 Metrics = dict[str, Float[Array, ""]]
 
+THUMBNAIL = 8  # pixels a side
+
 
 class Inputs(flax.struct.PyTreeNode):
     """One device's share of a global batch as a method sees it, in float32."""
@@ -23,6 +25,7 @@ class Inputs(flax.struct.PyTreeNode):
     bank: Array | None = None  # [K, E] unit-norm prototypes; None without text
     view_bank: Array | None = None  # [B, V, K, E], where prompts tell views apart
     targets: Targets | None = None  # over the bank
+    thumbnails: Array | None = None  # [B, V, S, S, C], see `Objective.sees_thumbnails`
     extra: Any = None  # what the method has carried here, see `Objective.start`
 
 
@@ -44,17 +47,28 @@ class Objective:
       uses_labels: what it needs says what people show, and its results say that labels
         were used. (Who "needs" the label sees clips of `data.classes` alone.)
       uses_text: it aligns with a text source's bank.
+      sees_thumbnails: it wants small pictures of the views as stored, in [0, 1], of the
+        frame of most motion: of `thumbnails`.
       num_classes: of `data.classes`.
       num_prompts: K, of the bank.
+      inputs: channel groups that the model sees.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
     uses_labels: ClassVar[bool] = False
     uses_text: ClassVar[bool] = False
+    sees_thumbnails: ClassVar[bool] = False
     without_views: ClassVar[str] = ""  # what makes `min_views` 1, for a message
 
     num_classes: int = 0
     num_prompts: int = 0
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def thumbnails(self) -> tuple[str, ...]:
+        """Channel groups: of the geometry, or all where the model does not see it."""
+        geometry = tuple(name for name in self.inputs if name in ("depth", "normals"))
+        return geometry or self.inputs
 
     def needed(self) -> tuple[str, ...]:
         """Fields of the batch that it needs as it is set: `needs`, and maybe more."""

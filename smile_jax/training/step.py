@@ -14,12 +14,14 @@ from smile_jax.data.augment import (
     AugmentConfig,
     augment_clips,
     draw_patches,
+    small_pictures,
 )
 from smile_jax.data.frames import TIMES
 from smile_jax.losses import Prior
 from smile_jax.models import Encoder
 from smile_jax.models.temporal import Timing, timing_of
 from smile_jax.objectives import Inputs, Objective, Targets, TextSource, total
+from smile_jax.objectives.base import THUMBNAIL
 from smile_jax.pytree import merge, select
 from smile_jax.training.accumulate import in_micro_batches
 from smile_jax.training.bank import TextInputs, bank_of_views, encode_bank
@@ -84,6 +86,16 @@ def make_train_step(
             targets=targets,
             logit_scale=params["logit_scale"],
             extra=state.extra,
+            thumbnails=small_pictures(
+                batch["views"],
+                batch["apex"],
+                view_ids,
+                channels=config.channels,
+                wanted=objective.thumbnails,
+                size=THUMBNAIL,
+            )
+            if objective.sees_thumbnails
+            else None,
         )
         with jax.named_scope(type(objective).__name__):
             terms = objective.terms(inputs, axis)

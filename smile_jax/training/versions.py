@@ -48,6 +48,13 @@ NEW_KEYS: dict[str, Any] = {
     "loss.pair_weight": 1.0,
     "loss.pair_scale": 10.0,
     "loss.sure": 0.6,
+    "loss.margin": 0.001,
+    "loss.clusters": 32,
+    "loss.queue_batches": 8,
+    "loss.clustering_from": 0,
+    "loss.contrasting": 1.0,
+    "loss.clustering": 1.0,
+    "loss.reconstruction": 1.0,
     # Switched off, as there was no such thing:
     "data.moments": False,
     "augment.copies": 1,

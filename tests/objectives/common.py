@@ -19,6 +19,7 @@ def make_batch(rng, dtype=np.float64):
         "x": x.astype(dtype),
         "targets": np.eye(K, dtype=dtype)[labels],
         "label": labels.astype(np.int32),
+        "thumbnails": rng.uniform(size=(B, V, 8, 8, 4)).astype(dtype),
         "actions": rng.uniform(0, 3, (B, ACTS)).astype(dtype),
         "action_units": rng.integers(0, 2, (B, UNITS)).astype(np.uint8),
     }
@@ -40,7 +41,7 @@ def make_params(objective, rng, dtype=np.float64):
     return params
 
 
-def loss(objective, params, batch, axis_name=None):
+def loss(objective, params, batch, axis_name=None, extra=None):
     """A method's loss and metrics, as the train step computes them."""
     x = jnp.asarray(batch["x"])
     fused = x.mean(axis=1)
@@ -66,16 +67,18 @@ def loss(objective, params, batch, axis_name=None):
             jnp.asarray, Targets(batch["targets"], batch.get("weights"))
         ),
         logit_scale=jnp.asarray(params["scale"]),
+        thumbnails=jnp.asarray(batch["thumbnails"]),
+        extra=jax.tree.map(jnp.asarray, extra or objective.start()),
     )
     return total(objective.terms(inputs, axis_name))
 
 
-def gradient_on(devices, objective, params, batch, reduce=parallel.pmean):
+def gradient_on(devices, objective, params, batch, reduce=parallel.pmean, extra=None):
     """Loss and gradient by the recipe of the train step."""
 
     def step(params, part):
         (value, _), gradient = jax.value_and_grad(
-            lambda p: loss(objective, p, part, parallel.AXIS), has_aux=True
+            lambda p: loss(objective, p, part, parallel.AXIS, extra), has_aux=True
         )(params)
         return reduce(gradient, parallel.AXIS), parallel.pmean(value, parallel.AXIS)
 
@@ -85,21 +88,23 @@ def gradient_on(devices, objective, params, batch, reduce=parallel.pmean):
     return jax.device_get((value, gradient))
 
 
-def check_devices(objective, rng):
+def check_devices(objective, rng, extra=None):
     """The same batch gives the same loss and gradient on 1 and 8 devices; and a sum in
     place of the mean would be seen."""
     batch, params = make_batch(rng), make_params(objective, rng)
     (expected, _), gradient = jax.value_and_grad(
-        lambda p: loss(objective, p, batch), has_aux=True
+        lambda p: loss(objective, p, batch, extra=extra), has_aux=True
     )(params)
     largest = max(np.abs(g).max() for g in jax.tree.leaves(gradient))
     assert largest > 1e-4  # there is something to compare
     for devices in (1, 8):
-        value, ours = gradient_on(devices, objective, params, batch)
+        value, ours = gradient_on(devices, objective, params, batch, extra=extra)
         np.testing.assert_allclose(value, expected, rtol=1e-6)
         for a, b in zip(*map(jax.tree.leaves, (ours, gradient)), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6 * largest)
-    _, summed = gradient_on(8, objective, params, batch, reduce=parallel.psum)
+    _, summed = gradient_on(
+        8, objective, params, batch, reduce=parallel.psum, extra=extra
+    )
     worst = max(
         np.abs(a - b).max()
         for a, b in zip(*map(jax.tree.leaves, (summed, gradient)), strict=True)

@@ -30,6 +30,7 @@ TERMS = {
     "siglip": {"alignment"},
     "multiview": {"alignment", "pairs"},
     "shu": {"contrast"},
+    "conclugen": {"contrast", "clustering", "reconstruction"},
 }
 WITH_TEXT = {"siglip", "multiview"}
 
