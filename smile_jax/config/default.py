@@ -190,6 +190,7 @@ class ModelKeys:
     )
     temporal_depth: int = key(2, "blocks of temporal='transformer'", low=1, high=1000)
     temporal_heads: int = key(4, "of its attention", low=1, high=1024)
+    cross_view: bool = key(False, "views attend to each other before they are fused")
     projector_dim: int = key(1024, "D; keep it at most 8 batches", low=1, high=1 << 20)
     embed_dim: int = key(256, "E, joint space", low=1, high=1 << 16)
     logit_scale_init: float = key(
@@ -324,6 +325,7 @@ class LossKeys:
     invariance: float = key(25.0, "weight, of 'vicreg'", low=0)
     variance: float = key(25.0, "weight, of 'vicreg'", low=0)
     covariance: float = key(1.0, "weight, of 'vicreg'", low=0)
+    consistency: float = key(1.0, "weight of views alike, of 'facet'", low=0)
     margin: float = key(
         0.001, "delta of 'conclugen', off the cosine of what belongs together", low=0,
         high=2,

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from smile_jax.models.convnet import ConvConfig
-from smile_jax.models.heads import Head, ViewFusion
+from smile_jax.models.heads import CrossView, Head, ViewFusion
 from smile_jax.models.temporal import (
     TemporalConfig,
     Timing,
@@ -43,6 +43,7 @@ class EncoderConfig:
       logit_scale_init: initial value of exp(logit_scale).
       joint_projection: a linear head takes features to the joint space; without, they
         are in it, as SigLIP's are.
+      cross_view: views attend to each other before they are fused.
       logit_bias: keep SigLIP's bias, which no softmax over prompts sees, for export.
     """
 
@@ -55,6 +56,7 @@ class EncoderConfig:
     logit_scale_init: float
     joint_projection: bool = True
     logit_bias: bool = False
+    cross_view: bool = False
 
 
 # Top level of the encoder's own parameters. What else there is belongs to heads.
@@ -62,6 +64,7 @@ PARTS = (
     "vision",
     "text",
     "temporal",
+    "cross_view",
     "fusion",
     "joint_head",
     "logit_scale",
@@ -72,12 +75,13 @@ PARTS = (
 class Embeddings(flax.struct.PyTreeNode):
     """The embeddings of B clips; float32."""
 
-    features: Array  # [B, V, F] of each view, after temporal pooling
+    features: Array  # [B, V, F] of each view, after time and views are looked at
     fused: Array  # [B, F]
     views: Array  # [B, V, E] unit norm
     joint: Array  # [B, E] unit norm, of the fused feature
     shared: Array  # [B, S], the aligned part of the fused feature: all, or half of it
     private: Array  # [B, F - S], the rest
+    projected: Array | None = None  # [B, V, E], `views` before they are normalised
     heads: dict[str, Array] = flax.struct.field(default_factory=dict)  # in training
 
 
@@ -100,6 +104,8 @@ class Encoder(nn.Module):
         self.text = TextTower(c.text, c.embed_dim)
         self.temporal = c.temporal.make()
         self.fusion = ViewFusion(c.num_views)
+        if c.cross_view:
+            self.cross_view = CrossView(c.num_views)
         if c.joint_projection:
             self.joint_head = nn.Dense(c.embed_dim, use_bias=False)
         if c.logit_bias:
@@ -165,14 +171,18 @@ class Encoder(nn.Module):
           view_ids: which of the dataset's views each one is.
           train: also apply the heads, which may look at the whole batch.
         """
+        if self.config.cross_view:
+            features = self.cross_view(features, view_ids)
         # Fusion before projection: the fused feature is what probes see.
         fused = self.fusion(features, view_ids)
         aligned = features.shape[-1] // (2 if self.config.private else 1)
+        projected = self._project(features[..., :aligned])
         embeddings = Embeddings(
             features=features,
             fused=fused,
-            views=self._join(features[..., :aligned]),
-            joint=self._join(fused[:, :aligned]),
+            views=normalize(projected),
+            joint=normalize(self._project(fused[:, :aligned])),
+            projected=projected,
             shared=fused[:, :aligned],
             private=fused[:, aligned:],
         )
@@ -197,8 +207,8 @@ class Encoder(nn.Module):
         """Uses every parameter; for `Module.init`."""
         return self(clips, view_ids, train=True), self.embed_text(tokens)
 
-    def _join(self, x: Float[Array, "*batch S"]) -> Float[Array, "*batch E"]:
-        return normalize(self.joint_head(x) if self.config.joint_projection else x)
+    def _project(self, x: Float[Array, "*batch S"]) -> Float[Array, "*batch E"]:
+        return self.joint_head(x) if self.config.joint_projection else x
 
 
 def prototypes(

@@ -79,6 +79,32 @@ class ViewFusion(nn.Module):
         return (weights * features).sum(axis=1)
 
 
+class CrossView(nn.Module):
+    """Views that attend to each other: h_v + O sum_w softmax_w(q_v . k_w / sqrt d) x_w,
+    queries and keys of h + e, with O from zero: it starts as the views themselves."""
+
+    num_views: int  # of the dataset; each has a learned embedding
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "B V F"], view_ids: Int[Array, "B V"]
+    ) -> Float[Array, "B V F"]:
+        width = features.shape[-1]
+        embed = nn.Embed(self.num_views, width, name="view_embedding")
+        placed = features + embed(view_ids)
+
+        def part(name: str, x: Array) -> Array:
+            return nn.Dense(width, use_bias=False, name=name)(x)
+
+        scores = jnp.einsum("bvf,bwf->bvw", part("query", placed), part("key", placed))
+        weights = nn.softmax(scores / jnp.sqrt(width).astype(scores.dtype), axis=2)
+        seen = jnp.einsum("bvw,bwf->bvf", weights, part("value", features))
+        out = nn.Dense(
+            width, use_bias=False, kernel_init=nn.initializers.zeros, name="out"
+        )
+        return features + out(seen)
+
+
 class Projector(nn.Module):
     """(Linear, BatchNorm, ReLU) x 2, Linear (Zbontar et al., Barlow Twins, 2021).
 

@@ -2,6 +2,7 @@
 
 from smile_jax.objectives.base import Inputs, Objective, Term, total
 from smile_jax.objectives.conclugen import ConCluGen
+from smile_jax.objectives.facet import Facet
 from smile_jax.objectives.infonce import InfoNce
 from smile_jax.objectives.multiview import Multiview
 from smile_jax.objectives.shu import Shu
@@ -22,6 +23,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "multiview": Multiview,
     "shu": Shu,
     "conclugen": ConCluGen,
+    "facet": Facet,
 }
 
 __all__ = [

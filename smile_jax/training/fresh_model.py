@@ -23,7 +23,7 @@ _MEAN, _STD = (0.5,) * 3, (0.25,) * 3
 
 # It depends on the cameras, so another run's may not fit. (Heads are a method's: they
 # are taken where they fit.)
-_REPLACEABLE = "fusion/view_embedding/"
+_REPLACEABLE = ("fusion/view_embedding/", "cross_view/view_embedding/")
 
 
 def fresh_spec(config: Config, *, num_views: int, image_size: int) -> ModelSpec:

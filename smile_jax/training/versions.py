@@ -48,6 +48,7 @@ NEW_KEYS: dict[str, Any] = {
     "loss.pair_weight": 1.0,
     "loss.pair_scale": 10.0,
     "loss.sure": 0.6,
+    "loss.consistency": 1.0,
     "loss.margin": 0.001,
     "loss.clusters": 32,
     "loss.queue_batches": 8,
@@ -58,6 +59,7 @@ NEW_KEYS: dict[str, Any] = {
     # Switched off, as there was no such thing:
     "data.moments": False,
     "augment.copies": 1,
+    "model.cross_view": False,
     "train.evaluate_every": 0,
     "train.check_replicas": False,
     "train.term_gradients": False,
@@ -99,7 +101,8 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
         kind = new["model"]["temporal"]
         new["model"]["temporal"] = {"kind": kind, "depth": 2, "heads": 4, "gain": 1.0}
         new["rendering"]["motion"] = False
-    if found < 6:  # nobody said what was done to motion
+    if found < 6:  # nobody said what was done to motion; views did not attend
+        new["model"]["cross_view"] = False
         new["rendering"] |= {"still": False, "magnify": 0.0, "band_hz": [0.0, math.inf]}
     config = new["config"]
     for key, value in NEW_KEYS.items():

@@ -49,6 +49,7 @@ def loss(objective, params, batch, axis_name=None, extra=None):
         features=x,
         fused=fused,
         views=normalize(x @ params["joint"]),
+        projected=x @ params["joint"],
         joint=normalize(fused @ params["joint"]),
         shared=fused,
         private=fused[:, F:],

@@ -30,9 +30,10 @@ TERMS = {
     "siglip": {"alignment"},
     "multiview": {"alignment", "pairs"},
     "shu": {"contrast"},
+    "facet": {"fused", "views", "consistency"},
     "conclugen": {"contrast", "clustering", "reconstruction"},
 }
-WITH_TEXT = {"siglip", "multiview"}
+WITH_TEXT = {"siglip", "multiview", "facet"}
 
 
 @pytest.mark.slow
@@ -40,6 +41,7 @@ WITH_TEXT = {"siglip", "multiview"}
 def test_named_methods_train(tiny_dataset, name):
     text = "weak" if name in WITH_TEXT else "none"
     keys = {"objective.name": name, "text_source": text}
+    keys["model.cross_view"] = name == "facet"
     keys["loss.false_negatives"] = "keep"  # these records do not say what faces do
     _, metrics = run_steps(shrunk_config(tiny_dataset, **keys), steps=2, devices=2)
     found = {k.split("/")[0] for k in metrics if k.endswith("/loss")}
