@@ -24,6 +24,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 _HEADS = ("zero_shot", "zero_shot_grounded", "probe")
 _POSES = ("auto", "as_is", "surface", "landmarks")
@@ -31,8 +32,15 @@ _EVERY_S = 2.0  # between lines on progress
 NOTHING, SOME_SKIPPED = 1, 3
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a mistake in one line, as all commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (--help says more)\n")
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m smile_jax.predict",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -116,7 +116,8 @@ class Recognizer:
         """
         r, c = self.info.rendering, self.info.config
         channels = num_channels(c.data.inputs)
-        shape = (r.frames, c.data.views, r.size, r.size, channels)
+        frames = r.frames if r.clip == "views" else 1
+        shape = (frames, c.data.views, r.size, r.size, channels)
         expected = flatten(random_shapes(self.model, shape))
         found = flatten(self.params)
         needed = {k: x.shape for k, x in expected.items() if k.split("/")[0] in PARTS}

@@ -123,7 +123,7 @@ def test_bp4d(trees, tmp_path):
     found = records(dataset, source)
     assert len(found) == 2 * 8 * 2  # frames 0 and 1, frame 2
     clip = found["F001_T1_00002"]
-    assert clip["frame_index"].tolist() == [2, 2] and text(clip, "task") == "T1"
+    assert clip["frame_index"].tolist() == [2, -1] and text(clip, "task") == "T1"
     assert dataset.classes[clip["expression"]] == "happy"
     assert found["M001_T6_00000"]["expression"] == -1
 
