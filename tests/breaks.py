@@ -150,8 +150,8 @@ BREAKS = {
     ),
     "InfoNCE leaves a clip's views among negatives": Break(
         "objectives/infonce.py",
-        "positive = same_clip & ~same_view",
-        "positive = same_clip & same_view",
+        "positive = (own[:, None] == clips[None]) & ~itself",
+        "positive = (own[:, None] == clips[None]) & itself",
         "objectives",
     ),
     "supervised labels are off by one": Break(

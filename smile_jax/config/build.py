@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smile_jax.config.default import Config
+from smile_jax.data.channels import num_channels
 from smile_jax.data.frames import Sampling
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
 from smile_jax.models.temporal import TemporalConfig
@@ -46,6 +47,9 @@ def sampling(config: Config) -> Sampling:
 
 def make_objective(config: Config, *, num_prompts: int) -> Objective:
     """The method that a config names, for a bank of so many prompts."""
+    # Small pictures are of the geometry, or of all where the model does not see it.
+    inputs = config.data.inputs
+    geometry = tuple(name for name in inputs if name in ("depth", "normals"))
     return by_field_name(
         OBJECTIVES[config.objective.name],
         vars(config.model),
@@ -54,7 +58,8 @@ def make_objective(config: Config, *, num_prompts: int) -> Objective:
             "redundancy_mode": config.model.redundancy,
             "num_classes": len(config.data.classes),
             "num_prompts": num_prompts,
-            "inputs": config.data.inputs,
+            "thumbnails": geometry or inputs,
+            "thumbnail_channels": num_channels(geometry or inputs),
             "batch_size": config.train.batch_size,
             "moments": 4 if config.data.moments else 1,
         },

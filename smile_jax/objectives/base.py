@@ -51,7 +51,8 @@ class Objective:
         frame of most motion: of `thumbnails`.
       num_classes: of `data.classes`.
       num_prompts: K, of the bank.
-      inputs: channel groups that the model sees.
+      thumbnails, thumbnail_channels: channel groups of small pictures, and how many
+        channels these are.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -62,13 +63,8 @@ class Objective:
 
     num_classes: int = 0
     num_prompts: int = 0
-    inputs: tuple[str, ...] = ()
-
-    @property
-    def thumbnails(self) -> tuple[str, ...]:
-        """Channel groups: of the geometry, or all where the model does not see it."""
-        geometry = tuple(name for name in self.inputs if name in ("depth", "normals"))
-        return geometry or self.inputs
+    thumbnails: tuple[str, ...] = ()
+    thumbnail_channels: int = 0
 
     def needed(self) -> tuple[str, ...]:
         """Fields of the batch that it needs as it is set: `needs`, and maybe more."""

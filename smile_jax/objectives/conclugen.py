@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from smile_jax import parallel
-from smile_jax.data.channels import num_channels
 from smile_jax.models.heads import Head, Projector
 from smile_jax.objectives.base import THUMBNAIL, Inputs, Objective, Term
 from smile_jax.stats import example_weights, global_mean, normalize
@@ -61,7 +60,7 @@ class ConCluGen(Objective):
         return 2
 
     def heads(self) -> dict[str, Head]:
-        pixels = THUMBNAIL**2 * num_channels(self.thumbnails)
+        pixels = THUMBNAIL**2 * self.thumbnail_channels
         return {
             "clustered": Head(
                 lambda axis: _Clustered(self.projector_dim, self.clusters, axis),

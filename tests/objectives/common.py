@@ -15,12 +15,13 @@ B, V, F, E, K, UNITS, ACTS = 16, 4, 6, 8, 4, 22, 5
 def make_batch(rng, dtype=np.float64):
     labels = rng.integers(0, K, B)
     x = rng.normal(size=(B, V, F)) * rng.uniform(1, 3, (B, 1, 1)) + 2
+    more = np.random.default_rng(1)
     return {
         "x": x.astype(dtype),
         "targets": np.eye(K, dtype=dtype)[labels],
         "label": labels.astype(np.int32),
-        "thumbnails": rng.uniform(size=(B, V, 8, 8, 4)).astype(dtype),
-        "actions": rng.uniform(0, 3, (B, ACTS)).astype(dtype),
+        "thumbnails": more.uniform(size=(B, V, 8, 8, 4)).astype(dtype),
+        "actions": more.uniform(0, 3, (B, ACTS)).astype(dtype),
         "action_units": rng.integers(0, 2, (B, UNITS)).astype(np.uint8),
     }
 

@@ -17,7 +17,7 @@ from tests.objectives.common import B, V, check_devices, loss, make_batch, make_
 OBJECTIVE = by_default(
     ConCluGen, "loss", temperature=0.5, margin=0.2, clusters=5, queue_batches=2,
     clustering_from=3, clustering=0.7, reconstruction=0.3, projector_dim=6,
-    batch_size=B, inputs=("depth", "normals"),
+    batch_size=B, thumbnail_channels=4,
 )  # fmt: skip
 
 
