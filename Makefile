@@ -1,11 +1,11 @@
-# make demo | make test | make test-all | make check need Python 3.11 to 3.13, make and git.
+# make demo | make test | make test-all | make test-page | make check need Python 3.11 to 3.13, make and git.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=10
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test test-all check format clean
+.PHONY: demo test test-all test-page check format clean
 
 $(INSTALLED): setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,11 @@ test: $(INSTALLED)_test
 
 test-all: $(INSTALLED)_test
 	$(PYTEST)
+
+# The page of the demo in a browser; needs Chromium and its driver.
+test-page: $(INSTALLED)_test
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,test,demo]"
+	$(PYTEST) tests/demo
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -6,9 +6,7 @@
 """
 
 import pathlib
-import shutil
 import time
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -16,12 +14,10 @@ from smile_jax import commands
 from smile_jax.faces.rehearsal import (
     LAYOUTS,
     Options,
-    Recording,
     finish,
-    record,
+    record_all,
     recordings,
 )
-from smile_jax.workers import run_everywhere
 
 _FORMAT = flags.DEFINE_enum("format", None, LAYOUTS, "Dataset.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
@@ -34,7 +30,6 @@ _TEXTURE = flags.DEFINE_integer("texture", 512, "Pixels of a texture.")
 _RAW = flags.DEFINE_boolean("raw", False, "bu3dfe: also the raw scans.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of people and performances.")
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
-_EVERY_S = 10.0  # between lines on progress
 # Where it is not read off the folder; the small one of each.
 _CONFIGS = {
     **dict.fromkeys(("bp4d", "bu4dfe", "four_dme"), " --config=frames_64"),
@@ -62,7 +57,7 @@ def main(argv: list[str]) -> None:
         ict=_ICT.value,
     )
     plan = recordings(_FORMAT.value, options)
-    scans = _write(plan, options)
+    scans = record_all(plan, options)
     finish(_FORMAT.value, options, plan)
     print(
         f"wrote {scans} scans of {options.subjects} people to {out} in "
@@ -70,34 +65,6 @@ def main(argv: list[str]) -> None:
         f"  python -m smile_jax.build {_FORMAT.value} --manual_dir={out}"
         f"{_CONFIGS.get(_FORMAT.value, '')}"
     )
-
-
-def _write(plan: Sequence[Recording], options: Options) -> int:
-    """All recordings; says how far it is, and how long and large the rest is, and ends
-    before the disk is full."""
-    scans, started = 0, time.monotonic()
-    said = started
-    for done, count in enumerate(run_everywhere(record, plan, options), 1):
-        scans += count
-        now = time.monotonic()
-        if now - said < _EVERY_S and done > 1:
-            continue
-        said, left = now, len(plan) / done - 1
-        written = sum(f.stat().st_size for f in options.out.rglob("*") if f.is_file())
-        print(
-            f"{done} of {len(plan)} recordings, {scans / (now - started):.1f} scans/s; "
-            f"{left * (now - started) / 60:.0f} minutes and {left * written / 1e9:.1f} "
-            "GB to go",
-            flush=True,
-        )
-        free = shutil.disk_usage(options.out).free
-        if left * written > free:
-            raise OSError(
-                f"{options.out}: {left * written / 1e9:.1f} GB to go, and "
-                f"{free / 1e9:.1f} GB are free; take fewer --subjects, --frames or "
-                "--points, or another disk"
-            )
-    return scans
 
 
 if __name__ == "__main__":

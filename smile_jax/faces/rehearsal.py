@@ -7,8 +7,10 @@ expressions stands in. So a build can be rehearsed and measured without a licenc
 
 import dataclasses
 import pathlib
+import shutil
+import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -27,9 +29,11 @@ from smile_jax.faces.sampling import (
 )
 from smile_jax.faces.shots import WRITERS, Shot
 from smile_jax.faces.source import load_face_model
+from smile_jax.workers import run_everywhere
 
 _SIX = EXPRESSIONS[:-1]
 _FOUR_DME_HZ = 60.0
+_EVERY_S = 10.0  # between lines on progress
 _POSES = Difficulty(pose_deg=8.0, shift_mm=0.0, holes=0.5)
 
 
@@ -104,6 +108,40 @@ def record(recording: Recording, options: Options) -> int:
         )
         write(path, shot)
     return len(clip)
+
+
+def record_all(plan: Sequence[Recording], options: Options) -> int:
+    """Writes all recordings and says how far it is, and how long and large the rest is.
+
+    Returns:
+      How many scans were written.
+
+    Raises:
+      OSError: the disk is too small for the rest.
+    """
+    scans, started = 0, time.monotonic()
+    said = started
+    for done, count in enumerate(run_everywhere(record, plan, options), 1):
+        scans += count
+        now = time.monotonic()
+        if now - said < _EVERY_S and done > 1:
+            continue
+        said, left = now, len(plan) / done - 1
+        written = sum(f.stat().st_size for f in options.out.rglob("*") if f.is_file())
+        print(
+            f"{done} of {len(plan)} recordings, {scans / (now - started):.1f} scans/s; "
+            f"{left * (now - started) / 60:.0f} minutes and {left * written / 1e9:.1f} "
+            "GB to go",
+            flush=True,
+        )
+        free = shutil.disk_usage(options.out).free
+        if left * written > free:
+            raise OSError(
+                f"{options.out}: {left * written / 1e9:.1f} GB to go, and "
+                f"{free / 1e9:.1f} GB are free; take fewer --subjects, --frames or "
+                "--points, or another disk"
+            )
+    return scans
 
 
 def finish(layout: str, options: Options, written: list[Recording]) -> None:

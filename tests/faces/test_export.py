@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from smile_jax.faces import export
-from smile_jax.faces.rehearsal import Options
+from smile_jax.faces import rehearsal
+from smile_jax.faces.rehearsal import Options, record_all, recordings
 from tests.conftest import run_module
 
 
@@ -28,11 +28,11 @@ def test_it_says_how_far_it_is_and_what_comes_next(tmp_path):
 
 def test_it_ends_before_the_disk_is_full(tmp_path, monkeypatch):
     usage = collections.namedtuple("usage", "total used free")
-    monkeypatch.setattr(export.shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    monkeypatch.setattr(rehearsal.shutil, "disk_usage", lambda _: usage(10, 10, 0))
     options = Options(
         out=tmp_path, subjects=1, frames=2, points=2000, texture=16, raw=False, seed=0,
         ict="",
     )  # fmt: skip
-    plan = export.recordings("bu4dfe", options)
+    plan = recordings("bu4dfe", options)
     with pytest.raises(OSError, match=r"0\.0 GB are free; take fewer --subjects"):
-        export._write(plan, options)
+        record_all(plan, options)
