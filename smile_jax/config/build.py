@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smile_jax.config.default import Config
-from smile_jax.data.channels import num_channels
+from smile_jax.data.channels import CHANNELS, num_channels
 from smile_jax.data.frames import Sampling
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
 from smile_jax.models.temporal import TemporalConfig
@@ -48,7 +48,7 @@ def sampling(config: Config) -> Sampling:
 def make_objective(config: Config, *, num_prompts: int) -> Objective:
     """The method that a config names, for a bank of so many prompts."""
     # Small pictures are of the geometry, or of all where the model does not see it.
-    inputs = config.data.inputs
+    inputs = tuple(name for name in config.data.inputs if name in CHANNELS)
     geometry = tuple(name for name in inputs if name in ("depth", "normals"))
     return by_field_name(
         OBJECTIVES[config.objective.name],

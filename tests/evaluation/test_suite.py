@@ -118,7 +118,10 @@ def test_what_is_wrong_is_said(suite, tmp_path):
     assert state["seconds"] > 0 and not state["finished"]
 
 
-@pytest.mark.parametrize("name", ["ict_time", "ict_micro"])
+@pytest.mark.parametrize(
+    "name",
+    ["ict_methods", "ict_micro", "ict_time", "procedural_micro", "procedural_time"],
+)
 def test_suites_of_the_repository_name_what_there_is(name, tmp_path):
     suite = read_suite(pathlib.Path(f"experiments/suites/{name}.py"))
     runs = runs_of(name, suite, tmp_path, {})

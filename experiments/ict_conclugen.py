@@ -1,0 +1,16 @@
+r"""Our reading of ConCluGen, without text: `ict_static.py` with another method.
+
+    python -m smile_jax.train --config=experiments/ict_conclugen.py \
+        --workdir=runs/conclugen
+
+Beside the others in experiments/suites/ict_methods.py.
+"""
+
+from experiments import ict_static
+
+
+def get_config():
+    c = ict_static.get_config()
+    c.objective.name = "conclugen"
+    c.text_source = "none"
+    return c

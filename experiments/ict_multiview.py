@@ -1,0 +1,14 @@
+"""Our reading of MultiviewVLM, with captions: `ict_captions.py` with another method.
+
+    python -m smile_jax.train --config=experiments/ict_multiview.py --workdir=runs/multiview
+
+Beside the others in experiments/suites/ict_methods.py.
+"""
+
+from experiments import ict_captions
+
+
+def get_config():
+    c = ict_captions.get_config()
+    c.objective.name = "multiview"
+    return c

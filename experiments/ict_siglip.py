@@ -1,0 +1,15 @@
+"""Sigmoid alignment with prompts of labels (SigLIP): `ict_minilm.py` with another method.
+
+    python -m smile_jax.train --config=experiments/ict_siglip.py --workdir=runs/siglip
+
+Beside the others in experiments/suites/ict_methods.py.
+"""
+
+from experiments import ict_minilm
+
+
+def get_config():
+    c = ict_minilm.get_config()
+    c.objective.name = "siglip"
+    c.model.logit_scale_init = 10.0
+    return c
