@@ -1,4 +1,4 @@
-"""Sigmoid alignment with prompts of labels (SigLIP): `ict_minilm.py` with another method.
+"""SigLIP with prompts of labels: `ict_minilm.py` with another method.
 
     python -m smile_jax.train --config=experiments/ict_siglip.py --workdir=runs/siglip
 
