@@ -7,8 +7,10 @@ that seed (may be repeated), `--shard=0/4` every fourth run (start those that ot
 start from first). `--set=KEY=VALUE` is for what differs from machine to machine:
 `--set=model.pretrained_text=FOLDER`.
 
-Writes `RESULTS/<suite>.csv`, a line for each number of each run, and `<suite>.md`, a
-table made of that alone. Each is of all runs that are done.
+Writes `RESULTS/<suite>.csv`, a line for each number of each run, `<suite>_people.csv`,
+a line for each person, and `<suite>.md`, tables made of these alone: scores, and where
+the suite names a reference its difference from every other method, with an interval
+over people and runs. Each is of all runs that are done.
 """
 
 import pathlib
@@ -20,9 +22,12 @@ from absl import flags
 
 from smile_jax import commands
 from smile_jax.evaluation.suite import (
+    PEOPLE_COLUMNS,
     Run,
     Suite,
     SuiteError,
+    comparisons,
+    people_of,
     perform,
     read_suite,
     rows_of,
@@ -95,11 +100,16 @@ def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
         return
     folder = pathlib.Path(_RESULTS.value)
     folder.mkdir(parents=True, exist_ok=True)
+    evaluations = {evaluation for evaluation, _ in suite.shown}
+    people = [row for run in done for row in people_of(run, evaluations)]
     replace_text(folder / f"{name}.csv", to_csv(rows))
+    replace_text(folder / f"{name}_people.csv", to_csv(people, PEOPLE_COLUMNS))
     made = table(suite, rows)
+    if suite.reference:
+        made += "\n" + comparisons(suite, people)
     replace_text(folder / f"{name}.md", made)
     print(made)
-    print(f"wrote {name}.csv and {name}.md into {folder}, of {len(done)} runs")
+    print(f"wrote {name}*.csv and {name}.md into {folder}, of {len(done)} runs")
 
 
 if __name__ == "__main__":

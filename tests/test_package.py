@@ -18,6 +18,7 @@ LAYERS = (
     "parallel",
     "stats",
     "pytree",
+    "flops",
     "mesh",
     "faces",
     "losses",

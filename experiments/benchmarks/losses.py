@@ -25,8 +25,8 @@ from absl import app, flags
 
 from smile_jax import parallel
 from smile_jax.cost.collectives import collective_bytes
-from smile_jax.cost.flops import matmul_flops
 from smile_jax.cost.step_cost import devices_of
+from smile_jax.flops import matmul_flops
 from smile_jax.losses import multiview_decorrelation
 from smile_jax.losses.decorrelation import cheaper_form
 

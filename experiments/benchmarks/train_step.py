@@ -29,10 +29,10 @@ from smile_jax import parallel
 from smile_jax.config import Config, changed
 from smile_jax.config.validate import validate
 from smile_jax.cost.chips import CHIPS
-from smile_jax.cost.flops import matmul_flops
 from smile_jax.cost.step_cost import batch_shapes, plan_without_data
 from smile_jax.data.channels import num_channels
 from smile_jax.data.schema import FacesConfig
+from smile_jax.flops import matmul_flops
 from smile_jax.hostmemory import cpu_only, keep_freed_memory
 from smile_jax.training.build import build, make_layout
 

@@ -39,6 +39,7 @@ def get_suite():
             ("zero_shot", "accuracy"),
             ("who", "accuracy"),
         ),
+        reference="smile, captions",
         baselines=dict.fromkeys(("pixels_pca", "random_init"), "smile, captions"),
     )
     return suite.over(

@@ -18,12 +18,12 @@ from smile_jax.config.build import needs
 from smile_jax.config.validate import validate, validate_against
 from smile_jax.cost.chips import CHIPS
 from smile_jax.cost.collectives import collective_bytes
-from smile_jax.cost.flops import matmul_flops
 from smile_jax.data.channels import num_channels
 from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.records import PIXELS
 from smile_jax.data.schema import FacesConfig
+from smile_jax.flops import matmul_flops
 from smile_jax.mesh.displacement import REGIONS
 from smile_jax.training.build import build, make_layout, scanned_towers
 from smile_jax.training.plan import Plan, class_prompts

@@ -17,14 +17,16 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from smile_jax.config import changed, typed
+from smile_jax.evaluation.significance import Difference, holm, paired_bootstrap
 from smile_jax.files import replace_text
+from smile_jax.training import spent as spending
 
 _DONE = "benchmark.json"  # in a run's folder: what it was, and how long it took
 
@@ -32,7 +34,12 @@ Row = dict[str, Any]  # one value of one metric, by the names of `COLUMNS`
 
 COLUMNS = (
     "suite", "method", "row", "text_source", "seed", "fold", "evaluation", "metric",
-    "value", "labels_used", "images_seen", "seconds", "commit",
+    "value", "labels_used", "images_seen", "seconds", "flops", "peak_memory",
+    "hardware", "commit",
+)  # fmt: skip
+# Of what each test person's clips were taken for.
+PEOPLE_COLUMNS = (
+    "suite", "method", "row", "seed", "fold", "evaluation", "subject", "clips", "right",
 )  # fmt: skip
 
 
@@ -52,6 +59,8 @@ class Suite:
       baselines: rows of the evaluation that stand in the table beside the methods, each
         with the method by whose runs it is computed.
       seeds, folds: each method has a run for each pair.
+      reference: method that the others are compared with, by the first of `shown`; "":
+        none.
       starts: method -> method whose run of the same seed and fold it starts from
         (`model.start_from`).
     """
@@ -63,13 +72,20 @@ class Suite:
     seeds: Sequence[int] = (0, 1, 2)
     folds: Sequence[int] = (0,)
     starts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    reference: str = ""
 
     def __post_init__(self) -> None:
-        for name, method in itertools.chain(
-            self.baselines.items(), self.starts.items()
-        ):
+        named = [*self.baselines.items(), *self.starts.items()]
+        if self.reference:
+            named.append(("reference", self.reference))
+        for name, method in named:
             if method not in self.methods:
                 raise SuiteError(f"{name!r}: there is no method {method!r}")
+
+    def listed(self) -> list[tuple[str, str, str]]:
+        """Lines of tables: name, the method by whose runs, row of the evaluation."""
+        methods = [(name, name, "smile") for name in self.methods]
+        return methods + [(row, name, row) for row, name in self.baselines.items()]
 
     def over(self, settings: Mapping[str, Any]) -> "Suite":
         """The same with keys set in every method, as of other data."""
@@ -221,10 +237,13 @@ def rows_of(run: Run) -> Iterator[Row]:
     done = run.done()
     results = json.loads((run.workdir / "eval/results.json").read_text())
     told = json.loads((run.workdir / "run.json").read_text())
+    spent = json.loads((run.workdir / spending.FILE).read_text())
     common = {
         "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
         "images_seen": results["images_seen"],
-        "seconds": done["seconds"], "commit": told["commit"],
+        "flops": f"{spent['flops_per_step'] * results['step']:.4g}",
+        "seconds": done["seconds"], "peak_memory": spent["peak_memory"],
+        "hardware": spent["hardware"], "commit": told["commit"],
     }  # fmt: skip
     for row in results["rows"]:
         about = {
@@ -241,10 +260,32 @@ def rows_of(run: Run) -> Iterator[Row]:
                     yield common | about | found
 
 
-def to_csv(rows: Sequence[Row]) -> str:
+def people_of(run: Run, evaluations: Collection[str]) -> Iterator[Row]:
+    """How many clips of each test person an evaluated run had right."""
+    with (run.workdir / "eval/predictions.csv").open(newline="") as file:
+        clips = [row for row in csv.DictReader(file) if row["label"]]
+    common = {
+        "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
+    }  # fmt: skip
+    for column in clips[0] if clips else ():
+        row, _, evaluation = column.partition("/")
+        if evaluation not in evaluations:
+            continue
+        for subject in sorted({clip["subject"] for clip in clips}):
+            own = [c for c in clips if c["subject"] == subject and c[column]]
+            yield common | {
+                "row": row,
+                "evaluation": evaluation,
+                "subject": subject,
+                "clips": len(own),
+                "right": sum(c[column] == c["label"] for c in own),
+            }
+
+
+def to_csv(rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> str:
     """A line for each."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
@@ -255,9 +296,7 @@ def table(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> str:
     95 per cent interval where there are several."""
     heads = ["method", *(f"{e}: {m}" for e, m in suite.shown), "runs"]
     lines = [heads, ["---"] * len(heads)]
-    listed = [(name, name, "smile") for name in suite.methods]
-    listed += [(row, method, row) for row, method in suite.baselines.items()]
-    for name, method, row in listed:
+    for name, method, row in suite.listed():
         mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
         cells, count = [], 0
         for evaluation, metric in suite.shown:
@@ -271,6 +310,54 @@ def table(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> str:
         if count:
             lines.append([name, *cells, str(count)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def comparisons(suite: Suite, people: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown, of rows of people alone: how far the reference is above each other
+    line of the table, where both have runs of the same seeds and folds."""
+    evaluation, _ = suite.shown[0]
+    counts: dict[tuple[str, str], dict[tuple[str, str, str], np.ndarray]] = {}
+    for r in people:
+        if r["evaluation"] == evaluation:
+            own = counts.setdefault((r["method"], r["row"]), {})
+            place = str(r["seed"]), str(r["fold"]), r["subject"]
+            own[place] = np.array([float(r["right"]), float(r["clips"])])
+    ours = counts.get((suite.reference, "smile"), {})
+    found = []
+    for name, method, row in suite.listed():
+        theirs = counts.get((method, row), {})
+        if (method, row) == (suite.reference, "smile") or not ours.keys() & theirs:
+            continue
+        found.append((name, _difference(ours, theirs)))
+    if not found:
+        return ""
+    adjusted = holm([difference.p for _, (difference, _) in found])
+    lines = [
+        [f"{suite.reference}, {evaluation}, above", "by", "95 % interval", "p (Holm)",
+         "pairs of runs"],
+        ["---"] * 5,
+    ]  # fmt: skip
+    for (name, (d, runs)), p in zip(found, adjusted, strict=True):
+        reach = f"{d.low:+.3f} to {d.high:+.3f}"
+        lines.append([name, f"{d.mean:+.3f}", reach, f"{p:.2g}", str(runs)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _difference(
+    ours: Mapping[tuple[str, str, str], np.ndarray],
+    theirs: Mapping[tuple[str, str, str], np.ndarray],
+) -> tuple[Difference, int]:
+    """Of counts by seed, fold and person; and of how many pairs of runs."""
+    shared = sorted(ours.keys() & theirs.keys())
+    runs = sorted({(seed, fold) for seed, fold, _ in shared})
+    people = sorted({subject for *_, subject in shared})
+    right = np.zeros((len(runs), len(people)))
+    clips = np.zeros_like(right)
+    for place in shared:
+        at = runs.index(place[:2]), people.index(place[2])
+        right[at] = ours[place][0] - theirs[place][0]
+        clips[at] = ours[place][1]
+    return paired_bootstrap(right, clips), len(runs)
 
 
 def said(values: Sequence[float]) -> str:

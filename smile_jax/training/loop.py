@@ -27,6 +27,7 @@ from smile_jax.training.model_spec import ModelSpec, stored_spec
 from smile_jax.training.plan import Plan, make_plan
 from smile_jax.training.profile import Profile
 from smile_jax.training.run_info import RunInfo, check_same_run
+from smile_jax.training.spent import write_peak, write_spent
 from smile_jax.training.state import TrainState
 
 # `(averaged parameters on the host) -> metrics` of people held out.
@@ -125,6 +126,8 @@ def _loop(
         # The first step may transfer constants; later ones must not, or something is
         # copied from the host in every step without anybody noticing.
         if step == first + 1:
+            if lead:
+                write_spent(workdir, compiled, state, batch)
             state, metrics = _first_step(compiled, state, batch, lead)
             log.restart_clock(step)
         else:
@@ -155,6 +158,8 @@ def _loop(
                 print(f"stopped at step {step} on a signal; start again to continue")
             break
     log.close()
+    if lead and last > first:
+        write_peak(workdir)
     return on_host  # the last step is always saved
 
 

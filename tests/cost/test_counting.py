@@ -6,7 +6,7 @@ import pytest
 
 from smile_jax import parallel
 from smile_jax.cost.collectives import collective_bytes
-from smile_jax.cost.flops import matmul_flops
+from smile_jax.flops import matmul_flops
 
 
 def count(function, *shapes):

@@ -48,8 +48,10 @@ def finish(run, value):
         }
         for method, score in (("smile", value), ("pixels_pca", 0.5))
     ]  # fmt: skip
-    results = {"rows": rows, "images_seen": 12}
+    results = {"rows": rows, "images_seen": 12, "step": 3}
     (run.workdir / "eval/results.json").write_text(json.dumps(results))
+    spent = {"hardware": "1 x cpu", "flops_per_step": 2e9, "peak_memory": 5}
+    (run.workdir / "spent.json").write_text(json.dumps(spent))
     (run.workdir / "run.json").write_text(json.dumps({"versions": {}, "commit": "c"}))
     state = {"digest": run.digest, "seconds": 2.5, "finished": True}
     (run.workdir / "benchmark.json").write_text(json.dumps(state))

@@ -1,0 +1,59 @@
+"""What a run costs, beside its checkpoints: `spent.json`."""
+
+import json
+import pathlib
+import resource
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from smile_jax.files import replace_text
+from smile_jax.flops import matmul_flops
+
+FILE = "spent.json"
+
+
+def write_spent(
+    workdir: pathlib.Path, step: Callable, state: Any, batch: Any
+) -> dict[str, Any]:
+    """Writes on what a run trains, and with how many operations a step.
+
+    Returns:
+      "hardware"; "flops_per_step" of matrix products and convolutions, over all
+      devices; "peak_memory", in bytes, of the most that one device, or on CPUs this
+      process, had in use so far.
+    """
+    devices = jax.devices()
+    flops = matmul_flops(jax.make_jaxpr(step)(state, batch)) * len(devices)
+    return _write(
+        workdir,
+        {
+            "hardware": f"{len(devices)} x {devices[0].device_kind}",
+            "flops_per_step": flops,
+            "peak_memory": peak_memory(),
+        },
+    )
+
+
+def write_peak(workdir: pathlib.Path) -> None:
+    """Brings the peak of memory up to date."""
+    before = json.loads((workdir / FILE).read_text())
+    peak = max(peak_memory(), before["peak_memory"])  # a run may have been cut off
+    _write(workdir, before | {"peak_memory": peak})
+
+
+def peak_memory() -> int:
+    """Bytes, see `write_spent`."""
+    stats = [device.memory_stats() for device in jax.local_devices()]
+    peaks = [s["peak_bytes_in_use"] for s in stats if s and "peak_bytes_in_use" in s]
+    if peaks:
+        return max(peaks)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _write(workdir: pathlib.Path, spent: dict[str, Any]) -> dict[str, Any]:
+    replace_text(workdir / FILE, json.dumps(spent, indent=2) + "\n")
+    return spent

@@ -1,0 +1,69 @@
+"""Differences of methods, with what chance alone would show."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from smile_jax.evaluation.significance import holm, paired_bootstrap
+from smile_jax.evaluation.suite import Suite, comparisons
+
+
+def test_a_difference_has_the_interval_of_its_people(rng):
+    """Many people, one run: as by the normal distribution."""
+    right = rng.normal(0.5, 1.0, size=(1, 400))
+    found = paired_bootstrap(right, np.ones((1, 400)))
+    half = 1.96 * right.std() / 20
+    assert found.mean == pytest.approx(right.mean())
+    assert found.low == pytest.approx(right.mean() - half, abs=0.02)
+    assert found.high == pytest.approx(right.mean() + half, abs=0.02)
+    assert found.p < 0.001
+
+
+def test_no_difference_is_found_where_there_is_none(rng):
+    p = [
+        paired_bootstrap(rng.normal(size=(3, 20)), np.ones((3, 20)), rounds=500).p
+        for _ in range(100)
+    ]
+    assert np.mean(np.array(p) < 0.05) < 0.12 and max(p) <= 1
+
+
+def test_who_was_not_in_a_fold_does_not_count():
+    right, clips = np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([[4.0, 0], [0, 4]])
+    assert paired_bootstrap(right, clips).mean == 0.5
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    p = np.random.default_rng(0).uniform(size=7)
+    assert np.all(np.array(holm(p)) <= 7 * p + 1e-12)  # never above Bonferroni's
+    assert stats.rankdata(holm(np.arange(1, 8) / 100)).min() >= 1
+
+
+def test_methods_are_compared_run_by_run():
+    suite = Suite(
+        config="x", methods={"ours": {}, "theirs": {}, "absent": {}},
+        shown=(("knn", "accuracy"),), baselines={"pixels_pca": "ours"},
+        reference="ours",
+    )  # fmt: skip
+
+    def people(method, row, right, seeds=(0, 1)):
+        return [
+            {
+                "method": method, "row": row, "seed": seed, "fold": 0,
+                "evaluation": "knn", "subject": f"p{i}", "clips": 4, "right": n,
+            }
+            for seed in seeds
+            for i, n in enumerate(right)
+        ]  # fmt: skip
+
+    rows = [
+        *people("ours", "smile", [4, 3, 4, 4]),
+        *people("theirs", "smile", [2, 2, 2, 1], seeds=(0, 2)),
+        *people("ours", "pixels_pca", [4, 3, 4, 4]),
+    ]
+    lines = comparisons(suite, rows).splitlines()
+    assert lines[0].startswith("| ours, knn, above | by ") and len(lines) == 4
+    assert lines[2].startswith("| theirs | +0.500 |") and lines[2].endswith("| 1 |")
+    assert lines[3].startswith("| pixels_pca | +0.000 | +0.000 to +0.000 | 1 | 2 |")
+    assert comparisons(suite, []) == ""
