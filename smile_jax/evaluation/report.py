@@ -22,44 +22,9 @@ from smile_jax.data.pictures import lit_views
 from smile_jax.data.pipeline import FaceDataset, open_dataset
 from smile_jax.data.records import PIXELS, RecordSource, as_shares
 from smile_jax.evaluation.metrics import calibration, people_interval
+from smile_jax.evaluation.page import page
 from smile_jax.objectives import SOURCES
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto;
-       padding: 0 1rem; color: #1a1a1a; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-.wide { overflow-x: auto; } .wide td { white-space: nowrap; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .35rem .8rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
-table.sortable th { cursor: pointer; }
-img { max-width: 100%; } .note { color: #555; }
-.failures { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr));
-            gap: 1rem; }
-.failures figure { margin: 0; padding: .6rem; border: 1px solid #ddd;
-                   border-radius: 6px; }
-.failures img { width: 100%; image-rendering: pixelated; border-radius: 4px; }
-.bar { display: grid; grid-template-columns: 5.5rem 1fr 2.6rem; gap: .4rem;
-       font-size: .82rem; align-items: center; }
-.bar i { display: block; height: .55rem; background: #4278e2; border-radius: 2px; }
-"""
-# A click on a head sorts the rows by that column, largest first, then smallest.
-_SORT = """
-for (const head of document.querySelectorAll("table.sortable tr.heads th")) {
-  head.addEventListener("click", () => {
-    const table = head.closest("table");
-    const at = [...head.parentNode.children].indexOf(head);
-    const rows = [...table.querySelectorAll("tr.row")];
-    const value = (row) => parseFloat(row.children[at].textContent);
-    const up = head.dataset.up = head.dataset.up === "1" ? "0" : "1";
-    rows.sort((a, b) => {
-      const x = value(a), y = value(b);
-      if (isNaN(x) || isNaN(y)) return isNaN(x) - isNaN(y);
-      return up === "1" ? y - x : x - y;
-    }).forEach((row) => table.tBodies[0].append(row));
-  });
-}
-"""
 _MOST_FAILURES = 12
 _PALETTE = "tab20"
 
@@ -104,13 +69,7 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
                 _image(curves),
             ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        "<meta name=viewport content='width=device-width'>"
-        f"<title>SMILE-JAX report</title><style>{_STYLE}</style>"
-        + "\n".join(parts)
-        + f"<script>{_SORT}</script>"
-    )
+    path.write_text(page("SMILE-JAX report", parts))
 
 
 def _score_table(results: dict[str, Any]) -> str:

@@ -106,17 +106,22 @@ class Centring(Objective):
         return {"centre": 0.9 * x.extra["centre"] + 0.1 * mean}
 
 
+@pytest.mark.parametrize(
+    "name, carried",
+    [("centring", "centre"), pytest.param("conclugen", "queue", marks=pytest.mark.slow)],
+)
 def test_what_a_method_carries_is_resumed_bit_for_bit(
-    tiny_dataset, tmp_path, monkeypatch
+    name, carried, tiny_dataset, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(objectives.OBJECTIVES, "centring", Centring)
-    keys = {"objective.name": "centring", "text_source": "none", "train.steps": 4}
+    keys = {"objective.name": name, "text_source": "none", "train.steps": 4}
+    keys["loss.queue_batches"] = 1
     train_here(tiny_dataset, tmp_path / "whole", **keys)
     for stop in (2, 0):
         part = keys | {"train.stop_after_steps": stop}
         train_here(tiny_dataset, tmp_path / "parts", **part)
     ours, whole = (final_state(tmp_path / name, step=4) for name in ("parts", "whole"))
-    assert np.abs(whole["extra"]["centre"]).min() > 0
+    assert np.abs(whole["extra"][carried]).min() > 0
     assert_identical(ours, whole)
 
 
