@@ -108,7 +108,10 @@ class Centring(Objective):
 
 @pytest.mark.parametrize(
     "name, carried",
-    [("centring", "centre"), pytest.param("conclugen", "queue", marks=pytest.mark.slow)],
+    [
+        ("centring", "centre"),
+        pytest.param("conclugen", "queue", marks=pytest.mark.slow),
+    ],
 )
 def test_what_a_method_carries_is_resumed_bit_for_bit(
     name, carried, tiny_dataset, tmp_path, monkeypatch
