@@ -80,6 +80,11 @@ class DataKeys:
         1, "clips of one person in a row in each batch; 1: all shuffled", low=1
     )
     views: int = key(3, "V, views of a step, drawn from the dataset's", low=1, high=9)
+    people: int = key(
+        0, "of the dataset, drawn by fold_seed, as in protocols of 60 of 100; 0: all",
+        low=0,
+    )  # fmt: skip
+    intensities: tuple[int, ...] = key((), "of the clips that are seen; (): all")
     folds: int = key(
         5, "subject-independent test folds; as many as people: one is left out", low=2,
         high=1000,

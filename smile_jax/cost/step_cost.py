@@ -171,6 +171,8 @@ def plan_without_data(config: Config, *, image_size: int, frames: int = 1) -> Pl
     channels = num_channels(config.data.inputs)
     return Plan(
         dataset,
+        nothing,
+        nothing,
         {},
         nothing,
         nothing,

@@ -3,6 +3,20 @@
 import numpy as np
 
 
+def drawn_people(subjects: np.ndarray, count: int, seed: int) -> set[str]:
+    """So many of the people, whoever else is in the dataset; 0: all.
+
+    Raises:
+      ValueError: there are fewer.
+    """
+    names = np.unique(subjects)
+    if count > len(names):
+        raise ValueError(f"data.people={count}: the dataset has {len(names)}")
+    # Another stream than that of folds, which shuffles those who are drawn.
+    order = np.random.default_rng([seed, 1]).permutation(len(names))
+    return {str(names[i]) for i in order[: count or len(names)]}
+
+
 def subject_folds(subjects: np.ndarray, folds: int, seed: int) -> dict[str, int]:
     """Assigns every subject to one of `folds` test folds of nearly equal size.
 

@@ -267,10 +267,9 @@ def test_folds(
             "with --protocol=holdout, or train one run a fold, --config.data.fold=<i> "
             "--workdir=DIR/fold_<i>, and evaluate --workdir=DIR --protocol=kfold"
         )
-    records = plan.dataset.records_of(config.data.classes)
     subjects = plan.dataset.subjects
     return [
-        split_records(subjects, records, plan.folds, i)
+        split_records(subjects, plan.labelled, plan.folds, i)
         for i in range(config.data.folds)
     ]
 
@@ -644,9 +643,8 @@ class Looked:
 def _all_clips(plan: Plan, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(train, test) records of all clips of the people of a fold."""
     subjects = plan.dataset.subjects
-    everything = np.arange(len(subjects))
     fold = plan.folds[str(subjects[test[0]])]
-    train, test = split_records(subjects, everything, plan.folds, fold)
+    train, test = split_records(subjects, plan.chosen, plan.folds, fold)
     held_out = set(subjects[plan.validation_records].tolist())
     kept = np.array([str(name) not in held_out for name in subjects[train]], bool)
     return train[kept], test

@@ -14,7 +14,12 @@ from smile_jax.data.frames import cut
 from smile_jax.data.pipeline import FaceDataset, Fields, open_dataset
 from smile_jax.data.prompts import Prompts, caption_prompts, make_prompts
 from smile_jax.data.records import RecordSource
-from smile_jax.data.splits import released_folds, split_records, subject_folds
+from smile_jax.data.splits import (
+    drawn_people,
+    released_folds,
+    split_records,
+    subject_folds,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +27,11 @@ class Plan:
     """A config applied to a dataset."""
 
     dataset: FaceDataset
+    chosen: np.ndarray  # records of the people and intensities that are seen
+    labelled: np.ndarray  # those of them with a label among the classes
     folds: dict[str, int]  # subject -> test fold
     pretrain_records: np.ndarray  # what the train step sees
-    train_records: np.ndarray  # those of them with a label among the classes
+    train_records: np.ndarray  # labelled, of the same people
     validation_records: np.ndarray  # labelled, of `data.validation_fold`
     test_records: np.ndarray  # labelled, of `data.fold`
     steps: int
@@ -47,13 +54,14 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     dataset = open_dataset(config.data.dir)
     validate_against(config, dataset)
     subjects, fold = dataset.subjects, config.data.fold
-    records = dataset.records_of(config.data.classes)
+    everything = _chosen(config, dataset)
+    labelled = dataset.records_of(config.data.classes)
+    records = labelled[np.isin(labelled, everything)]
     # Without labels, clips of other classes or of none count too.
-    everything = np.arange(len(subjects))
     seen = records if built.sees_labelled_only(config) else everything
     # Over everybody, whatever of them is seen: runs that differ in text source or
     # classes test the same people, so that one may start from another.
-    folds = _folds(config, dataset)
+    folds = _folds(config, dataset, everything)
     pretrain, _ = split_records(subjects, seen, folds, fold)
     train, test = split_records(subjects, records, folds, fold)
     held_out = config.data.validation_fold
@@ -82,6 +90,8 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     needed = built.needs(config)
     return Plan(
         dataset,
+        everything,
+        records,
         folds,
         pretrain,
         train,
@@ -95,14 +105,33 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     )
 
 
-def _folds(config: Config, dataset: FaceDataset) -> dict[str, int]:
-    """Test fold of every subject."""
+def _chosen(config: Config, dataset: FaceDataset) -> np.ndarray:
+    """Records of `data.people` and `data.intensities`, rising.
+
+    Raises:
+      ConfigError: there are none, or not so many people.
+    """
     d = config.data
+    try:
+        people = drawn_people(dataset.subjects, d.people, d.fold_seed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    seen = np.array([str(name) in people for name in dataset.subjects], bool)
+    if d.intensities:
+        seen &= np.isin(dataset.intensities, d.intensities)
+    if not seen.any():
+        there = np.unique(dataset.intensities).tolist()
+        raise ConfigError(f"data.intensities={d.intensities}: there are {there}")
+    return np.flatnonzero(seen)
+
+
+def _folds(config: Config, dataset: FaceDataset, records: np.ndarray) -> dict[str, int]:
+    """Test fold of every subject of some records."""
+    d, subjects = config.data, dataset.subjects[records]
     if not d.folds_from:
-        return subject_folds(dataset.subjects, d.folds, d.fold_seed)
-    every = np.arange(len(dataset.subjects))
-    numbers = read_fields((d.folds_from,), dataset, d.classes, every)[d.folds_from]
-    return released_folds(dataset.subjects, numbers, d.folds)
+        return subject_folds(subjects, d.folds, d.fold_seed)
+    numbers = read_fields((d.folds_from,), dataset, d.classes, records)[d.folds_from]
+    return released_folds(subjects, numbers, d.folds)
 
 
 def class_prompts(

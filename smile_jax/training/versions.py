@@ -58,6 +58,8 @@ NEW_KEYS: dict[str, Any] = {
     "loss.reconstruction": 1.0,
     # Switched off, as there was no such thing:
     "data.moments": False,
+    "data.people": 0,
+    "data.intensities": (),
     "augment.copies": 1,
     "model.cross_view": False,
     "train.evaluate_every": 0,

@@ -20,6 +20,7 @@ from smile_jax.evaluation.suite import (
     table,
     to_csv,
 )
+from tests.conftest import ROOT
 
 CONFIG = "from experiments.demo import get_config\n"
 
@@ -122,7 +123,7 @@ def test_what_is_wrong_is_said(suite, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["ict_methods", "ict_micro", "ict_time", "procedural_micro", "procedural_time"],
+    [path.stem for path in sorted(ROOT.glob("experiments/suites/[a-z]*.py"))],
 )
 def test_suites_of_the_repository_name_what_there_is(name, tmp_path):
     suite = read_suite(pathlib.Path(f"experiments/suites/{name}.py"))

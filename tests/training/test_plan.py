@@ -1,8 +1,13 @@
 """Who is trained on, who is held out of training, who is tested on."""
 
-import numpy as np
+import json
 
+import numpy as np
+import pytest
+
+from smile_jax.config import ConfigError
 from smile_jax.training.plan import make_plan
+from tests.conftest import run_module
 from tests.training.common import shrunk_config
 
 
@@ -29,3 +34,38 @@ def test_by_default_nobody_is_held_out(tiny_dataset):
     assert not len(plan.validation_records)
     both = np.concatenate([plan.pretrain_records, plan.test_records])
     assert people(plan, both) == set(plan.dataset.subjects.tolist())
+
+
+def test_a_protocol_draws_people_and_intensities(tiny_dataset):
+    everything = make_plan(shrunk_config(tiny_dataset)).dataset
+    strongest = everything.intensities.max()
+    keys = {"data.people": 6, "data.intensities": (int(strongest),), "data.folds": 3}
+    config = shrunk_config(tiny_dataset, **keys)
+    plan = make_plan(config)
+    assert len(plan.folds) == 6 and set(plan.folds.values()) == {0, 1, 2}
+    seen = np.concatenate([plan.pretrain_records, plan.test_records])
+    assert people(plan, seen) == set(plan.folds)
+    assert set(plan.dataset.intensities[seen]) == {strongest}
+    np.testing.assert_array_equal(np.sort(seen), plan.chosen)
+    other = shrunk_config(tiny_dataset, **keys | {"data.fold_seed": 1})
+    assert make_plan(other).folds.keys() != plan.folds.keys()
+    for wrong, said in (
+        ({"data.people": 99}, "data.people=99: the dataset has"),
+        ({"data.intensities": (9,)}, r"data\.intensities=\(9,\): there are"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make_plan(shrunk_config(tiny_dataset, **keys | wrong))
+
+
+def test_folds_are_written_for_others(tiny_dataset, tmp_path):
+    out = tmp_path / "folds.json"
+    flags = (f"--config.data.dir={tiny_dataset}", "--config.data.folds=2")
+    done = run_module(
+        "smile_jax.folds", "--config=experiments/demo.py", *flags, f"--out={out}"
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(out.read_text())
+    assert len(told["test"]) == 2 and not set(told["test"][0]) & set(told["test"][1])
+    for clip in told["clips"].values():
+        assert clip["subject"] in told["test"][clip["fold"]]
+        assert clip["class"] in told["classes"]

@@ -1,0 +1,63 @@
+"""Who is trained on and who is tested, as JSON: for other code to use the same.
+
+    python -m smile_jax.folds --config=experiments/bu3dfe.py --out=folds.json
+
+Of the config's dataset, people, intensities and folds; nothing is trained. Holds each
+fold's test people, and each labelled clip's class, person and fold.
+"""
+
+import collections
+import json
+import pathlib
+from typing import Any
+
+from absl import flags
+from ml_collections import config_flags
+
+from smile_jax import commands
+from smile_jax.config.flag import config_of
+from smile_jax.files import replace_text
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Experiment.", lock_config=True
+)
+_OUT = flags.DEFINE_string("out", "folds.json", "File to write.")
+
+
+def main(argv: list[str]) -> None:
+    commands.no_words(argv)
+    from smile_jax.training.plan import make_plan  # after the command line is read
+
+    config = config_of(_CONFIG)
+    plan = make_plan(config)
+    dataset, members = plan.dataset, collections.defaultdict(list)
+    for subject, fold in sorted(plan.folds.items()):
+        members[fold].append(subject)
+    clips: dict[str, Any] = {
+        str(dataset.sequences[i]): {
+            "class": dataset.classes[dataset.labels[i]],
+            "subject": str(dataset.subjects[i]),
+            "fold": plan.folds[str(dataset.subjects[i])],
+        }
+        for i in plan.labelled
+    }
+    told = {
+        "dataset": str(dataset.path),
+        "contents": dataset.contents,
+        "people": dataset.people,
+        "classes": list(config.data.classes),
+        "intensities": list(config.data.intensities),
+        "seed": config.data.fold_seed,
+        "test": [members[fold] for fold in range(config.data.folds)],
+        "clips": clips,
+    }
+    replace_text(pathlib.Path(_OUT.value), json.dumps(told, indent=1) + "\n")
+    print(
+        f"wrote {_OUT.value}: {len(clips)} clips of {len(plan.folds)} people in "
+        f"{config.data.folds} folds"
+    )
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    commands.run(main)
