@@ -18,6 +18,7 @@ _STRENGTHS = tuple(10.0**k for k in range(-4, 7))
 # No strength is tried after two in turn that fall short of the best by this much. Less
 # may be a plateau, where weak regularisation has not begun to help.
 _CLEARLY_WORSE = 0.02
+_PLAIN = 1.0  # the strength of a probe on one person
 
 
 class LinearProbe(Evaluation):
@@ -74,24 +75,35 @@ def linear_probe(
 
     The strength, and the number of leading features, are chosen by cross-validation
     over the training subjects; then the probe is fitted on all of them. Test subjects
-    choose nothing.
+    choose nothing. Of one subject: strength 1, all features.
 
     Args:
       train, labels, subjects: of n clips.
       test: m clips.
       leading: numbers of leading features to choose among, rising; () takes all.
     """
+    if len(np.unique(subjects)) > 1:
+        best = _chosen(train, labels, subjects, leading)
+    else:  # nobody is left to choose by
+        best = (0.0, _PLAIN, leading[-1] if leading else train.shape[1])
+    _, strength, features = best
+    scaler = StandardScaler().fit(train[:, :features])
+    (probe,) = _path(scaler.transform(train[:, :features]), labels, (strength,))
+    answers = probe.predict(scaler.transform(test[:, :features]))
+    return Probed(answers, strength, features, _at_the_end(best, leading, len(train)))
+
+
+def _chosen(
+    train: np.ndarray, labels: np.ndarray, subjects: np.ndarray, leading: Sequence[int]
+) -> tuple[float, float, int]:
+    """(mean accuracy, C, number of features) that the training people choose."""
     folds = people_folds(subjects)
     best = (-1.0, 0.0, 0)
     for features in leading or (train.shape[1],):
         score, strength = _best_strength(train[:, :features], labels, folds)
         if score > best[0]:
             best = score, strength, features
-    _, strength, features = best
-    scaler = StandardScaler().fit(train[:, :features])
-    (probe,) = _path(scaler.transform(train[:, :features]), labels, (strength,))
-    answers = probe.predict(scaler.transform(test[:, :features]))
-    return Probed(answers, strength, features, _at_the_end(best, leading, len(train)))
+    return best
 
 
 def as_matrix(

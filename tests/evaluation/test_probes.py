@@ -6,7 +6,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from smile_jax.evaluation.base import Fold
+from smile_jax.evaluation.base import Fold, summarize
+from smile_jax.evaluation.few_people import PEOPLE, FewPeople
 from smile_jax.evaluation.linear_probe import LinearProbe, linear_probe
 from smile_jax.evaluation.neighbours import Neighbours, nearest_neighbours
 from smile_jax.evaluation.pixels import pca_features
@@ -89,3 +90,28 @@ def test_pca_is_fitted_on_the_training_rows_only(rng):
     np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9)
     expected = PCA(5, svd_solver="full").fit_transform(x[fit])
     np.testing.assert_allclose(np.abs(a), np.abs(expected), rtol=1e-6, atol=1e-9)
+
+
+def test_more_people_help_and_few_are_drawn_by_chance(rng):
+    """A class is a direction, which each person shows in their own way."""
+    people, classes = 24, 3
+    subjects = np.repeat(np.arange(people), 4 * classes)
+    labels = np.tile(np.arange(classes), 4 * people)
+    own = rng.normal(size=(people, classes, 6))
+    features = 1.5 * np.eye(6)[labels] + own[subjects, labels]
+    features += 0.3 * rng.normal(size=features.shape)
+    fields = {"label": labels, "subject": subjects}
+    fold = Fold(features, 22 * 4 * classes, fields, ("a", "b", "c"))
+    outcome = FewPeople().run(fold)
+    assert set(outcome.answers) == {f"{n}/{d}" for n in PEOPLE for d in range(3)}
+    row = summarize(FewPeople(), [outcome], fold)
+    assert row["few_people"] is None
+    curve = [row[f"few_people_{n}"]["accuracy"] for n in PEOPLE]
+    assert curve[-1] > curve[0] + 0.05 and max(curve) <= 1
+
+
+def test_people_of_one_class_fit_nothing(rng):
+    subjects = np.repeat(np.arange(8), 3)
+    fields = {"label": subjects % 2, "subject": subjects}
+    fold = Fold(rng.normal(size=(24, 4)), 18, fields, ("a", "b"))
+    assert FewPeople().run(fold).answers == {}
