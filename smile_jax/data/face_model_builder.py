@@ -136,6 +136,17 @@ CAPTIONS = FaceModelConfig(
     "frames as one dynamic image, with captions against its first frame",
 )
 
+BLENDED = FaceModelConfig(
+    name="blended",
+    intensities=(3, 4),
+    neutral=False,
+    captions=True,
+    difficulty=Difficulty(blend=0.625),
+    seed=2,
+    description="100 subjects who are in no other config, 6 expressions x 2 strong "
+    "intensities, each mixed with another one: who knows all is right in 0.8 of them",
+)
+
 MICRO = FaceModelConfig(
     name="micro",
     task="micro",
@@ -188,7 +199,7 @@ RECORDINGS = FaceModelConfig(
 
 CONFIGS = [
     STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, CAPTIONS, MICRO,
-    MICRO_MAGNIFIED, RECORDINGS, SUBTLE,
+    MICRO_MAGNIFIED, RECORDINGS, SUBTLE, BLENDED,
 ]  # fmt: skip
 
 

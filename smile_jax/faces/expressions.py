@@ -129,6 +129,25 @@ def sample_actions(
     return {k: w for k, w in weights.items() if w > 0}
 
 
+def draw_blend(expression: str, rng: np.random.Generator, most: float) -> tuple:
+    """Another expression that mixes in, and its share, evenly in [0, most].
+
+    Returns:
+      (name, share); the expression itself keeps 1 - share.
+    """
+    others = [name for name in EXPRESSIONS if name not in ("neutral", expression)]
+    return others[rng.integers(len(others))], most * rng.uniform()
+
+
+def blend_ceiling(most: float) -> float:
+    """The accuracy that knows all about blended performances, where each expression is
+    shown as often: shares that could as well be of the other one tell nothing.
+
+    Of shares s in [0, most] those in [1 - most, most] are such, where there are some.
+    """
+    return 1 - max(2 * most - 1, 0) / (2 * most) if most else 1.0
+
+
 _UPPER = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10")
 SIDED_ACTIONS = (*_UPPER, "AU12", "AU15", "AU20", "AU24")
 MIDLINE_ACTIONS = ("AU17", "AU25", "AU26")

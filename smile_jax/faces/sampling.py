@@ -18,7 +18,12 @@ from smile_jax.faces.events import (
     micro_takes,
     place_events,
 )
-from smile_jax.faces.expressions import expression_curve, sample_actions, scale_actions
+from smile_jax.faces.expressions import (
+    draw_blend,
+    expression_curve,
+    sample_actions,
+    scale_actions,
+)
 from smile_jax.faces.model import FaceModel
 from smile_jax.mesh.cameras import view_rotation
 from smile_jax.mesh.raster import vertex_normals
@@ -33,6 +38,8 @@ class Difficulty:
       strength: factor on every action: 1 as they are posed, 0.1 of a micro-expression.
       identity: factor on the identity's standard deviation.
       dropout, asymmetry, noise, unrelated: of the actions, see `sample_actions`.
+      blend: largest share of another expression in each performance, drawn evenly; from
+        0.5 on some could as well be of the other (`expressions.blend_ceiling`).
       pose_deg: standard deviation of head yaw and pitch, degrees; roll has half.
       shift_mm: standard deviation of the head's position in the image plane.
       sensor_mm: standard deviation of the sensor's depth noise at each point.
@@ -48,6 +55,7 @@ class Difficulty:
     asymmetry: float = 0.1
     noise: float = 0.12
     unrelated: float = 0.03
+    blend: float = 0.0
     pose_deg: float = 7.5
     shift_mm: float = 5.0
     sensor_mm: float = 0.15
@@ -177,15 +185,23 @@ def sample_clip(
       difficulty: see there.
       num_frames: T; 1 is a scan at the apex.
     """
-    actions = sample_actions(
-        expression,
-        intensity,
-        rng,
+    draw = functools.partial(
+        sample_actions,
+        intensity=intensity,
+        rng=rng,
         dropout=difficulty.dropout,
         asymmetry=difficulty.asymmetry,
         noise=difficulty.noise,
         unrelated=difficulty.unrelated,
     )
+    actions = draw(expression)
+    if difficulty.blend and expression != "neutral":
+        other, share = draw_blend(expression, rng, difficulty.blend)
+        mixed = draw(other)
+        actions = {
+            name: (1 - share) * actions.get(name, 0.0) + share * mixed.get(name, 0.0)
+            for name in {**actions, **mixed}  # in one order
+        }
     curve = expression_curve(num_frames, rng) if num_frames > 1 else np.ones(1)
     pose = difficulty.pose_deg * rng.standard_normal(3)
     drift = 0.2 * difficulty.pose_deg * rng.standard_normal(3)

@@ -16,7 +16,12 @@ from smile_jax.faces import (
     sample_clip,
     sample_subject,
 )
-from smile_jax.faces.expressions import MIDLINE_ACTIONS, SIDED_ACTIONS
+from smile_jax.faces.expressions import (
+    MIDLINE_ACTIONS,
+    SIDED_ACTIONS,
+    blend_ceiling,
+    draw_blend,
+)
 from smile_jax.mesh import MeshError, render_views
 from smile_jax.mesh.cleaning import clean
 
@@ -160,3 +165,31 @@ def test_ict_modes_come_from_the_tree(ict_archive):
     assert model.faces.max() < 24591 and model.faces.shape[1] == 3
     # Rough centimetres became millimetres: a head is 15 to 30 cm high.
     assert 150 < np.ptp(model.mean[:9409, 1]) < 300
+
+
+def test_blended_performances_have_the_ceiling_that_is_said():
+    """By the shares themselves: the larger is right where the smaller cannot be it."""
+    rng, most = np.random.default_rng(0), 0.625
+    right = 0.0
+    for _ in range(4000):
+        other, share = draw_blend("happy", rng, most)
+        assert other not in ("happy", "neutral") and 0 <= share <= most
+        right += 1.0 if share < 1 - most else 0.5  # else both fit as well
+    assert right / 4000 == pytest.approx(blend_ceiling(most), abs=0.02)
+    assert blend_ceiling(most) == pytest.approx(0.8)
+    assert blend_ceiling(0.5) == blend_ceiling(0.0) == 1.0
+
+
+def test_a_blend_shows_both():
+    model, hard = load_procedural(), Difficulty(blend=1.0, noise=0.0, unrelated=0.0)
+    person = sample_subject(model, np.random.default_rng(0), hard)
+    clips = [
+        sample_clip(model, person, "happy", 4, np.random.default_rng(i), hard)
+        for i in range(20)
+    ]
+    both = [
+        {"AU12_L", action} <= {k for k, x in clip.course.items() if x[0] > 0.05}
+        for clip in clips
+        for action in ("AU9_L", "AU15_L", "AU2_L", "AU24_L")
+    ]
+    assert any(both)
