@@ -22,6 +22,7 @@ from absl import flags
 
 from smile_jax import commands
 from smile_jax.evaluation.suite import (
+    OF_LABELS,
     PEOPLE_COLUMNS,
     Run,
     Suite,
@@ -100,7 +101,7 @@ def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
         return
     folder = pathlib.Path(_RESULTS.value)
     folder.mkdir(parents=True, exist_ok=True)
-    evaluations = {evaluation for evaluation, _ in suite.shown}
+    evaluations = {evaluation for evaluation, _ in suite.shown} & OF_LABELS
     people = [row for run in done for row in people_of(run, evaluations)]
     replace_text(folder / f"{name}.csv", to_csv(rows))
     replace_text(folder / f"{name}_people.csv", to_csv(people, PEOPLE_COLUMNS))

@@ -4,8 +4,10 @@ r"""SMILE, its four peers as we read them, and the baselines, on the same single
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
     python -m smile_jax.benchmark --suite=experiments/suites/ict_methods.py
 
-The same people, pictures, towers, augmentation and epochs; nothing is tuned for any
-method. `two_crop` sees one view of a scan twice where others see two views: fewer.
+The same people, pictures, towers, augmentation, batches and epochs; nothing is tuned
+for any method here, and what stands in experiments/demo.py was chosen with SMILE.
+`shu`'s batches hold four scans of each person, its hard negatives. `two_crop` sees one
+view of a scan twice where others see three, and is evaluated on one.
 """
 
 from smile_jax.evaluation.suite import Suite
@@ -13,7 +15,6 @@ from smile_jax.evaluation.suite import Suite
 _METHODS = {
     "smile, captions": "ict_captions",
     "smile, labels as text": "ict_minilm",
-    "smile, no text": "ict_none",
     "supervised": "ict_supervised",
     "siglip, labels as text": "ict_siglip",
     "facet, labels as text": "ict_facet",
@@ -30,8 +31,14 @@ def get_suite():
     suite = Suite(
         config="experiments/ict_captions.py",
         methods={
-            name: {"config": f"experiments/{file}.py"}
-            for name, file in _METHODS.items()
+            **{
+                name: {"config": f"experiments/{file}.py"}
+                for name, file in _METHODS.items()
+            },
+            "smile, no text": {
+                "config": "experiments/ict_static.py",
+                "text_source": "none",
+            },
         },
         shown=(
             ("linear_probe", "accuracy"),

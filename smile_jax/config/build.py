@@ -45,8 +45,16 @@ def sampling(config: Config) -> Sampling:
     return by_field_name(Sampling, vars(config.data), vars(config.augment))
 
 
-def make_objective(config: Config, *, num_prompts: int) -> Objective:
-    """The method that a config names, for a bank of so many prompts."""
+def views_compared(config: Config) -> int:
+    """How many views of a clip a method sees: those of each window and copy."""
+    return config.data.views * config.data.crops * config.augment.copies
+
+
+def make_objective(
+    config: Config, *, num_prompts: int, embed_dim: int = 0
+) -> Objective:
+    """The method that a config names, for a bank of so many prompts, of the width of
+    the joint space, which a text tower that is given may say; 0: the config's."""
     # Small pictures are of the geometry, or of all where the model does not see it.
     inputs = tuple(name for name in config.data.inputs if name in CHANNELS)
     geometry = tuple(name for name in inputs if name in ("depth", "normals"))
@@ -58,6 +66,7 @@ def make_objective(config: Config, *, num_prompts: int) -> Objective:
             "redundancy_mode": config.model.redundancy,
             "num_classes": len(config.data.classes),
             "num_prompts": num_prompts,
+            "embed_dim": embed_dim or config.model.embed_dim,
             "thumbnails": geometry or inputs,
             "thumbnail_channels": num_channels(geometry or inputs),
             "batch_size": config.train.batch_size,

@@ -309,7 +309,7 @@ class LossKeys:
         "auto", "of term 1: B x B matrices, D x D, or the cheaper",
         choices=("auto", "gram", "full"),
     )  # fmt: skip
-    temperature: float = key(0.1, "of 'infonce', 'shu'", low=1e-3, high=10)
+    temperature: float = key(0.1, "of 'infonce', 'shu', 'conclugen'", low=1e-3, high=10)
     false_negatives: str = key(
         "attract", "of 'shu', clips that act alike: negatives all the same, none "
         "beyond a likeness, or the one most alike a positive",

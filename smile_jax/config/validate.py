@@ -16,9 +16,11 @@ from smile_jax.config.build import (
     sampling,
     sees_labelled_only,
     source_class,
+    views_compared,
 )
 from smile_jax.config.default import Config, ConfigError, all_keys
 from smile_jax.data.channels import CHANNELS
+from smile_jax.data.frames import FEWEST_MOMENTS
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
 from smile_jax.models.temporal import KINDS as TEMPORAL_KINDS
 from smile_jax.models.temporal import TemporalConfig
@@ -257,7 +259,24 @@ def _objective_problems(c: Config) -> Iterator[str]:
             f"{c.data.frames} and data.clip={c.data.clip!r}: moments are four windows "
             "of one frame; set them to 4, 1 and 'views'"
         )
-    if c.data.views * c.data.crops * c.augment.copies < objective.min_views:
+    if c.data.moments and c.objective.name != "shu":
+        yield (
+            f"data.moments=True and objective.name={c.objective.name!r}: far moments "
+            "would be positives; they are of 'shu' alone"
+        )
+    if c.model.cross_view and (
+        not objective.views_may_attend or views_compared(c) > c.data.views
+    ):
+        yield (
+            "model.cross_view=True: what is compared would see each other; use it with "
+            "'facet', 'siglip' or 'supervised', without windows and copies"
+        )
+    if c.prompts.view_aware and c.objective.name != "smile":
+        yield (
+            f"prompts.view_aware=True and objective.name={c.objective.name!r}: prompts "
+            "of single views are of 'smile' alone"
+        )
+    if views_compared(c) < objective.min_views:
         yield (
             f"data.views={c.data.views}: objective.name={c.objective.name!r} compares "
             f"{objective.min_views} views" + objective.without_views
@@ -343,6 +362,11 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
 
 def _time_problems(config: Config, dataset: "FaceDataset") -> Iterator[str]:
     """Of what must be known of frames that are several."""
+    if config.data.moments and dataset.frames < FEWEST_MOMENTS:
+        yield (
+            f"data.moments=True: records of {dataset.path} have {dataset.frames} "
+            f"frames, and it takes {FEWEST_MOMENTS}"
+        )
     if config.data.clip != "views" or dataset.frames == 1:
         if config.data.frames > 1:
             yield f"data.frames={config.data.frames}: the dataset has one a record"

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from smile_jax.mesh.displacement import motion_of
 
 SAMPLINGS = ("even", "apex")
+FEWEST_MOMENTS = 6  # frames, for four moments
 TIMES = ("time_s", "apex")  # what `cut` gives beside the pixels
 
 
@@ -119,17 +120,21 @@ def moments(count: int, rng: np.random.Generator) -> list[int]:
     al. (2022) draw so, of 2 to 6 frames and 12, in clips of any length.
     """
 
-    def near(place: int) -> int:
-        steps = rng.choice(np.arange(1, 6), p=np.arange(5, 0, -1) / 15)
-        distance = max(round(steps * count / 20), 1)
-        side = [p for p in (place - distance, place + distance) if 0 <= p < count]
-        return int(rng.choice(side)) if side else place
-
+    if count < FEWEST_MOMENTS:
+        raise ValueError(f"{count} frames, of which four moments cannot be chosen")
     half = count // 2
     anchor = int(rng.integers(count))
     far = [p for p in range(count) if abs(p - anchor) >= half]
-    other = int(rng.choice(far)) if far else anchor
-    return [anchor, near(anchor), other, near(other)]
+    other = int(rng.choice(far))
+    chosen = [anchor, other]
+    for place in (anchor, other):
+        steps = rng.choice(np.arange(1, 6), p=np.arange(5, 0, -1) / 15)
+        distance = max(round(steps * count / 20), 1)
+        free = [p for p in range(count) if p not in chosen]
+        off = min(abs(abs(p - place) - distance) for p in free)
+        best = [p for p in free if abs(abs(p - place) - distance) == off]
+        chosen.append(int(rng.choice(best)))
+    return [chosen[0], chosen[2], chosen[1], chosen[3]]
 
 
 def seconds_of(numbers: Int[np.ndarray, "t"], rate_hz: float) -> Float[np.ndarray, "t"]:

@@ -113,8 +113,11 @@ class FaceDataset:
 
 
 def spread_views(yaws_deg: Sequence[float], count: int) -> tuple[int, ...]:
-    """Indices of `count` cameras spread evenly over all, in order of yaw."""
+    """Indices of `count` cameras spread evenly over all, in order of yaw; one is the
+    middle one."""
     order = np.argsort(yaws_deg)
+    if count == 1:
+        return (int(order[(len(order) - 1) // 2]),)
     picked = np.linspace(0, len(order) - 1, count).round().astype(int)
     return tuple(order[picked].tolist())
 

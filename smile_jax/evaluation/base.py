@@ -141,11 +141,14 @@ def summarize(
     evaluation: Evaluation, outcomes: list[Outcome], fold: Fold
 ) -> dict[str, Any]:
     """An evaluation's entries in a method's row, of its outcomes in all folds."""
+    # A fold may lack some, such as a curve's point of more people than it has.
+    variants = dict.fromkeys(name for o in outcomes for name in o.answers)
     scores = {
         variant: evaluation.score(
-            [(o.truth, o.answers[variant]) for o in outcomes], fold
+            [(o.truth, o.answers[variant]) for o in outcomes if variant in o.answers],
+            fold,
         )
-        for variant in (outcomes[0].answers if outcomes else ())
+        for variant in variants
     }
     found = {evaluation.name: scores.get("")} | evaluation.extras(scores)
     chosen = [dict(o.chosen) for o in outcomes]

@@ -24,9 +24,13 @@ import numpy as np
 from scipy import stats
 
 from smile_jax.config import changed, typed
+from smile_jax.evaluation.evaluations import EVALUATIONS
 from smile_jax.evaluation.significance import Difference, holm, paired_bootstrap
 from smile_jax.files import replace_text
 from smile_jax.training import spent as spending
+
+# Evaluations whose answers are classes of the labels: right or not, clip by clip.
+OF_LABELS = frozenset(e.name for e in EVALUATIONS if "label" in e.fields)
 
 _DONE = "benchmark.json"  # in a run's folder: what it was, and how long it took
 
@@ -81,6 +85,11 @@ class Suite:
         for name, method in named:
             if method not in self.methods:
                 raise SuiteError(f"{name!r}: there is no method {method!r}")
+        if self.reference and self.shown[0][0] not in OF_LABELS:
+            raise SuiteError(
+                f"{self.shown[0][0]!r}, the first that is shown, is what methods are "
+                f"compared by: must be one of {', '.join(sorted(OF_LABELS))}"
+            )
 
     def listed(self) -> list[tuple[str, str, str]]:
         """Lines of tables: name, the method by whose runs, row of the evaluation."""

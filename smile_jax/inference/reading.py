@@ -114,9 +114,9 @@ class Reader:
             frames=0 if r.clip == "dynamic" else r.frames,
             dynamic=r.clip == "dynamic",
             motion=r.motion,
-            still=r.still,
-            magnify=r.magnify,
-            band_hz=r.band_hz,
+            still=bool(r.still),
+            magnify=r.magnify or 0.0,
+            band_hz=r.band_hz or FacesConfig.band_hz,
         )
 
     def read(

@@ -6,7 +6,8 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def leaning(points, scale, rounds):
-    """How a roof z = a y + b |x| + c leans back that is fitted to points: a.
+    """How a roof z = a y + b |x| + c leans back that is fitted to points: a; 0 of too
+    few points, or of some on a line.
 
     Args:
       points: (n, 3) float64.
@@ -31,5 +32,7 @@ def leaning(points, scale, rounds):
         for a in range(3):
             for b in range(a):
                 left[b, a] = left[a, b]
+        if abs(np.linalg.det(left)) < 1e-9 * max(left[2, 2], 1.0) ** 3:
+            return 0.0  # a line or less, which leans nowhere
         fit[:] = np.linalg.solve(left, right)
     return fit[0]

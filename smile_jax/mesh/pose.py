@@ -131,6 +131,8 @@ def pose_from_surface(mesh: Mesh) -> Pose:
     points, normals = _thin(mesh)
     tree = KDTree(points)
     tips = _nose_tips(points, normals)
+    if not tips:
+        raise MeshError("no face found: nothing rises and looks forward as a nose")
     best = (np.inf, np.zeros(3), np.zeros(3))
     for tip, forward in tips:
         before = np.zeros(3)
@@ -156,6 +158,8 @@ def pose_from_surface(mesh: Mesh) -> Pose:
         for tip, forward in tips
         if abs((tip - on_plane) @ lateral) < _OFF_PLANE
     ]
+    if not poses:
+        raise MeshError("no face found: no nose on its plane of symmetry")
     steepest = max(rise for rise, _, _ in poses)
     high = [pose for pose in poses if pose[0] > _AS_STEEP * steepest]
     _, axes, tip = max(high, key=lambda pose: pose[2][1])
@@ -222,6 +226,8 @@ def _nose_tips(
     both = np.concatenate([points, normals], axis=1)
     # Of points that look forward themselves, as the top of a nose does.
     ahead = normals[:, 2] > 0
+    if not ahead.any():
+        return []
     means, count = ball_means(points, both, _NOSE_RADIUS, ahead)
     middle, forward = means[:, :3], _unit(means[:, 3:])
     height = ((points - middle) * forward).sum(axis=1)
@@ -268,6 +274,8 @@ def _symmetry(
     # By place, not by row: a scan that was rounded is sampled at the same places.
     cells = np.floor(face / _CELL).astype(np.int64)
     sample = face[cells.sum(axis=1) % _ONE_IN == 0]
+    if len(sample) < 6:  # a face has hundreds; fewer fix no plane
+        return float("inf"), lateral
     linear = np.eye(3) - 2 * np.outer(lateral, lateral)
     shift = tip - linear @ tip
     for _ in range(iterations):

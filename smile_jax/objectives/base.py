@@ -49,6 +49,7 @@ class Objective:
       uses_text: it aligns with a text source's bank.
       sees_thumbnails: it wants small pictures of the views as stored, in [0, 1], of the
         frame of most motion: of `thumbnails`.
+      views_may_attend: `model.cross_view` may be on, for it does not tell views apart.
       num_classes: of `data.classes`.
       num_prompts: K, of the bank.
       thumbnails, thumbnail_channels: channel groups of small pictures, and how many
@@ -59,6 +60,7 @@ class Objective:
     uses_labels: ClassVar[bool] = False
     uses_text: ClassVar[bool] = False
     sees_thumbnails: ClassVar[bool] = False
+    views_may_attend: ClassVar[bool] = False
     without_views: ClassVar[str] = ""  # what makes `min_views` 1, for a message
 
     num_classes: int = 0

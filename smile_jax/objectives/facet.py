@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from smile_jax.losses.alignment import image_to_text
 from smile_jax.models.heads import Head
 from smile_jax.objectives.base import Inputs, Objective, Term
-from smile_jax.objectives.siglip import needs_text
+from smile_jax.objectives.siglip import needs_one_text
 from smile_jax.objectives.sources import TextSource
 from smile_jax.stats import at_least_float32, example_weights, global_mean, normalize
 
@@ -33,6 +33,7 @@ class Facet(Objective):
     """
 
     uses_text: ClassVar[bool] = True
+    views_may_attend: ClassVar[bool] = True
 
     consistency: float
     embed_dim: int
@@ -79,7 +80,7 @@ class Facet(Objective):
         }
 
     def problems(self, source: TextSource) -> list[str]:
-        problems = [*super().problems(source), *needs_text(source)]
+        problems = [*super().problems(source), *needs_one_text(source)]
         if not self.cross_view:
             problems.append(
                 "objective.name='facet': its views attend to each other; set "

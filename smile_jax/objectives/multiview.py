@@ -17,7 +17,7 @@ from smile_jax.losses.alignment import image_to_text, text_to_image
 from smile_jax.models.heads import Head, numbers
 from smile_jax.objectives.base import Inputs, Objective, Term
 from smile_jax.objectives.infonce import flat, who_is_who
-from smile_jax.objectives.siglip import needs_text
+from smile_jax.objectives.siglip import needs_one_text
 from smile_jax.objectives.sources import TextSource
 from smile_jax.stats import at_least_float32, example_weights
 
@@ -73,7 +73,8 @@ class Multiview(Objective):
             return jnp.repeat(values, views), jnp.repeat(everyone, views)
 
         taken = of_rows(shares.argmax(axis=1))
-        sure = of_rows(shares.max(axis=1) > self.sure)
+        known = example_weights(z, x.targets.weights) > 0
+        sure = of_rows((shares.max(axis=1) > self.sure) & known)
         both = sure[0][:, None] & sure[1][None]
         same = taken[0][:, None] == taken[1][None]
         guessed = jnp.asarray(x.targets.worth) > 0
@@ -100,4 +101,4 @@ class Multiview(Objective):
         return 2
 
     def problems(self, source: TextSource) -> list[str]:
-        return [*super().problems(source), *needs_text(source)]
+        return [*super().problems(source), *needs_one_text(source)]

@@ -27,14 +27,15 @@ class Shu(Objective):
     """InfoNCE over moments of clips, in which negatives that act alike are treated.
 
     A clip gives one moment, or four: an anchor, its positive near in time, and two
-    others near each other and far from these (`data.sampling="moments"`). Positives of
+    others near each other and far from these (`data.moments`). Positives of
     a view are all views of its moment and of the one beside it; everything else is a
     negative, moments of the same clip too. Of one moment a clip, hard negatives are the
     person's other scans (`data.person_block`).
 
     Negatives of other clips that act alike are kept; "eliminate"d beyond a likeness; or
-    the one most alike is "attract"ed: it is no negative, and in a second term a
-    positive among the negatives, as the released code does.
+    the clip most alike is "attract"ed: its views are no negatives, and in a second term
+    positives among the negatives, as the released code does with one picture. Who does
+    nothing is like nobody.
     """
 
     temperature: float
@@ -75,7 +76,9 @@ class Shu(Objective):
             loss, gone = (global_mean(v, every, axis_name) for v in (each, share))
             metrics = {"eliminated": jax.lax.stop_gradient(gone)}
             return {"contrast": Term(1.0, loss, metrics)}
-        nearest = jnp.arange(len(clips))[None] == elsewhere.argmax(axis=1)[:, None]
+        # All views of the clip that is most alike; of none, where nobody is.
+        most = elsewhere.max(axis=1, keepdims=True)
+        nearest = (clips[None] == clips[elsewhere.argmax(axis=1)][:, None]) & (most > 0)
         parts = {
             "contrast": (1.0, contrast(logits, positive, others & ~nearest)),
             "attraction": (

@@ -13,10 +13,12 @@ from smile_jax.objectives.sources import TextSource
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SigLip(Objective):
-    """- sum_k log sigmoid((2 q_k - 1) (s u . t_k + b)), of the fused embedding and, in
-    their mean, of every view's: each of K prompts fits or does not. One bias b."""
+    """- sum_k [q_k log p_k + (1 - q_k) log(1 - p_k)], p_k = sigmoid(s u . t_k + b), of
+    the fused embedding and, in their mean, of every view's: each of K prompts fits or
+    does not. One bias b."""
 
     uses_text: ClassVar[bool] = True
+    views_may_attend: ClassVar[bool] = True
 
     sigmoid_bias: float
 
@@ -41,6 +43,16 @@ class SigLip(Objective):
 
     def problems(self, source: TextSource) -> list[str]:
         return [*super().problems(source), *needs_text(source)]
+
+
+def needs_one_text(source: TextSource) -> list[str]:
+    """Problems of methods that take one prompt a clip."""
+    if source.several:
+        return [
+            f"text_source={source.name!r}: this objective takes one prompt a clip; use "
+            "'smile' or 'siglip', which take several"
+        ]
+    return needs_text(source)
 
 
 def needs_text(source: TextSource) -> list[str]:

@@ -19,6 +19,7 @@ class Supervised(Objective):
 
     needs: ClassVar[tuple[str, ...]] = ("label",)
     uses_labels: ClassVar[bool] = True
+    views_may_attend: ClassVar[bool] = True
 
     def heads(self) -> dict[str, Head]:
         return {"classifier": linear(self.num_classes, "fused", bias=True)}
@@ -42,6 +43,7 @@ class ActionUnits(Objective):
 
     needs: ClassVar[tuple[str, ...]] = ("action_units",)
     uses_labels: ClassVar[bool] = True
+    views_may_attend: ClassVar[bool] = True
 
     num_action_units: int
 

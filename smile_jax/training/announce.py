@@ -12,7 +12,12 @@ import jax
 import numpy as np
 
 from smile_jax.config import Config
-from smile_jax.config.build import make_objective, source_class, uses_labels
+from smile_jax.config.build import (
+    make_objective,
+    source_class,
+    uses_labels,
+    views_compared,
+)
 from smile_jax.files import replacing
 from smile_jax.training.model_spec import ModelSpec
 from smile_jax.training.plan import Plan
@@ -63,7 +68,7 @@ def print_plan(config: Config, plan: Plan, spec: ModelSpec, state: TrainState) -
 def _method(config: Config, num_prompts: int) -> str:
     """The method, and what it says of itself."""
     objective = make_objective(config, num_prompts=num_prompts)
-    said = objective.summary(config.train.batch_size, config.data.views)
+    said = objective.summary(config.train.batch_size, views_compared(config))
     return ", ".join(filter(None, (config.objective.name, said)))
 
 

@@ -42,7 +42,9 @@ def build(
     """The model, its first state on the host, and the step, not yet compiled."""
     spec = spec or spec_of_fresh_run(config, plan)
     prompts = plan.train_prompts
-    objective = make_objective(config, num_prompts=len(prompts.classes))
+    objective = make_objective(
+        config, num_prompts=len(prompts.classes), embed_dim=spec.model.embed_dim
+    )
     model = Encoder(spec.model, FrozenDict(objective.heads()), parallel.AXIS)
     tune = tune_config(config)
     towers = {"vision": spec.model.vision, "text": spec.model.text}

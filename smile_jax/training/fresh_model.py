@@ -173,7 +173,10 @@ def _from_run(spec: ModelSpec, config: Config, channels: int) -> ModelSpec:
         num_views=spec.model.num_views,
         private=spec.model.private,
         temporal=spec.model.temporal,
+        cross_view=spec.model.cross_view,
     )
+    if not model.cross_view:
+        params = {k: x for k, x in params.items() if not k.startswith("cross_view/")}
     if other.model.temporal != model.temporal:  # time is learned anew
         params = {k: x for k, x in params.items() if not k.startswith("temporal/")}
     return dataclasses.replace(

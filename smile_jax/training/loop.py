@@ -153,13 +153,13 @@ def _loop(
                 on_host = layout.fetch(state)
             now = dataclasses.replace(info, data_position=position)
             checkpoints.save(on_host, now.to_json())
+            if lead:
+                write_peak(workdir)
         if stopping:
             if lead:
                 print(f"stopped at step {step} on a signal; start again to continue")
             break
     log.close()
-    if lead and last > first:
-        write_peak(workdir)
     return on_host  # the last step is always saved
 
 

@@ -30,7 +30,8 @@ class Rendering:
       clip: "views" or "dynamic".
       frames, size: that records hold; pixels a side.
       motion: whether records say how far the face has moved in each frame.
-      pose, framing, still, magnify, band_hz: see `schema.FacesConfig`.
+      pose, framing, still, magnify, band_hz: see `schema.FacesConfig`; of the last
+        three None where an earlier version did not say.
       extents_mm: smallest and largest side of what a picture shows; None: not known.
     """
 
@@ -42,9 +43,9 @@ class Rendering:
     size: int
     pose: str
     framing: str
-    still: bool
-    magnify: float
-    band_hz: tuple[float, ...]
+    still: bool | None
+    magnify: float | None
+    band_hz: tuple[float, ...] | None
     extents_mm: tuple[float, float] | None
 
 

@@ -21,26 +21,27 @@ def write_spent(
     """Writes on what a run trains, and with how many operations a step.
 
     Returns:
-      "hardware"; "flops_per_step" of matrix products and convolutions, over all
-      devices; "peak_memory", in bytes, of the most that one device, or on CPUs this
-      process, had in use so far.
+      "hardware", one after another where a run went on elsewhere; "flops_per_step" of
+      matrix products and convolutions, over all devices; "peak_memory", in bytes, of
+      the most that one device, or on CPUs one process, had in use so far.
     """
+    before = _read(workdir)
     devices = jax.devices()
-    flops = matmul_flops(jax.make_jaxpr(step)(state, batch)) * len(devices)
-    return _write(
-        workdir,
-        {
-            "hardware": f"{len(devices)} x {devices[0].device_kind}",
-            "flops_per_step": flops,
-            "peak_memory": peak_memory(),
-        },
-    )
+    hardware = f"{len(devices)} x {devices[0].device_kind}"
+    known = before.get("hardware", "").split(", ") if before else []
+    found = {
+        "hardware": ", ".join(dict.fromkeys([*known, hardware])),
+        "flops_per_step": matmul_flops(jax.make_jaxpr(step)(state, batch))
+        * len(devices),
+        "peak_memory": max(peak_memory(), before.get("peak_memory", 0)),
+    }
+    return _write(workdir, found)
 
 
 def write_peak(workdir: pathlib.Path) -> None:
     """Brings the peak of memory up to date."""
-    before = json.loads((workdir / FILE).read_text())
-    peak = max(peak_memory(), before["peak_memory"])  # a run may have been cut off
+    before = _read(workdir)
+    peak = max(peak_memory(), before["peak_memory"])
     _write(workdir, before | {"peak_memory": peak})
 
 
@@ -52,6 +53,11 @@ def peak_memory() -> int:
         return max(peaks)
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _read(workdir: pathlib.Path) -> dict[str, Any]:
+    path = workdir / FILE
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _write(workdir: pathlib.Path, spent: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Runs of earlier versions, read as this version would have written them."""
 
 import copy
-import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -105,7 +104,7 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
         new["rendering"]["motion"] = False
     if found < 6:  # nobody said what was done to motion; views did not attend
         new["model"]["cross_view"] = False
-        new["rendering"] |= {"still": False, "magnify": 0.0, "band_hz": [0.0, math.inf]}
+        new["rendering"] |= dict.fromkeys(("still", "magnify", "band_hz"))
     config = new["config"]
     for key, value in NEW_KEYS.items():
         _section_of(key, config).setdefault(key.split(".")[-1], value)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import trimesh
 from scipy.spatial.transform import Rotation
 
 from smile_jax.faces import (
@@ -112,3 +113,24 @@ def test_what_is_no_face_is_refused():
     flat = np.zeros(3), np.array([60.0, 0, 0])
     with pytest.raises(MeshError, match="one line"):
         pose_from_anchors(Anchors(flat, np.array([30.0, 0, 0]), np.zeros(3)))
+
+
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        trimesh.creation.icosphere(subdivisions=0, radius=90),
+        trimesh.creation.box((150, 200, 180)),
+        trimesh.creation.cylinder(80, 200, sections=6),
+        trimesh.Trimesh([[0, 0, 0], [100, 0, 0], [0, 100, 5], [50, 50, 40]],
+                        [[0, 1, 2], [0, 1, 3], [1, 2, 3]]),
+        trimesh.creation.box((3, 200, 2)).subdivide_to_size(4),
+    ],
+)  # fmt: skip
+def test_few_points_are_refused_or_placed_but_never_crash(mesh):
+    made = Mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32))
+    try:
+        pose = pose_from_surface(made)
+    except MeshError as error:
+        assert "face" in str(error)
+    else:
+        assert np.isfinite(pose.rotation).all()

@@ -8,7 +8,7 @@ import pytest
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs, Targets, total
 from smile_jax.objectives.multiview import Multiview
-from smile_jax.objectives.sources import NoText
+from smile_jax.objectives.sources import NoText, Several
 from tests.objectives.common import (
     B,
     K,
@@ -126,9 +126,21 @@ def test_devices(rng, x64):
     check_devices(OBJECTIVE, rng)
 
 
-def test_it_needs_text():
+def test_it_needs_one_text():
     (said,) = OBJECTIVE.problems(NoText())
     assert "nothing to learn from without text" in said
+    (said,) = OBJECTIVE.problems(Several())
+    assert "takes one prompt a clip" in said
+
+
+def test_who_is_left_out_makes_no_pairs(rng, x64):
+    """Guesses that were not sure before they were sharpened."""
+    z, shares = jnp.asarray(rng.normal(size=(4, 2, 4))), [[0.9, 0.1]] * 4
+    x = inputs_of(z, shares, [2.0, 0.1])
+    x = x.replace(targets=x.targets.replace(weights=jnp.zeros(4)))
+    found = OBJECTIVE.terms(x, None)["pairs"].metrics
+    alone = OBJECTIVE.terms(inputs_of(z, [[0.5, 0.5]] * 4, [2.0, 0.1]), None)
+    np.testing.assert_allclose(found["positive"], alone["pairs"].metrics["positive"])
 
 
 @pytest.mark.parametrize("shares", [[0.5, 0.5], [0.55, 0.45]])

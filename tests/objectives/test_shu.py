@@ -40,10 +40,10 @@ def one_by_one(z, acts, o):
             gone = [r for r in elsewhere if d[i] @ d[r[0]] > o.alike]
             kept = {r: x for r, x in s.items() if r not in gone}
         if o.false_negatives == "attract":
-            best = max(elsewhere, key=lambda r: d[i] @ d[r[0]])
-            kept = {r: x for r, x in s.items() if r != best}
+            best = max(elsewhere, key=lambda r: d[i] @ d[r[0]])[0]
+            kept = {r: x for r, x in s.items() if r[0] != best}
             negatives = sum(x for r, x in s.items() if r not in near)
-            second.append(-np.log(s[best] / negatives))
+            second.append(np.mean([-np.log(s[best, w] / negatives) for w in range(V)]))
         main.append(np.mean([-np.log(kept[p] / sum(kept.values())) for p in near]))
     return np.mean(main) + (o.attraction * np.mean(second) if second else 0)
 
@@ -90,8 +90,10 @@ def test_moments_are_near_and_far(rng):
     assert (near < 3).mean() > 0.5  # the nearer the likelier
     assert (np.abs(drawn[:, 0] - drawn[:, 2]) >= 12).all()
     assert len(set(drawn[:, 0])) == 24
-    for count in (1, 2, 3):
-        assert max(moments(count, rng)) < count
+    few = np.array([moments(6, rng) for _ in range(200)])
+    assert (np.diff(np.sort(few, axis=1), axis=1) > 0).all()  # four frames
+    with pytest.raises(ValueError, match="5 frames, of which four moments"):
+        moments(5, rng)
 
 
 def test_a_batch_has_four_moments_of_a_clip(rng):
@@ -109,3 +111,15 @@ def test_a_batch_has_four_moments_of_a_clip(rng):
     a, p, n, _ = seen["views"][:, 0, 0, 0, 0]
     assert a != p and abs(int(a) - int(n)) >= 3
     assert cut(record, how)["views"].shape[0] == 1  # not in training
+
+
+def test_who_does_nothing_is_like_nobody(rng, x64):
+    """Not like the first of the batch, and not like each other."""
+    objective = dataclasses.replace(OBJECTIVE, false_negatives="attract")
+    batch, params = make_batch(rng), make_params(objective, rng)
+    batch["actions"][:] = 0
+    value, metrics = loss(objective, params, batch)
+    kept = dataclasses.replace(OBJECTIVE, false_negatives="keep")
+    expected, _ = loss(kept, params, batch)
+    assert metrics["attraction/loss"] == 0
+    np.testing.assert_allclose(value, expected, rtol=1e-9)

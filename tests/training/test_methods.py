@@ -48,6 +48,38 @@ def test_named_methods_train(tiny_dataset, name):
     assert found == TERMS[name] and np.isfinite(metrics["loss"])
 
 
+@pytest.mark.slow
+def test_facet_takes_the_width_of_the_text_tower(tiny_dataset, minilm):
+    """Of what is loaded, not of `model.embed_dim`."""
+    keys = {"objective.name": "facet", "model.cross_view": True}
+    keys |= {"model.pretrained_text": str(minilm), "model.embed_dim": 16}
+    config = shrunk_config(tiny_dataset, **keys)
+    state, metrics = run_steps(config, steps=1, devices=1)
+    assert state.params["guide"]["query"]["kernel"].shape[-1] == 384
+    assert np.isfinite(metrics["loss"])
+
+
+@pytest.mark.parametrize(
+    "keys, said",
+    [
+        ({"model.cross_view": True}, "model.cross_view=True: what is compared would"),
+        ({"data.moments": True, "data.crops": 4, "data.frames": 1}, "of 'shu' alone"),
+        ({"data.moments": True, "objective.name": "shu"}, "four windows of one frame"),
+        (
+            {"objective.name": "siglip", "prompts.view_aware": True},
+            "prompts of single views are of 'smile' alone",
+        ),
+        (
+            {"objective.name": "facet", "text_source": "several"},
+            "takes one prompt a clip",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_said(tiny_dataset, keys, said):
+    with pytest.raises(ConfigError, match=said):
+        validate(shrunk_config(tiny_dataset, **keys), devices=1)
+
+
 def test_a_method_without_text_says_so(tiny_dataset):
     config = shrunk_config(tiny_dataset, **{"objective.name": "vicreg"})
     with pytest.raises(
