@@ -210,7 +210,7 @@ BREAKS = {
     ),
     "a run forgets that motion was magnified": Break(
         "inference/reading.py",
-        "magnify=r.magnify,",
+        "magnify=r.magnify or 0.0,",
         "magnify=0.0,",
         "inference/test_same_picture.py -k motion",
     ),
