@@ -77,7 +77,9 @@ def test_by_hand(x64):
     np.testing.assert_allclose(value, 0.55144, atol=5e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["attract", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS[:2])]
+)
 def test_devices(kind, rng, x64):
     check_devices(dataclasses.replace(OBJECTIVE, false_negatives=kind), rng)
 
