@@ -2,7 +2,7 @@
 
     python -m smile_jax.train --config=experiments/ict_supervised.py --workdir=runs/ce
 
-Not run to its end yet, so no score is stated here.
+Beside the others in experiments/suites/ict_methods.py.
 """
 
 from experiments import ict_static
