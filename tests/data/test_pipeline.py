@@ -159,7 +159,7 @@ def test_labels_over_chosen_classes(dataset):
 
 def test_views_are_spread_over_the_yaws(dataset):
     assert dataset.yaws_deg == (-30.0, 0.0, 30.0)
-    assert dataset.spread_views(1) == (0,)
+    assert dataset.spread_views(1) == (1,)  # the middle one
     assert dataset.spread_views(2) == (0, 2)
     assert dataset.spread_views(3) == (0, 1, 2)
 
