@@ -400,9 +400,9 @@ class TestedFold:
             if (method, e.name) not in self.outcomes:
                 continue
             outcome, fold = self.outcomes[method, e.name], self.fold(method, e)
+            if "" not in outcome.answers:
+                continue  # a curve alone
             for variant, given in outcome.answers.items():
-                if "" not in outcome.answers:
-                    break  # a curve alone
                 score = e.score([(outcome.truth, given)], fold)
                 name = f"{e.name}: {variant}" if variant else e.name
                 found[name] = score[e.shown[0]]

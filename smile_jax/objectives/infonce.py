@@ -32,12 +32,18 @@ class InfoNce(Objective):
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         z = normalize(x.embeddings.heads["projector"])
-        rows, everyone = flat(z), flat(parallel.all_gather(z, axis_name))
         own, clips, itself = who_is_who(z, axis_name)
         positive = (own[:, None] == clips[None]) & ~itself
-        each = contrast(rows @ everyone.T / self.temperature, positive, ~itself)
+        each = contrast(self.logits(z, axis_name), positive, ~itself)
         loss = global_mean(each, example_weights(each[:, None], None), axis_name)
         return {"infonce": Term(1.0, loss, {})}
+
+    def logits(
+        self, z: Float[Array, "B V D"], axis_name: str | None
+    ) -> Float[Array, "R A"]:
+        """Cosines of unit rows with everybody's, over the temperature."""
+        everyone = flat(parallel.all_gather(z, axis_name))
+        return flat(z) @ everyone.T / self.temperature
 
 
 def flat(z: Float[Array, "B V D"]) -> Float[Array, "R D"]:

@@ -16,14 +16,13 @@ from jaxtyping import Array, Bool, Float
 
 from smile_jax import parallel
 from smile_jax.losses.contrast import contrast
-from smile_jax.models.heads import Head, projector
-from smile_jax.objectives.base import Inputs, Objective, Term
-from smile_jax.objectives.infonce import flat, who_is_who
+from smile_jax.objectives.base import Inputs, Term
+from smile_jax.objectives.infonce import InfoNce, who_is_who
 from smile_jax.stats import example_weights, global_mean, normalize
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Shu(Objective):
+class Shu(InfoNce):
     """InfoNCE over moments of clips, in which negatives that act alike are treated.
 
     A clip gives one moment, or four: an anchor, its positive near in time, and two
@@ -38,32 +37,22 @@ class Shu(Objective):
     nothing is like nobody.
     """
 
-    temperature: float
     false_negatives: Literal["keep", "eliminate", "attract"]
     alike: float
     attraction: float
     moments: int
-    projector_dim: int
 
     def needed(self) -> tuple[str, ...]:
         return () if self.false_negatives == "keep" else ("actions",)
 
-    @property
-    def min_views(self) -> int:
-        return 2
-
-    def heads(self) -> dict[str, Head]:
-        return {"projector": projector(self.projector_dim)}
-
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         z = normalize(x.embeddings.heads["projector"])
-        rows, everyone = flat(z), flat(parallel.all_gather(z, axis_name))
-        logits = rows @ everyone.T / self.temperature
+        logits = self.logits(z, axis_name)
         own, clips, itself = who_is_who(z, axis_name)
         same_clip = own[:, None] == clips[None]
         positive = same_clip & ~itself & self._same_moment(z.shape[1], itself.shape)
         others = ~itself
-        every = example_weights(rows, None)
+        every = example_weights(logits, None)
         if self.false_negatives == "keep":
             loss = global_mean(contrast(logits, positive, others), every, axis_name)
             return {"contrast": Term(1.0, loss, {})}
@@ -94,9 +83,9 @@ class Shu(Objective):
     def _same_moment(self, views: int, shape: tuple[int, ...]) -> Bool[Array, "R A"]:
         """Of rows of one clip: whether both are of its first two moments, or of its
         last two."""
-        half = [jnp.arange(n) % views >= views // 2 for n in shape]
         if self.moments == 1:
             return jnp.ones(shape, bool)
+        half = [jnp.arange(n) % views >= views // 2 for n in shape]
         return half[0][:, None] == half[1][None]
 
     def _likeness(

@@ -15,27 +15,24 @@ from smile_jax.flops import matmul_flops
 FILE = "spent.json"
 
 
-def write_spent(
-    workdir: pathlib.Path, step: Callable, state: Any, batch: Any
-) -> dict[str, Any]:
+def write_spent(workdir: pathlib.Path, step: Callable, state: Any, batch: Any) -> None:
     """Writes on what a run trains, and with how many operations a step.
 
-    Returns:
-      "hardware", one after another where a run went on elsewhere; "flops_per_step" of
-      matrix products and convolutions, over all devices; "peak_memory", in bytes, of
-      the most that one device, or on CPUs one process, had in use so far.
+    "hardware", one after another where a run went on elsewhere; "flops_per_step" of
+    matrix products and convolutions, over all devices; "peak_memory", in bytes, of the
+    most that one device, or on CPUs one process, had in use so far.
     """
     before = _read(workdir)
     devices = jax.devices()
     hardware = f"{len(devices)} x {devices[0].device_kind}"
-    known = before.get("hardware", "").split(", ") if before else []
+    known = before["hardware"].split(", ") if before else []
     found = {
         "hardware": ", ".join(dict.fromkeys([*known, hardware])),
         "flops_per_step": matmul_flops(jax.make_jaxpr(step)(state, batch))
         * len(devices),
         "peak_memory": max(peak_memory(), before.get("peak_memory", 0)),
     }
-    return _write(workdir, found)
+    _write(workdir, found)
 
 
 def write_peak(workdir: pathlib.Path) -> None:
@@ -60,6 +57,5 @@ def _read(workdir: pathlib.Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _write(workdir: pathlib.Path, spent: dict[str, Any]) -> dict[str, Any]:
+def _write(workdir: pathlib.Path, spent: dict[str, Any]) -> None:
     replace_text(workdir / FILE, json.dumps(spent, indent=2) + "\n")
-    return spent
