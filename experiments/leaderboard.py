@@ -6,7 +6,6 @@ Reads `experiments/results/<suite>.csv` for each `experiments/suites/<suite>.py`
 writes `docs/leaderboard.html`: scores with their intervals, and what they cost.
 """
 
-import csv
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +15,8 @@ from absl import flags
 
 from smile_jax import commands
 from smile_jax.evaluation.page import page, sortable
-from smile_jax.evaluation.suite import Suite, read_suite, said
+from smile_jax.evaluation.suite import Suite, read_suite
+from smile_jax.evaluation.tables import from_csv, said, values_of
 from smile_jax.files import replace_text
 
 _RESULTS = flags.DEFINE_string("results", "experiments/results", "Raw numbers.")
@@ -36,30 +36,22 @@ def main(argv: list[str]) -> None:
     for path in sorted(pathlib.Path(_RESULTS.value).glob("*.csv")):
         source = pathlib.Path("experiments/suites") / f"{path.stem}.py"
         if source.is_file():
-            with path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
-            parts += [f"<h2>{path.stem}</h2>", _table(read_suite(source), rows)]
+            table = _table(read_suite(source), from_csv(path))
+            parts += [f"<h2>{path.stem}</h2>", table]
     replace_text(pathlib.Path(_OUT.value), page("SMILE-JAX leaderboard", parts))
     print(f"wrote {_OUT.value}")
 
 
 def _table(suite: Suite, rows: Sequence[Mapping[str, str]]) -> str:
-    heads = ["method", *(f"{e}, {m}" for e, m in suite.shown), *_COST]
+    heads = ["method", *(", ".join(column) for column in suite.shown), *_COST]
     lines = []
     for name, method, row in suite.listed():
         mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
         if not mine:
             continue
-        scores = [
-            said([float(r["value"]) for r in mine if _is(r, evaluation, metric)])
-            for evaluation, metric in suite.shown
-        ]
+        scores = [said(values_of(mine, column)) for column in suite.shown]
         lines.append([name, *scores, *_cost(mine, trained=row == "smile")])
     return sortable(heads, lines)
-
-
-def _is(row: Mapping[str, str], evaluation: str, metric: str) -> bool:
-    return (row["evaluation"], row["metric"]) == (evaluation, metric)
 
 
 def _cost(rows: Sequence[Mapping[str, Any]], *, trained: bool) -> list[str]:

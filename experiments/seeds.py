@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from smile_jax.evaluation.suite import said
+from smile_jax.evaluation.tables import said
 
 SCORES = ("linear_probe", "linear_probe_centred", "knn", "zero_shot", "who")
 

@@ -2,37 +2,44 @@
 
 Trains and evaluates each method with each seed in a folder of `--out`, one after
 another; started again after a kill it goes on where it was, and does nothing again that
-is done. `--only=REGEX` takes methods whose whole name it matches, `--seeds=0` runs of
-that seed (may be repeated), `--shard=0/4` every fourth run (start those that others
-start from first). `--set=KEY=VALUE` is for what differs from machine to machine:
+is done, here or, by the digest of a row, on another machine. `--only=REGEX` takes
+methods whose whole name it matches, `--seeds=0` runs of that seed (may be repeated),
+`--shard=0/4` every fourth run (start those that others start from first).
+`--set=KEY=VALUE` is for what differs from machine to machine:
 `--set=model.pretrained_text=FOLDER`.
 
 Writes `RESULTS/<suite>.csv`, a line for each number of each run, `<suite>_people.csv`,
-a line for each person, and `<suite>.md`, tables made of these alone: scores, and where
-the suite names a reference its difference from every other method, with an interval
-over people and runs. Each is of all runs that are done.
+a line for each person, and `<suite>.md` and `.tex`, tables made of these alone: scores,
+and where the suite names a reference its difference from every other method, with an
+interval over people and runs. Each is of all runs that are done. Rows of a method that
+is another one now, by its settings or its own code, are left out, which is said.
 """
 
 import pathlib
 import re
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
 from smile_jax import commands
-from smile_jax.evaluation.suite import (
-    OF_LABELS,
+from smile_jax.evaluation.runs import (
+    COLUMNS,
     PEOPLE_COLUMNS,
     Run,
-    Suite,
-    SuiteError,
-    comparisons,
+    kept,
     people_of,
     perform,
-    read_suite,
     rows_of,
     runs_of,
+)
+from smile_jax.evaluation.suite import OF_LABELS, Suite, SuiteError, read_suite
+from smile_jax.evaluation.tables import (
+    comparisons,
+    from_csv,
+    latex,
+    scores,
     table,
     to_csv,
 )
@@ -66,7 +73,9 @@ def main(argv: list[str]) -> None:
             f"no run is left: methods are {', '.join(suite.methods)}; seeds are "
             f"{', '.join(map(str, suite.seeds))}"
         )
-    open_runs = [run for run in mine if not run.done()]
+    stored = _stored(name, runs, say=True)
+    there = {(row["method"], row["seed"], row["fold"]) for row in stored}
+    open_runs = [run for run in mine if not (run.done() or run.place in there)]
     print(f"{len(mine)} runs, {len(mine) - len(open_runs)} of them done")
     failed = []
     started = time.monotonic()
@@ -93,24 +102,58 @@ def _shard(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def _stored(
+    name: str, runs: Sequence[Run], *, people: bool = False, say: bool = False
+) -> list[dict[str, Any]]:
+    """Rows of runs as they are now that were written before."""
+    path = pathlib.Path(_RESULTS.value) / f"{name}{'_people' if people else ''}.csv"
+    every = from_csv(path)
+    found = kept(every, runs)
+    if say and len(found) < len(every):
+        gone = sorted({r["method"] for r in every} - {r["method"] for r in found})
+        print(
+            f"{path}: {len(every) - len(found)} rows are of methods as they were; they "
+            f"are left out ({', '.join(gone) or 'some runs'})"
+        )
+    return found
+
+
 def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
-    """Raw numbers and table of what is done."""
+    """Raw numbers and tables of what is done, here or by what is stored."""
     done = [run for run in runs if run.done()]
-    rows = [row for run in done for row in rows_of(run)]
+    here = {run.place for run in done}
+    rows, people = (
+        [
+            row
+            for row in _stored(name, runs, people=of_people)
+            if (row["method"], row["seed"], row["fold"]) not in here
+        ]
+        for of_people in (False, True)
+    )
+    rows += [row for run in done for row in rows_of(run)]
     if not rows:
         return
     folder = pathlib.Path(_RESULTS.value)
     folder.mkdir(parents=True, exist_ok=True)
-    evaluations = {evaluation for evaluation, _ in suite.shown} & OF_LABELS
-    people = [row for run in done for row in people_of(run, evaluations)]
-    replace_text(folder / f"{name}.csv", to_csv(rows))
+    evaluations = {evaluation for evaluation, *_ in suite.shown} & OF_LABELS
+    people += [row for run in done for row in people_of(run, evaluations)]
+    order = {run.place: i for i, run in enumerate(runs)}
+
+    def place(row: dict[str, Any]) -> int:
+        return order[row["method"], str(row["seed"]), str(row["fold"])]
+
+    rows.sort(key=place)
+    people.sort(key=place)
+    replace_text(folder / f"{name}.csv", to_csv(rows, COLUMNS))
     replace_text(folder / f"{name}_people.csv", to_csv(people, PEOPLE_COLUMNS))
+    replace_text(folder / f"{name}.tex", latex(*scores(suite, rows)))
     made = table(suite, rows)
     if suite.reference:
         made += "\n" + comparisons(suite, people)
     replace_text(folder / f"{name}.md", made)
     print(made)
-    print(f"wrote {name}*.csv and {name}.md into {folder}, of {len(done)} runs")
+    count = len({place(row) for row in rows})
+    print(f"wrote {name}*.csv, .md and .tex into {folder}, of {count} runs")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Evaluates a run: `python -m smile_jax.evaluate --workdir=DIR [--protocol=holdout]`.
 
+`--protocol=validation` tests on the people of `data.validation_fold`, as one does to
+choose settings; it writes into `DIR/validation`.
+
 `--prompts=FILE` adds zero-shot scores in other words (docs/text.md).
 
 `--protocol=cross --test_data=DATASET` tests on all people of another dataset.
@@ -17,6 +20,7 @@ from absl import flags
 from smile_jax import commands
 from smile_jax.evaluation import report
 from smile_jax.evaluation.run import (
+    FOLDERS,
     PROTOCOLS,
     evaluate,
     table,
@@ -30,6 +34,7 @@ _PROMPTS = flags.DEFINE_multi_string(
     "prompts", [], "Also zero-shot with the words of this YAML file; may be repeated."
 )
 _PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "How to test.")
+_BASELINES = flags.DEFINE_bool("baselines", True, "Also evaluate baselines.")
 _TEST_DATA = flags.DEFINE_string(
     "test_data", "", "With --protocol=cross: <data_dir>/<name>/<config> to test on."
 )
@@ -46,8 +51,15 @@ def main(argv: list[str]) -> None:
     commands.before_jax()
     settings = commands.key_values(_SETTINGS.value)
     test_data = _TEST_DATA.value
-    results = evaluate(workdir, _PROTOCOL.value, _PROMPTS.value, settings, test_data)
-    folder = workdir / ("eval_cross" if test_data else "eval")
+    results = evaluate(
+        workdir,
+        _PROTOCOL.value,
+        _PROMPTS.value,
+        settings,
+        test_data,
+        baselines=_BASELINES.value,
+    )
+    folder = workdir / FOLDERS.get(_PROTOCOL.value, "eval")
     write_results(results, folder)
     if results["known"]:
         results["known"].save(workdir)

@@ -4,13 +4,19 @@ r"""SMILE, its four peers as we read them, and the baselines, on the same single
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
     python -m smile_jax.benchmark --suite=experiments/suites/ict_methods.py
 
-The same people, pictures, towers, augmentation, batches and epochs; nothing is tuned
-for any method here, and what stands in experiments/demo.py was chosen with SMILE.
-`shu`'s batches hold four scans of each person, its hard negatives. `two_crop` sees one
-view of a scan twice where others see three, and is evaluated on one.
+The same people, pictures, towers, augmentation and epochs. Settings are those of
+experiments/demo.py, which were chosen with SMILE, until the sweep has chosen others:
+
+    python -m smile_jax.sweep --suite=experiments/suites/ict_methods.py
+
+five trials a method, of a third of the images, for the learning rate and the method's
+own main number. Rows below `smile, no text` are SMILE with something left out or
+replaced. `shu` and `smile, no text` have batches of several scans of each person and so
+know who is who. `two_crop` sees one view of a scan twice where others see three, and is
+evaluated on one.
 """
 
-from smile_jax.evaluation.suite import Suite
+from smile_jax.evaluation.suite import Suite, Sweep
 
 _METHODS = {
     "smile, captions": "ict_captions",
@@ -24,22 +30,52 @@ _METHODS = {
     "simclr": "ict_infonce",
     "vicreg": "ict_vicreg",
     "two_crop": "ict_two_crop",
+    "smile, no text": "ict_none",
+}
+# name -> the method that it is a variant of, and what is other.
+_VARIANTS = {
+    "captions, no decorrelation": ("smile, captions", {"loss.decorrelation": 0.0}),
+    "captions, with redundancy": (
+        "smile, captions",
+        {"model.redundancy": "actions", "loss.redundancy": 0.1},
+    ),
+    "captions, equal ones positive": ("smile, captions", {"loss.pair_width": 0.0}),
+    "labels, no decorrelation": (
+        "smile, labels as text",
+        {"loss.decorrelation": 0.0},
+    ),
+    "labels, no alignment": ("smile, labels as text", {"loss.alignment": 0.0}),
+    "labels, no redundancy": ("smile, labels as text", {"loss.redundancy": 0.0}),
+    "labels, private": ("smile, labels as text", {"model.redundancy": "private"}),
+    "labels, literal": ("smile, labels as text", {"model.redundancy": "literal"}),
+    "no text, people unknown": (
+        "smile, no text",
+        {"config": "experiments/ict_static.py", "text_source": "none"},
+    ),
+}
+_RATES = (1e-3, 3e-4, 3e-3)
+_NUMBERS = {
+    "smile, captions": {"loss.decorrelation": (0.3, 0.1, 1.0)},
+    "smile, labels as text": {"loss.decorrelation": (0.3, 0.1, 1.0)},
+    "supervised": {"optimizer.weight_decay": (0.05, 0.005, 0.2)},
+    "siglip, labels as text": {"loss.sigmoid_bias": (-2.71, 0.0, -10.0)},
+    "facet, labels as text": {"loss.consistency": (1.0, 0.3, 0.1)},
+    "multiview, captions": {"loss.pair_weight": (1.0, 0.3, 3.0)},
+    "conclugen": {"loss.temperature": (0.1, 0.3, 1.0)},
+    "shu": {"loss.temperature": (0.1, 0.05, 0.2)},
+    "simclr": {"loss.temperature": (0.1, 0.05, 0.2)},
+    "vicreg": {"loss.covariance": (1.0, 0.2, 5.0)},
+    "two_crop": {"loss.off_diagonal": (0.0051, 0.03, 0.2)},
+    "smile, no text": {"loss.off_diagonal": (0.1, 0.02, 0.5)},
 }
 
 
 def get_suite():
+    own = {name: {"config": f"experiments/{x}.py"} for name, x in _METHODS.items()}
+    changed = {name: {**own[x], **keys} for name, (x, keys) in _VARIANTS.items()}
     suite = Suite(
         config="experiments/ict_captions.py",
-        methods={
-            **{
-                name: {"config": f"experiments/{file}.py"}
-                for name, file in _METHODS.items()
-            },
-            "smile, no text": {
-                "config": "experiments/ict_static.py",
-                "text_source": "none",
-            },
-        },
+        methods={**own, **changed},
         shown=(
             ("linear_probe", "accuracy"),
             ("knn", "accuracy"),
@@ -48,6 +84,14 @@ def get_suite():
         ),
         reference="smile, captions",
         baselines=dict.fromkeys(("pixels_pca", "random_init"), "smile, captions"),
+        sweep=Sweep(
+            keys={
+                name: {"optimizer.learning_rate": _RATES, **number}
+                for name, number in _NUMBERS.items()
+            },
+            settings={"train.epochs": 20 / 3},
+        ),
+        chosen_as={name: method for name, (method, _) in _VARIANTS.items()},
     )
     return suite.over(
         {"data.dir": "data/ict_faces/static_captions", "train.epochs": 20.0}

@@ -40,7 +40,8 @@ from smile_jax.training.model_spec import StoredModel, read_model
 from smile_jax.training.plan import Plan, class_prompts, make_plan
 from smile_jax.training.run_info import other_data
 
-PROTOCOLS = ("holdout", "kfold", "cross")
+PROTOCOLS = ("holdout", "kfold", "cross", "validation")
+FOLDERS = {"cross": "eval_cross", "validation": "validation"}  # others: "eval"
 
 
 class ProtocolError(ValueError):
@@ -162,7 +163,7 @@ def load_runs(
       ProtocolError: the runs of the folds do not belong together, or some are missing.
     """
     folders = sorted(workdir.glob("fold_*"))
-    if protocol == "holdout" or not folders:
+    if protocol in ("holdout", "validation") or not folders:
         return [load_run(workdir, settings)]
     runs = [load_run(folder, settings) for folder in folders]
     tested = sorted(run.config.data.fold for run in runs)
@@ -251,8 +252,16 @@ def test_folds(
             f"{plan.dataset.classes}"
         )
     labelled = set(run.stored.info.labels_seen.get(plan.dataset.people, ()))
-    if protocol == "holdout" or one_of_many:
-        seen = labelled & set(plan.dataset.subjects[plan.test_records].tolist())
+    if protocol != "kfold" or one_of_many:
+        test = plan.test_records
+        if protocol == "validation":
+            test = plan.validation_records
+        if not len(test):
+            raise ProtocolError(
+                f"{run.workdir}: it held out no fold of training people; train with "
+                "--config.data.validation_fold=<a fold>"
+            )
+        seen = labelled & set(plan.dataset.subjects[test].tolist())
         if seen:
             raise ProtocolError(
                 f"{run.workdir}: it started from a run that saw the labels of "
@@ -260,7 +269,7 @@ def test_folds(
                 "...); start from a run with the same data.folds, data.fold and "
                 "data.fold_seed, or on another dataset"
             )
-        return [(plan.train_records, plan.test_records)]
+        return [(plan.train_records, test)]
     if labelled:
         raise ProtocolError(
             f"{run.workdir}: it, or a run that it started from, saw the labels of "
@@ -281,6 +290,8 @@ def evaluate(
     prompt_files: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
     test_data: str = "",
+    *,
+    baselines: bool = True,
 ) -> dict[str, Any]:
     """Runs a protocol; returns what `results.json` holds (docs/evaluation.md),
     "embedding" and "predictions" of single clips, and "known", of the training clips of
@@ -293,6 +304,7 @@ def evaluate(
       settings: see `load_run`.
       test_data: folder of the dataset that "cross" tests on; what is fitted is fitted
         on the run's own training people.
+      baselines: also evaluate what the run is compared with.
     """
     started = time.perf_counter()
     if (protocol == "cross") != bool(test_data):
@@ -313,7 +325,9 @@ def evaluate(
             sides = test_folds(run, protocol, one_of_many=len(runs) > 1)
         for train, test in sides:
             tested.append(
-                evaluate_fold(run, train, test, words, evaluations, tested_on)
+                evaluate_fold(
+                    run, train, test, words, evaluations, tested_on, baselines=baselines
+                )
             )
     rows = []
     methods = (name for t in tested for name in t.clips[False].folds)
@@ -481,6 +495,8 @@ def evaluate_fold(
     words: Mapping[str, Prompts],
     evaluations: Sequence[Evaluation],
     tested_on: FaceDataset,
+    *,
+    baselines: bool,
 ) -> TestedFold:
     """Every method's answers on one fold, by every evaluation that it can take.
 
@@ -491,6 +507,7 @@ def evaluate_fold(
       words: other prompts.
       evaluations: to take.
       tested_on: whose people are tested.
+      baselines: beside the run itself.
     """
     config, plan = run.config, run.plan
     sides = {False: (train, test)}
@@ -518,11 +535,10 @@ def evaluate_fold(
 
     learners = looked.rows(train, test)[: len(train)]
     images: dict[str, np.ndarray] = {}
-    for method, params in {
-        "smile": run.params,
-        **run.before_training(),
-        "random_init": run.random,
-    }.items():
+    models = {"smile": run.params}
+    if baselines:
+        models |= {**run.before_training(), "random_init": run.random}
+    for method, params in models.items():
         embedded = looked.embedded(run.model, params)
         images[method] = embedded.joint[learners]
         add(
@@ -532,9 +548,11 @@ def evaluate_fold(
             cameras=tested_on.spread_views(config.data.views),
             **_words_of(run, method, params, words, images[method]),
         )
-    pixels = pca_features(looked.pixels(), learners, config.evaluation.pca_components)
-    add("pixels_pca", pixels, leading=leading_counts(pixels.shape[1]))
-    if all("motion" in seen.dataset.stored for seen, _ in looked.parts):
+    if baselines:
+        count = config.evaluation.pca_components
+        pixels = pca_features(looked.pixels(), learners, count)
+        add("pixels_pca", pixels, leading=leading_counts(pixels.shape[1]))
+    if baselines and all("motion" in seen.dataset.stored for seen, _ in looked.parts):
         found = looked.fields(("motion", "frame_index"), config.data.classes)
         add("motion", motion_features(found["motion"], found["frame_index"]))
     with threadpool_limits(1):  # on regressions as small as these, threads wait
@@ -650,6 +668,9 @@ def _all_clips(plan: Plan, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fold = plan.folds[str(subjects[test[0]])]
     train, test = split_records(subjects, plan.chosen, plan.folds, fold)
     held_out = set(subjects[plan.validation_records].tolist())
+    if str(subjects[test[0]]) in held_out:  # nor are those that are tested later
+        last = plan.folds[str(subjects[plan.test_records[0]])]
+        held_out |= {name for name, number in plan.folds.items() if number == last}
     kept = np.array([str(name) not in held_out for name in subjects[train]], bool)
     return train[kept], test
 

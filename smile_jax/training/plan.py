@@ -101,7 +101,9 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
         prompts,
         train_prompts,
         example_fields(needed, dataset, config.data.classes, rows),
-        _clip_shape(config, dataset),
+        _clip_shape(
+            config, dataset, int((pretrain if len(pretrain) else everything)[0])
+        ),
     )
 
 
@@ -150,8 +152,9 @@ def class_prompts(
     )
 
 
-def _clip_shape(config: Config, dataset: FaceDataset) -> tuple[int, ...]:
-    record = RecordSource(dataset.path)[0]
+def _clip_shape(config: Config, dataset: FaceDataset, i: int) -> tuple[int, ...]:
+    """As that record has it, one of those that are trained on."""
+    record = RecordSource(dataset.path)[i]
     how = built.sampling(config)
     frames, _, height, width, _ = cut(record, how)["views"].shape
     channels = num_channels(config.data.inputs)

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from smile_jax.evaluation.significance import holm, paired_bootstrap
-from smile_jax.evaluation.suite import Suite, comparisons
+from smile_jax.evaluation.suite import Suite
+from smile_jax.evaluation.tables import comparisons
 
 
 def test_a_difference_has_the_interval_of_its_people(rng):

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import inspect
 import io
 import json
 import pathlib
@@ -9,17 +10,11 @@ import pathlib
 import pytest
 
 from smile_jax.config import ConfigError
-from smile_jax.evaluation.suite import (
-    COLUMNS,
-    Suite,
-    SuiteError,
-    perform,
-    read_suite,
-    rows_of,
-    runs_of,
-    table,
-    to_csv,
-)
+from smile_jax.evaluation.runs import COLUMNS, kept, perform, rows_of, runs_of
+from smile_jax.evaluation.suite import Suite, SuiteError, Sweep, read_suite
+from smile_jax.evaluation.sweep import trials
+from smile_jax.evaluation.tables import latex, table, to_csv
+from smile_jax.objectives import OBJECTIVES
 from tests.conftest import ROOT
 
 CONFIG = "from experiments.demo import get_config\n"
@@ -89,7 +84,7 @@ def test_the_table_is_of_the_raw_numbers(suite, tmp_path):
     runs = runs_of("s", suite, tmp_path / "out", {})
     for value, run in zip((0.4, 0.7, 0.6, 0.7), runs, strict=True):
         finish(run, value)
-    text = to_csv([row for run in runs for row in rows_of(run)])
+    text = to_csv([row for run in runs for row in rows_of(run)], COLUMNS)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert tuple(rows[0]) == COLUMNS and len(rows) == 8
     assert rows[0]["value"] == "0.4" and rows[0]["seconds"] == "2.5"
@@ -129,3 +124,115 @@ def test_suites_of_the_repository_name_what_there_is(name, tmp_path):
     suite = read_suite(pathlib.Path(f"experiments/suites/{name}.py"))
     runs = runs_of(name, suite, tmp_path, {})
     assert len({run.digest for run in runs}) == len(runs)
+
+
+def test_rows_of_another_machine_count_until_the_method_changes(suite, tmp_path):
+    runs = runs_of("s", suite, tmp_path / "there", {"data.threads": 1})
+    for run in runs:
+        finish(run, 0.5)
+    text = to_csv([row for run in runs for row in rows_of(run)], COLUMNS)
+    stored = list(csv.DictReader(io.StringIO(text)))
+    here = runs_of("s", suite, tmp_path / "here", {"data.threads": 7})
+    assert kept(stored, here) == stored
+    methods = {"late": {"data.views": 2}, "early": {"train.steps": 4}}
+    changed = dataclasses.replace(suite, methods=methods)
+    # `late` starts from `early`, so it is another one too.
+    assert kept(stored, runs_of("s", changed, tmp_path, {})) == []
+    methods = {"late": {"data.views": 1}, "early": {"train.steps": 3}}
+    changed = dataclasses.replace(suite, methods=methods)
+    left = kept(stored, runs_of("s", changed, tmp_path, {}))
+    assert {row["method"] for row in left} == {"early"}
+    steps = {"train.steps": 9}  # unlike threads, that is what is computed
+    assert kept(stored, runs_of("s", suite, tmp_path, steps)) == []
+    with pytest.raises(SuiteError, match="seed: the suite's runs differ in it"):
+        runs_of("s", suite, tmp_path, {"seed": 3})
+
+
+def test_a_method_is_its_code_and_not_its_comments(suite, tmp_path, monkeypatch):
+    source = inspect.getsource(OBJECTIVES["smile"])
+    (run, *_) = runs_of("s", suite, tmp_path, {})
+    before = run.digest
+    get = inspect.getsource
+
+    def other(old, new):
+        assert old in source
+        changed = source.replace(old, new, 1)
+        monkeypatch.setattr(
+            inspect,
+            "getsource",
+            lambda x: changed if x is OBJECTIVES["smile"] else get(x),
+        )
+        return run.digest
+
+    assert other("w1 decorrelation", "w1 times decorrelation") == before
+    assert other("terms = {}", "terms = {}  # none yet") == before
+    assert other("self.decorrelation else 1", "self.decorrelation else 2") != before
+
+
+def test_conditions_of_an_evaluation_are_rows(suite, tmp_path):
+    (run, *_) = runs_of("s", suite, tmp_path / "out", {})
+    finish(run, 0.5)
+    path = run.evaluated / "results.json"
+    results = json.loads(path.read_text())
+    results["rows"][0]["views"] = {"0": {"accuracy": 0.25}, "1": {"accuracy": 0.75}}
+    path.write_text(json.dumps(results))
+    rows = list(rows_of(run))
+    shown = ("views", "accuracy", "1")
+    line = table(dataclasses.replace(suite, shown=(shown,), baselines={}), rows)
+    assert line.splitlines()[-1] == "| early | 0.750 | 1 |"
+
+
+def test_the_same_table_for_a_paper():
+    text = latex(["method", "knn: uf1"], [["pixels_pca", "0.5 ± 0.1"]])
+    assert r"pixels\_pca & 0.5 $\pm$ 0.1 \\" in text
+    assert text.startswith(r"\begin{tabular}{lr}")
+
+
+@pytest.fixture
+def swept(suite):
+    keys = {
+        "early": {"optimizer.learning_rate": (1e-3, 3e-3), "train.batch_size": (8, 4)},
+        "plain": {"optimizer.learning_rate": (1e-3, 3e-3, 1e-4)},
+    }
+    return dataclasses.replace(
+        suite,
+        methods={**suite.methods, "plain": {}},
+        sweep=Sweep(keys=keys, settings={"train.steps": 1}, seed=5),
+        chosen_as={"late": "early"},
+    )
+
+
+def test_a_sweep_takes_one_key_after_another(swept, tmp_path):
+    best = {"optimizer.learning_rate": 3e-3, "train.batch_size": 4}
+    asked = []
+
+    def row_of(run):
+        asked.append(run)
+        right = sum(run.settings[key] == value for key, value in best.items())
+        return {"value": right, "digest": run.digest}
+
+    found = list(trials("s", swept, "early", 2, tmp_path, {"data.threads": 1}, row_of))
+    assert [settings["train.batch_size"] for settings, _ in found] == [8, 8, 4]
+    assert found[-1][0] == best
+    assert len({run.digest for run in asked}) == len(asked) == 3
+    for run in asked:
+        assert run.settings["data.fold"] == 2
+        assert run.settings["data.validation_fold"] == 3
+        assert run.protocol == "validation" and run.seed == 5
+        assert "--config.train.steps=1" in run.flags
+    with pytest.raises(SuiteError, match="starts from another run"):
+        next(trials("s", swept, "late", 2, tmp_path, {}, row_of))
+    with pytest.raises(SuiteError, match="as many trials"):
+        Sweep(keys={"a": {"seed": (1, 2)}, "b": {"seed": (1,)}})
+
+
+def test_runs_have_what_the_sweep_has_chosen(swept, tmp_path):
+    chosen = {"early": {"0": {"optimizer.learning_rate": 3e-3}}}
+    suite = dataclasses.replace(swept, choices=chosen, folds=(0, 1))
+    flag = "--config.optimizer.learning_rate=0.003"
+    told = {
+        (run.method, run.fold): flag in run.flags
+        for run in runs_of("s", suite, tmp_path, {})
+    }
+    assert told["early", 0] and told["late", 0]  # a variant of it
+    assert not told["early", 1] and not told["plain", 0]

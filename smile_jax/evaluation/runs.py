@@ -1,0 +1,340 @@
+"""Runs of a suite: what each is, how it is done, and the numbers that it leaves.
+
+Every run is a folder of its own, trained and evaluated by the commands that anybody
+would use; what was done already is not done again, and a run that was killed goes on.
+"""
+
+import ast
+import csv
+import dataclasses
+import hashlib
+import inspect
+import itertools
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from smile_jax.config import Config, changed, typed
+from smile_jax.config.default import all_keys
+from smile_jax.evaluation.run import FOLDERS
+from smile_jax.evaluation.suite import Suite, SuiteError, function
+from smile_jax.files import replace_text
+from smile_jax.objectives import OBJECTIVES
+from smile_jax.training import spent as spending
+from smile_jax.training.versions import NEW_KEYS
+
+_DONE = "benchmark.json"  # in a run's folder: what it was, and how long it took
+# Where things are, or how fast they are read: not what is computed. So another machine
+# may say otherwise by --set.
+_OF_MACHINES = {
+    "data.dir", "data.threads", "data.workers", "evaluation.batch_size",
+    "model.pretrained", "model.pretrained_text",
+}  # fmt: skip
+
+Row = dict[str, Any]  # one value of one metric, by the names of `COLUMNS`
+
+COLUMNS = (
+    "suite", "method", "row", "text_source", "seed", "fold", "evaluation", "condition",
+    "metric", "value", "labels_used", "images_seen", "seconds", "flops", "peak_memory",
+    "hardware", "commit", "digest",
+)  # fmt: skip
+# Of what each test person's clips were taken for.
+PEOPLE_COLUMNS = (
+    "suite", "method", "row", "seed", "fold", "evaluation", "subject", "clips", "right",
+    "digest",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training and its evaluation.
+
+    Attributes:
+      suite: name of it.
+      method: name.
+      seed, fold: of the run.
+      config: file of the experiment.
+      settings: keys of the config that differ from it.
+      workdir: of the run.
+      machine: more keys, those of this machine.
+      start: the run that it starts from.
+      protocol: of its evaluation.
+      alone: evaluated without baselines.
+    """
+
+    suite: str
+    method: str
+    seed: int
+    fold: int
+    config: str
+    settings: Mapping[str, Any]
+    workdir: pathlib.Path
+    machine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    start: "Run | None" = None
+    protocol: str = "holdout"
+    alone: bool = False
+
+    @property
+    def flags(self) -> list[str]:
+        """That the train command gets."""
+        settings = {**self.settings, **self.machine}
+        if self.start is not None:
+            settings["model.start_from"] = str(self.start.workdir)
+            settings["model.pretrained_text"] = ""  # that run has it
+        return [
+            f"--config={self.config}",
+            *(f"--config.{key}={_as_flag(v)}" for key, v in settings.items()),
+        ]
+
+    @property
+    def digest(self) -> str:
+        """Of the config, of the method's own code and of the run that it starts from:
+        of another digest it is another run.
+
+        Keys that a config did not always have count where they are not as without them.
+
+        Raises:
+          ConfigError: a setting that there is not.
+        """
+        own = {k: v for k, v in self.machine.items() if k not in _OF_MACHINES}
+        config = typed(function(pathlib.Path(self.config), "get_config")())
+        config = changed(config, {**self.settings, **own})
+        told = [
+            _values(config),
+            _code_of(OBJECTIVES[config.objective.name]),
+            self.start.digest if self.start else "",
+            self.protocol,
+        ]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+    def done(self) -> dict[str, Any]:
+        """What was written when it was done; empty where it is still to be done."""
+        path = self.workdir / _DONE
+        found = json.loads(path.read_text()) if path.exists() else {}
+        whole = found.get("finished") and self._results.exists()
+        return found if whole and found["digest"] == self.digest else {}
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Method, seed and fold, as tables say them."""
+        return self.method, str(self.seed), str(self.fold)
+
+    def results(self) -> dict[str, Any]:
+        """What its evaluation wrote."""
+        return json.loads(self._results.read_text())
+
+    @property
+    def evaluated(self) -> pathlib.Path:
+        """Folder that its evaluation writes into."""
+        return self.workdir / FOLDERS.get(self.protocol, "eval")
+
+    @property
+    def _results(self) -> pathlib.Path:
+        return self.evaluated / "results.json"
+
+
+def _values(config: Config) -> list[tuple[str, str]]:
+    """The keys of a config that say what is computed, but for those as they were before
+    there was such a key."""
+    found = []
+    for key in all_keys():
+        value: Any = config
+        for part in key.split("."):
+            value = getattr(value, part)
+        if key not in NEW_KEYS or value != NEW_KEYS[key]:
+            found.append((key, repr(value)))
+    return found
+
+
+def _code_of(method: type) -> list[str]:
+    """Source of a method and of what it inherits, without comments and docstrings."""
+    found = []
+    for part in method.__mro__:
+        if part.__module__.startswith("smile_jax."):
+            tree = ast.parse(inspect.getsource(part))
+            for node in ast.walk(tree):
+                body = getattr(node, "body", None)
+                if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and (
+                    ast.get_docstring(node) is not None
+                ):
+                    body.pop(0)  # type: ignore[union-attr]
+            found.append(ast.dump(tree))
+    return found
+
+
+def runs_of(
+    name: str, suite: Suite, out: pathlib.Path, machine: Mapping[str, Any]
+) -> list[Run]:
+    """All runs of a suite, those first that others start from.
+
+    Args:
+      name: of the suite.
+      suite: what is compared.
+      out: folder whose folders the runs are.
+      machine: keys of the config that all methods have on this machine, whatever the
+        suite says of them.
+
+    Raises:
+      SuiteError: among them is what tells runs apart.
+    """
+    if both := {"seed", "data.fold"} & machine.keys():
+        raise SuiteError(f"{', '.join(sorted(both))}: the suite's runs differ in it")
+
+    def depth(method: str) -> int:
+        start = suite.starts.get(method)
+        return 0 if start is None else 1 + depth(start)
+
+    found: dict[tuple[int, int, str], Run] = {}
+    methods = sorted(suite.methods, key=depth)
+    for seed, fold, method in itertools.product(suite.seeds, suite.folds, methods):
+        settings = suite.settings(method, fold) | {"seed": seed, "data.fold": fold}
+        found[seed, fold, method] = Run(
+            name,
+            method,
+            seed,
+            fold,
+            settings.pop("config", suite.config),
+            settings,
+            out / folder_name(method, seed, fold),
+            machine,
+            found.get((seed, fold, suite.starts.get(method, ""))),
+        )
+    return list(found.values())
+
+
+def folder_name(method: str, *numbers: int) -> str:
+    """Words and numbers joined."""
+    return "_".join([*re.findall(r"\w+", method), *map(str, numbers)])
+
+
+def perform(run: Run) -> None:
+    """Trains and evaluates a run as far as that was not done, and before it the one
+    that it starts from.
+
+    Raises:
+      SuiteError: a command failed, or the folder holds another run.
+    """
+    if run.start is not None and not run.start.done():
+        perform(run.start)
+    path = run.workdir / _DONE
+    before = json.loads(path.read_text()) if path.exists() else {}
+    if before and before["digest"] != run.digest:
+        raise SuiteError(
+            f"{run.workdir} holds a run of other settings; remove it, or name another "
+            "--out"
+        )
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    seconds = before.get("seconds", 0.0)
+    state = {"digest": run.digest, "seconds": seconds, "finished": False}
+    replace_text(path, json.dumps(state))
+    started = time.monotonic()
+    try:
+        _command(run, "train", *run.flags)
+    finally:
+        state["seconds"] = round(seconds + time.monotonic() - started, 1)
+        replace_text(path, json.dumps(state))
+    alone = ["--nobaselines"] if run.alone else []
+    _command(run, "evaluate", f"--protocol={run.protocol}", *alone)
+    replace_text(path, json.dumps(state | {"finished": True}))
+
+
+def _command(run: Run, name: str, *flags: str) -> None:
+    words = ["-m", f"smile_jax.{name}", f"--workdir={run.workdir}", *flags]
+    log = run.workdir / f"{name}.log"
+    with log.open("w") as file:
+        code = subprocess.run(
+            [sys.executable, *words], stdout=file, stderr=file, check=False
+        ).returncode
+    if code:
+        last = (log.read_text().strip().splitlines() or ["it said nothing"])[-1]
+        raise SuiteError(f"{log}: {name} ended with {code}: {last}")
+
+
+def rows_of(run: Run) -> Iterator[Row]:
+    """Every number of an evaluated run."""
+    done, results = run.done(), run.results()
+    told = json.loads((run.workdir / "run.json").read_text())
+    spent = json.loads((run.workdir / spending.FILE).read_text())
+    common = {
+        "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
+        "images_seen": results["images_seen"],
+        "flops": f"{spent['flops_per_step'] * results['step']:.4g}",
+        "seconds": done["seconds"], "peak_memory": spent["peak_memory"],
+        "hardware": spent["hardware"], "commit": told["commit"],
+        "digest": done["digest"],
+    }  # fmt: skip
+    for row in results["rows"]:
+        about = {
+            "row": row["method"],
+            "text_source": row["text_source"] or "",
+            "labels_used": row["labels_used"],
+        }
+        for evaluation, scores in row.items():
+            for condition, metric, value in _numbers(scores):
+                yield (
+                    common
+                    | about
+                    | {
+                        "evaluation": evaluation,
+                        "condition": condition,
+                        "metric": metric,
+                        "value": value,
+                    }
+                )
+
+
+def _numbers(scores: Any) -> Iterator[tuple[str, str, float]]:
+    """(condition, metric, value): of an evaluation, or of each of its conditions."""
+    if not isinstance(scores, dict):
+        return
+    for name, value in scores.items():
+        if isinstance(value, (int, float)):
+            yield "", name, value
+        elif isinstance(value, dict):
+            for metric, x in value.items():
+                if isinstance(x, (int, float)):
+                    yield name, metric, x
+
+
+def people_of(run: Run, evaluations: Collection[str]) -> Iterator[Row]:
+    """How many clips of each test person an evaluated run had right."""
+    with (run.evaluated / "predictions.csv").open(newline="") as file:
+        clips = [row for row in csv.DictReader(file) if row["label"]]
+    common = {
+        "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
+        "digest": run.done()["digest"],
+    }  # fmt: skip
+    for column in clips[0] if clips else ():
+        row, _, evaluation = column.partition("/")
+        if evaluation not in evaluations:
+            continue
+        for subject in sorted({clip["subject"] for clip in clips}):
+            own = [c for c in clips if c["subject"] == subject and c[column]]
+            yield common | {
+                "row": row,
+                "evaluation": evaluation,
+                "subject": subject,
+                "clips": len(own),
+                "right": sum(c[column] == c["label"] for c in own),
+            }
+
+
+def kept(stored: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> list[Row]:
+    """Of stored rows, from here or another machine, those of runs as they are now."""
+    digests = {run.place: run.digest for run in runs}
+    return [
+        dict(row)
+        for row in stored
+        if digests.get((row["method"], row["seed"], row["fold"])) == row.get("digest")
+    ]
+
+
+def _as_flag(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"({','.join(map(repr, value))},)"
+    return str(value)

@@ -1,0 +1,155 @@
+"""Tables of a suite, of its raw rows alone."""
+
+import csv
+import io
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from smile_jax.evaluation.significance import Difference, holm, paired_bootstrap
+from smile_jax.evaluation.suite import Suite
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """A line for each."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def from_csv(path: pathlib.Path) -> list[dict[str, str]]:
+    """Rows of a file; none where there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def table(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: mean over seeds and folds, and half of Student's 95 per cent interval
+    where there are several."""
+    return markdown(*scores(suite, rows))
+
+
+def scores(
+    suite: Suite, rows: Sequence[Mapping[str, Any]]
+) -> tuple[list[str], list[list[str]]]:
+    """Heads and lines of the table of what a suite shows."""
+    heads = ["method", *(": ".join(column) for column in suite.shown), "runs"]
+    lines = []
+    for name, method, row in suite.listed():
+        mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
+        found = [values_of(mine, column) for column in suite.shown]
+        count = max(map(len, found))
+        if count:
+            lines.append([name, *map(said, found), str(count)])
+    return heads, lines
+
+
+def values_of(rows: Sequence[Mapping[str, Any]], column: Sequence[str]) -> list[float]:
+    """Values of an evaluation's metric, in one of its conditions or without any."""
+    evaluation, metric, *condition = column
+    wanted = evaluation, metric, condition[0] if condition else ""
+    return [
+        float(r["value"])
+        for r in rows
+        if (r["evaluation"], r["metric"], r.get("condition") or "") == wanted
+    ]
+
+
+def comparisons(suite: Suite, people: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown, of rows of people alone: how far the reference is above each other
+    line of the table, where both have runs of the same seeds and folds."""
+    evaluation = suite.shown[0][0]
+    counts: dict[tuple[str, str], dict[tuple[str, str, str], np.ndarray]] = {}
+    for r in people:
+        if r["evaluation"] == evaluation:
+            own = counts.setdefault((r["method"], r["row"]), {})
+            place = str(r["seed"]), str(r["fold"]), r["subject"]
+            own[place] = np.array([float(r["right"]), float(r["clips"])])
+    ours = counts.get((suite.reference, "smile"), {})
+    found = []
+    for name, method, row in suite.listed():
+        theirs = counts.get((method, row), {})
+        if (method, row) == (suite.reference, "smile") or not ours.keys() & theirs:
+            continue
+        found.append((name, _difference(ours, theirs)))
+    if not found:
+        return ""
+    adjusted = holm([difference.p for _, (difference, _) in found])
+    lines = []
+    for (name, (d, runs)), p in zip(found, adjusted, strict=True):
+        reach = f"{d.low:+.3f} to {d.high:+.3f}"
+        lines.append([name, f"{d.mean:+.3f}", reach, f"{p:.2g}", str(runs)])
+    heads = [
+        f"{suite.reference}, {evaluation}, above", "by", "95 % interval", "p (Holm)",
+        "pairs of runs",
+    ]  # fmt: skip
+    return markdown(heads, lines)
+
+
+def _difference(
+    ours: Mapping[tuple[str, str, str], np.ndarray],
+    theirs: Mapping[tuple[str, str, str], np.ndarray],
+) -> tuple[Difference, int]:
+    """Of counts by seed, fold and person; and of how many pairs of runs."""
+    shared = sorted(ours.keys() & theirs.keys())
+    runs = sorted({(seed, fold) for seed, fold, _ in shared})
+    people = sorted({subject for *_, subject in shared})
+    right = np.zeros((len(runs), len(people)))
+    clips = np.zeros_like(right)
+    for place in shared:
+        at = runs.index(place[:2]), people.index(place[2])
+        right[at] = ours[place][0] - theirs[place][0]
+        clips[at] = ours[place][1]
+    return paired_bootstrap(right, clips), len(runs)
+
+
+def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    every = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in every) + "\n"
+
+
+def latex(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """The same table for a paper, of booktabs' rules."""
+
+    def line(cells: Sequence[str]) -> str:
+        words = [c.replace("_", r"\_").replace("%", r"\%") for c in cells]
+        return " & ".join(w.replace("±", r"$\pm$") for w in words) + r" \\"
+
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+            r"\toprule",
+            line(heads),
+            r"\midrule",
+            *map(line, lines),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def said(values: Sequence[float]) -> str:
+    """Mean and interval as text."""
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    mean, half = interval(values)
+    return f"{mean:.3f} ± {half:.3f}"
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean, and half of Student's 95 per cent interval about it."""
+    deviation = float(np.std(values, ddof=1))
+    reach = float(stats.t.ppf(0.975, len(values) - 1))
+    return float(np.mean(values)), reach * deviation / math.sqrt(len(values))

@@ -1,0 +1,73 @@
+"""Chooses settings: `python -m smile_jax.sweep --suite=experiments/suites/x.py`.
+
+Every method of the suite's sweep has as many trials, on training people alone: a fold
+of them is held out and scored, beside the test people, whom no trial looks at. The best
+values are written beside the suite (`x_chosen.json`), where `smile_jax.benchmark` finds
+them, and every trial into `RESULTS/x_trials.csv`. Trials that stand there, or whose
+folder is done, are not done again. Other flags: see `smile_jax.benchmark`.
+"""
+
+import json
+import pathlib
+import re
+
+from absl import flags
+
+from smile_jax import commands
+from smile_jax.evaluation import sweep
+from smile_jax.evaluation.runs import Run
+from smile_jax.evaluation.suite import SuiteError, choices_beside, read_suite
+from smile_jax.evaluation.tables import from_csv, to_csv
+from smile_jax.files import replace_text
+
+_SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
+_OUT = flags.DEFINE_string("out", "runs", "Folder of the trials' folders.")
+_RESULTS = flags.DEFINE_string(
+    "results", "experiments/results", "Folder of the trials' scores."
+)
+_ONLY = flags.DEFINE_string("only", ".*", "Methods to try, a regular expression.")
+_SETTINGS = flags.DEFINE_multi_string(
+    "set", [], "KEY=VALUE of the config, for every trial; may be repeated."
+)
+
+
+def main(argv: list[str]) -> None:
+    commands.no_words(argv)
+    path = pathlib.Path(_SUITE.value)
+    suite, name = read_suite(path), path.stem
+    if suite.sweep is None:
+        raise SuiteError(f"{path}: this suite has no sweep")
+    methods = [m for m in suite.sweep.keys if re.fullmatch(_ONLY.value, m)]
+    if not methods:
+        raise SuiteError(f"no method is left of {', '.join(suite.sweep.keys)}")
+    machine = commands.key_values(_SETTINGS.value)
+    results = pathlib.Path(_RESULTS.value)
+    results.mkdir(parents=True, exist_ok=True)
+    scores = results / f"{name}_trials.csv"
+    out = pathlib.Path(_OUT.value) / f"{name}_sweep"
+
+    def row_of(run: Run) -> sweep.Row:
+        stored = {row["digest"]: row for row in from_csv(scores)}
+        row = stored.get(run.digest) or sweep.done(run, suite)
+        print(f"{run.method}, {row['value']}: {run.settings}", flush=True)
+        return dict(row)
+
+    for method in methods:
+        for fold in suite.folds:
+            tried = []
+            for settings, row in sweep.trials(
+                name, suite, method, fold, out, machine, row_of
+            ):
+                tried.append((settings, row))
+                others = [r for r in from_csv(scores) if r["digest"] != row["digest"]]
+                replace_text(scores, to_csv([*others, row], sweep.COLUMNS))
+            best, row = max(tried, key=lambda pair: float(pair[1]["value"]))
+            print(f"{method}, fold {fold}: {row['value']} by {best}", flush=True)
+            beside = choices_beside(path)
+            choices = json.loads(beside.read_text()) if beside.exists() else {}
+            choices.setdefault(method, {})[str(fold)] = best
+            replace_text(beside, json.dumps(choices, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    commands.run(main)

@@ -1,0 +1,41 @@
+"""`--protocol=validation`, by which a sweep chooses: test people stay unseen."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from smile_jax.data.records import RecordSource
+from smile_jax.evaluation.run import ProtocolError, _all_clips, evaluate, load_run
+from tests.training.common import train_here
+
+
+def test_a_trial_looks_at_no_test_person(tiny_dataset, tmp_path, monkeypatch):
+    looked = set()
+    get = RecordSource.__getitem__
+
+    def watched(self, index):
+        if self._pixels:
+            looked.add(int(index))
+        return get(self, index)
+
+    monkeypatch.setattr(RecordSource, "__getitem__", watched)
+    keys = {"data.folds": 4, "data.validation_fold": 1, "train.steps": 2}
+    train_here(tiny_dataset, tmp_path, **keys)
+    results = evaluate(tmp_path, "validation", baselines=False)
+    plan = load_run(tmp_path).plan
+    assert set(plan.train_records) | set(plan.validation_records) == looked
+    assert not looked & set(plan.test_records)
+    people = {str(name) for name in plan.dataset.subjects[plan.validation_records]}
+    assert set(results["test_subjects"]) == people
+    assert [row["method"] for row in results["rows"]] == ["smile"]
+    # Nor do probes that see all clips of the people, whatever they show.
+    subjects = plan.dataset.subjects
+    sides = [*_all_clips(plan, plan.validation_records), plan.test_records]
+    for one, other in itertools.combinations(sides, 2):
+        assert not np.intersect1d(subjects[one], subjects[other]).size
+
+
+def test_there_must_be_validation_people(plain_run):
+    with pytest.raises(ProtocolError, match=r"data\.validation_fold"):
+        evaluate(plain_run, "validation")
