@@ -92,9 +92,9 @@ def accuracy(pixels, noise, labels, subjects) -> float:
         pca.transform(train),
         labels[~held_out],
         subjects[~held_out],
-        pca.transform(flat[held_out]),
     )
-    return round(float(np.mean(told.answers == labels[held_out])), 3)
+    answers = told(pca.transform(flat[held_out]))
+    return round(float(np.mean(answers == labels[held_out])), 3)
 
 
 def main(_: list[str]) -> None:

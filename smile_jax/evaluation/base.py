@@ -28,6 +28,11 @@ class Fold:
       cameras: which of the dataset's views `test.views` are.
       leading: numbers of leading features that evaluations choose among by the training
         people, rising; () where all features belong together.
+      scale: exp(logit_scale), by which joint embeddings and words are compared.
+      subsets: of the views, by their places: which ones `partial` and `test.partial`
+        are of; none for a method that knows no views.
+      partial: (n + m, S, F) features of each subset of the views alone.
+      shared: what an evaluation has fitted and another one asks for.
       joined: of emotions that show together: which ones each prompt names, (g, k) of 0
         or 1, and the prompts' prototypes (g, E); None without text.
     """
@@ -40,6 +45,10 @@ class Fold:
     words: Mapping[str, ZeroShot] = dataclasses.field(default_factory=dict)
     cameras: tuple[int, ...] = ()
     leading: tuple[int, ...] = ()
+    scale: float = 1.0
+    subsets: tuple[tuple[int, ...], ...] = ()
+    partial: Float[np.ndarray, "n s f"] | None = None
+    shared: dict[str, Any] = dataclasses.field(default_factory=dict)
     joined: tuple[np.ndarray, np.ndarray] | None = None
 
     def train_of(self, name: str) -> np.ndarray:
@@ -59,12 +68,15 @@ class Outcome(NamedTuple):
       answers: by variant; "" is the main one.
       chosen: settings that the training people chose.
       warnings: on choices that may not be the best ones.
+      confidence: (m,) probability that the main answer is given; None for answers that
+        have none.
     """
 
     truth: np.ndarray
     answers: dict[str, np.ndarray]
     chosen: Mapping[str, float] = {}
     warnings: tuple[str, ...] = ()
+    confidence: Float[np.ndarray, "m"] | None = None
 
 
 def people_folds(subjects: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,10 +1,12 @@
 """Features of whole datasets: one pmapped pass, padding dropped."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -30,6 +32,8 @@ class EmbeddedSet:
       weights: (n, V) share of each view in the fused feature.
       frame_weights: (n, T) of each frame; None where frames are not averaged, or clips
         have different numbers.
+      partial_fused, partial: (n, S, F) and (n, S, E), `fused` and `joint` of each of
+        some subsets of the views alone; None where none is asked for.
     """
 
     fused: np.ndarray
@@ -37,6 +41,8 @@ class EmbeddedSet:
     views: np.ndarray
     weights: np.ndarray
     frame_weights: np.ndarray | None
+    partial_fused: np.ndarray | None = None
+    partial: np.ndarray | None = None
 
     def rows(self, rows: np.ndarray | slice) -> "EmbeddedSet":
         """Those of some rows."""
@@ -102,9 +108,12 @@ class Seen:
 class Embedder:
     """Embeds records without augmentation, on the devices of this process."""
 
-    def __init__(self, model: Encoder, seen: Seen) -> None:
+    def __init__(
+        self, model: Encoder, seen: Seen, subsets: Sequence[tuple[int, ...]] = ()
+    ) -> None:
+        """`subsets` of the views, by their places, are fused by themselves too."""
         self._seen = seen
-        self._forward = forward_of(model, seen.view)
+        self._forward = forward_of(model, seen.view, subsets)
 
     def __call__(self, params: dict, records: np.ndarray) -> EmbeddedSet:
         """Embeddings of the records, by parameters on the host."""
@@ -112,13 +121,15 @@ class Embedder:
         parts = []
         for batch in self._seen.batches(records):
             real = batch.pop("weight")
-            out, shares = self._forward(params, parallel.put_batch(batch))
+            out, shown = self._forward(params, parallel.put_batch(batch))
             seen = {
                 "fused": out.fused,
                 "joint": out.joint,
                 "views": out.views,
-                "weights": shares["views"],
-                "frame_weights": shares["frames"],
+                "weights": shown["views"],
+                "frame_weights": shown["frames"],
+                "partial_fused": shown["partial_fused"],
+                "partial": shown["partial"],
             }
             on_host = EmbeddedSet(**jax.tree.map(_over_devices, seen))
             parts.append(on_host.rows(real))
@@ -129,16 +140,42 @@ def _over_devices(x: Array) -> np.ndarray:
     return np.asarray(x).reshape(-1, *x.shape[2:])
 
 
-def forward_of(model: Encoder, view: Callable) -> Callable:
-    """`(params, batch) -> (Embeddings, shares)` on the devices of this process, of
-    batches as stored; `view` standardises their pixels. Shares: see `shares_of`."""
+def view_subsets(count: int) -> tuple[tuple[int, ...], ...]:
+    """Of so many views, those that may be all that is left: every one of up to four
+    views; of more, single ones and all but one."""
+    sizes = range(1, count) if count <= 4 else (1, count - 1)
+    places = range(count)
+    return tuple(s for size in sizes for s in itertools.combinations(places, size))
+
+
+def forward_of(
+    model: Encoder, view: Callable, subsets: Sequence[tuple[int, ...]] = ()
+) -> Callable:
+    """`(params, batch) -> (Embeddings, shown)` on the devices of this process, of
+    batches as stored; `view` standardises their pixels. Shown: see `shares_of`; and
+    "partial_fused" and "partial" of the subsets of the views, None without any."""
 
     def forward(params: Any, batch: Any) -> Any:
+        def applied(*given: Any, **how: Any) -> Any:
+            return model.apply({"params": params}, *given, **how, mutable=[SHOWN])
+
         clips, ids = view(batch["views"])
-        timing = timing_of(batch)
-        out, shown = model.apply(
-            {"params": params}, clips, ids, timing, train=False, mutable=[SHOWN]
-        )
-        return out, shares_of(shown)
+        features, of_time = applied(clips, timing_of(batch), method="encode")
+        out, of_views = applied(features, ids, train=False, method="fuse")
+        shares = shares_of({SHOWN: {**of_time.get(SHOWN, {}), **of_views[SHOWN]}})
+        partial: dict[str, Any] = {"partial_fused": None, "partial": None}
+        if subsets:
+            some: Any = [
+                model.apply(
+                    {"params": params},
+                    *(x[:, np.array(s)] for x in (features, ids)),
+                    train=False,
+                    method="fuse",
+                )
+                for s in subsets
+            ]
+            partial["partial_fused"] = jnp.stack([e.fused for e in some], axis=1)
+            partial["partial"] = jnp.stack([e.joint for e in some], axis=1)
+        return out, shares | partial
 
     return parallel.pmap_eval(forward)

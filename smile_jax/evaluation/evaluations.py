@@ -10,6 +10,7 @@ from smile_jax.evaluation.linear_probe import LinearProbe
 from smile_jax.evaluation.neighbours import Neighbours, TwentyNeighbours
 from smile_jax.evaluation.people import CentredProbe, Who
 from smile_jax.evaluation.several import ActionUnits, Emotions, EmotionsInWords
+from smile_jax.evaluation.views import CrossView, MissingViews
 from smile_jax.evaluation.zero_shot import ZeroShotPrompts
 
 EVALUATIONS: tuple[Evaluation, ...] = (
@@ -20,6 +21,8 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     ZeroShotPrompts(),
     Who(),
     CentredProbe(),
+    MissingViews(),
+    CrossView(),
     Emotions(),
     EmotionsInWords(),
     ActionUnits(),

@@ -37,10 +37,9 @@ class FewPeople(Evaluation):
                     fold.features[: fold.split][own],
                     labels[own],
                     subjects[own],
-                    fold.features[fold.split :],
                     few or fold.leading[:1],
                 )
-                answers[f"{count}/{draw}"] = found.answers
+                answers[f"{count}/{draw}"] = found(fold.features[fold.split :])
         return Outcome(fold.test_of("label"), answers)
 
     def score(self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold) -> Any:

@@ -30,16 +30,15 @@ class LinearProbe(Evaluation):
 
     def run(self, fold: Fold) -> Outcome:
         features = self.seen_of(fold)
-        found = linear_probe(
-            features[: fold.split],
-            fold.train_of("label"),
-            fold.train_of("subject"),
-            features[fold.split :],
-            fold.leading,
-        )
+        found = probe_of(fold, features)
+        test = features[fold.split :]
         chosen = {"C": found.strength, "features": found.features}
         return Outcome(
-            fold.test_of("label"), {"": found.answers}, chosen, found.warnings
+            fold.test_of("label"),
+            {"": found(test)},
+            chosen,
+            found.warnings,
+            found.confidence(test),
         )
 
     def seen_of(self, fold: Fold) -> Float[np.ndarray, "n f"]:
@@ -52,34 +51,58 @@ class Probed:
     """A fitted probe.
 
     Attributes:
-      answers: (m,) classes of the test clips.
       strength: C, the inverse strength of its regularisation.
       features: how many of the leading features it takes.
       warnings: choices at the end of what was tried, where more might be better.
     """
 
-    answers: Int[np.ndarray, "m"]
     strength: float
     features: int
     warnings: tuple[str, ...]
+    _scaler: StandardScaler
+    _probe: LogisticRegression
+
+    def __call__(self, x: Float[np.ndarray, "m f"]) -> Int[np.ndarray, "m"]:
+        """Classes of clips."""
+        return self._probe.predict(self._scaler.transform(x[:, : self.features]))
+
+    def confidence(self, x: Float[np.ndarray, "m f"]) -> Float[np.ndarray, "m"]:
+        """Probabilities that it gives its answers."""
+        seen = self._scaler.transform(x[:, : self.features])
+        return self._probe.predict_proba(seen).max(axis=1)
+
+
+def probe_of(fold: Fold, features: np.ndarray | None = None) -> Probed:
+    """The probe on the training clips of a fold, on its features or on other ones; the
+    first is fitted once."""
+    own = features is None or features is fold.features
+    if own and "probe" in fold.shared:
+        return fold.shared["probe"]
+    found = linear_probe(
+        (fold.features if features is None else features)[: fold.split],
+        fold.train_of("label"),
+        fold.train_of("subject"),
+        fold.leading,
+    )
+    if own:
+        fold.shared["probe"] = found
+    return found
 
 
 def linear_probe(
     train: Float[np.ndarray, "n f"],
     labels: Int[np.ndarray, "n"],
     subjects: np.ndarray,
-    test: Float[np.ndarray, "m f"],
     leading: Sequence[int] = (),
 ) -> Probed:
     """Logistic regression on standardised features.
 
     The strength, and the number of leading features, are chosen by cross-validation
-    over the training subjects; then the probe is fitted on all of them. Test subjects
-    choose nothing. Of one subject: strength 1, all features.
+    over the training subjects; then the probe is fitted on all of them. Of one
+    subject: strength 1, all features.
 
     Args:
       train, labels, subjects: of n clips.
-      test: m clips.
       leading: numbers of leading features to choose among, rising; () takes all.
     """
     if len(np.unique(subjects)) > 1:
@@ -89,8 +112,8 @@ def linear_probe(
     _, strength, features = best
     scaler = StandardScaler().fit(train[:, :features])
     (probe,) = _path(scaler.transform(train[:, :features]), labels, (strength,))
-    answers = probe.predict(scaler.transform(test[:, :features]))
-    return Probed(answers, strength, features, _at_the_end(best, leading, len(train)))
+    ends = _at_the_end(best, leading, len(train))
+    return Probed(strength, features, ends, scaler, probe)
 
 
 def _chosen(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from smile_jax.config import Config, ConfigError, changed
@@ -23,7 +22,7 @@ from smile_jax.data.prompts import Prompts, make_prompts
 from smile_jax.data.records import RecordSource
 from smile_jax.data.splits import split_records
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
-from smile_jax.evaluation.embed import EmbeddedSet, Embedder, Seen
+from smile_jax.evaluation.embed import EmbeddedSet, Embedder, Seen, view_subsets
 from smile_jax.evaluation.evaluations import applicable, fields_of
 from smile_jax.evaluation.linear_probe import LinearProbe, as_matrix
 from smile_jax.evaluation.motion import motion_features
@@ -392,13 +391,11 @@ class TestedFold:
         evaluations of `every_clip`).
       outcomes: (method, evaluation) -> answers.
       known: gives what `predict` asks of the training clips.
-      scale: exp(logit_scale), of SMILE's answers.
     """
 
     clips: dict[bool, "Clips"]
     outcomes: dict[tuple[str, str], Outcome]
     known: Callable[[], Known]
-    scale: float
 
     @property
     def records(self) -> np.ndarray:
@@ -445,7 +442,7 @@ class TestedFold:
         fold = self.clips[False].folds["smile"]
         if not fold.words or fold.test is None:
             return None
-        return softmax(self.scale * fold.test.joint @ fold.words[""].bank[0].T, axis=1)
+        return fold.words[""].probabilities(fold.test.joint, fold.scale)
 
     def predictions(
         self, dataset: FaceDataset, evaluations: Sequence[Evaluation]
@@ -472,6 +469,9 @@ class TestedFold:
             main = outcome.answers.get("", ())  # some are a curve alone
             for record, answer in zip(records[: len(main)], main, strict=True):
                 lines[int(record)][f"{method}/{name}"] = e.in_words(answer, fold)
+            sure = () if outcome.confidence is None else outcome.confidence
+            for record, share in zip(records[: len(sure)], sure, strict=True):
+                lines[int(record)][f"{method}/{name}/confidence"] = f"{share:.4f}"
         return [lines[record] for record in sorted(lines)]
 
 
@@ -525,6 +525,8 @@ def evaluate_fold(
             given = dict(more)
             if "test" in given:
                 given["test"] = given["test"].rows(rows[split:])
+            if given.get("partial") is not None:
+                given["partial"] = given["partial"][rows]
             clips[every].folds[method] = Fold(
                 features[rows],
                 split,
@@ -538,14 +540,18 @@ def evaluate_fold(
     models = {"smile": run.params}
     if baselines:
         models |= {**run.before_training(), "random_init": run.random}
+    subsets = view_subsets(config.data.views)
     for method, params in models.items():
-        embedded = looked.embedded(run.model, params)
+        embedded = looked.embedded(run.model, params, subsets)
         images[method] = embedded.joint[learners]
         add(
             method,
             embedded.fused,
             test=embedded,
+            subsets=subsets,
+            partial=embedded.partial_fused,
             cameras=tested_on.spread_views(config.data.views),
+            scale=float(np.exp(params["logit_scale"])),
             **_words_of(run, method, params, words, images[method]),
         )
     if baselines:
@@ -568,8 +574,7 @@ def evaluate_fold(
     known = functools.partial(
         _known, run, train, own, images["smile"], strength.chosen["C"]
     )
-    scale = float(np.exp(run.params["logit_scale"]))
-    return TestedFold(clips, dict(ordered), known, scale)
+    return TestedFold(clips, dict(ordered), known)
 
 
 def _known(
@@ -652,9 +657,13 @@ class Looked:
             found.append(new)
         return {name: np.concatenate([part[name] for part in found]) for name in names}
 
-    def embedded(self, model: Encoder, params: Any) -> EmbeddedSet:
-        """What a model makes of them."""
-        parts = [Embedder(model, seen)(params, rows) for seen, rows in self.parts]
+    def embedded(
+        self, model: Encoder, params: Any, subsets: Sequence[tuple[int, ...]]
+    ) -> EmbeddedSet:
+        """What a model makes of them, and of some of their views."""
+        parts = [
+            Embedder(model, seen, subsets)(params, rows) for seen, rows in self.parts
+        ]
         return EmbeddedSet.joined(parts)
 
     def pixels(self) -> np.ndarray:

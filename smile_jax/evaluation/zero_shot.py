@@ -36,7 +36,8 @@ class ZeroShotPrompts(Evaluation):
             if said.grounded is not None:
                 answers = (test.joint @ said.grounded.T).argmax(-1)
                 found[_GROUNDED + (file or _OWN)] = answers
-        return Outcome(fold.test_of("label"), found)
+        sure = own.probabilities(test.joint, fold.scale).max(axis=1)
+        return Outcome(fold.test_of("label"), found, confidence=sure)
 
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         def of(kind: str) -> dict[str, Any]:

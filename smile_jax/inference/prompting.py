@@ -67,6 +67,10 @@ class ZeroShot:
         """(n,) class of each fused embedding (n, E)."""
         return (joint @ self.bank[0].T).argmax(-1)
 
+    def probabilities(self, joint: np.ndarray, scale: float) -> np.ndarray:
+        """(n, K) of the classes, of fused embeddings (n, E) and exp(logit_scale)."""
+        return softmax(scale * joint @ self.bank[0].T, axis=1)
+
     @functools.cached_property
     def grounded(self) -> np.ndarray | None:
         """(K, E), what the prompts of the fused view mean by captions and images.

@@ -1,16 +1,19 @@
 """Probes on data with a known answer."""
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from smile_jax.evaluation.base import Fold, summarize
+from smile_jax.evaluation.embed import view_subsets
 from smile_jax.evaluation.few_people import PEOPLE, FewPeople
-from smile_jax.evaluation.linear_probe import LinearProbe, linear_probe
+from smile_jax.evaluation.linear_probe import LinearProbe, as_matrix, linear_probe
 from smile_jax.evaluation.neighbours import Neighbours, nearest_neighbours
 from smile_jax.evaluation.pixels import pca_features
+from smile_jax.evaluation.views import CrossView, MissingViews
 
 
 def clusters(rng, spread):
@@ -22,11 +25,11 @@ def clusters(rng, spread):
 
 def test_linear_probe_separates_clusters_and_not_noise(rng):
     x, labels, subjects = clusters(rng, 0.5)
-    found = linear_probe(x[:180], labels[:180], subjects[:180], x[180:])
-    assert (found.answers == labels[180:]).mean() == 1
+    found = linear_probe(x[:180], labels[:180], subjects[:180])
+    assert (found(x[180:]) == labels[180:]).mean() == 1
     noise = rng.normal(size=x.shape)
-    found = linear_probe(noise[:180], labels[:180], subjects[:180], noise[180:])
-    assert (found.answers == labels[180:]).mean() < 0.6
+    found = linear_probe(noise[:180], labels[:180], subjects[:180])
+    assert (found(noise[180:]) == labels[180:]).mean() < 0.6
 
 
 def test_the_probe_chooses_as_a_search_of_all_strengths_would(rng):
@@ -35,11 +38,11 @@ def test_the_probe_chooses_as_a_search_of_all_strengths_would(rng):
     x = rng.normal(size=(240, 30)).astype(np.float32)
     x[:, 0] += 40 * rng.normal(size=240)
     x[:, 1] = x[:, 0] + 2.0 * labels + 0.3 * rng.normal(size=240)
-    found = linear_probe(x[:180], labels[:180], people[:180], x[180:])
+    found = linear_probe(x[:180], labels[:180], people[:180])
     assert found.strength > 1 and not found.warnings
     one = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
     weak = one.fit(x[:180], labels[:180]).score(x[180:], labels[180:])
-    assert (found.answers == labels[180:]).mean() > max(0.7, weak + 0.2)
+    assert (found(x[180:]) == labels[180:]).mean() > max(0.7, weak + 0.2)
 
 
 def test_leading_features_are_chosen_and_an_end_is_told(rng):
@@ -58,7 +61,7 @@ def test_leading_features_are_chosen_and_an_end_is_told(rng):
         outcome = probe.run(fold)
         assert outcome.chosen["features"] == 10 and not outcome.warnings
         assert (outcome.answers[""] == labels[test]).mean() == 1
-    found = linear_probe(wide[train], labels[train], people[train], wide[test], (1, 2))
+    found = linear_probe(wide[train], labels[train], people[train], (1, 2))
     assert found.features == 2 and "pca_components" in found.warnings[0]
 
 
@@ -66,8 +69,8 @@ def test_probe_standardises_with_the_training_fold(rng):
     """A feature scaled by a million does not drown the others."""
     x, labels, subjects = clusters(rng, 0.5)
     x = x * np.array([1e6] + [1.0] * 9, np.float32)
-    found = linear_probe(x[:180], labels[:180], subjects[:180], x[180:])
-    assert (found.answers == labels[180:]).mean() == 1
+    found = linear_probe(x[:180], labels[:180], subjects[:180])
+    assert (found(x[180:]) == labels[180:]).mean() == 1
 
 
 def test_nearest_neighbours_by_cosine(rng):
@@ -115,3 +118,49 @@ def test_people_of_one_class_fit_nothing(rng):
     fields = {"label": subjects % 2, "subject": subjects}
     fold = Fold(rng.normal(size=(24, 4)), 18, fields, ("a", "b"))
     assert FewPeople().run(fold).answers == {}
+
+
+def test_some_views_are_scored_by_the_probe_of_all(rng):
+    """Of three views the last shows nothing, so alone it knows nothing."""
+    x, labels, people = clusters(rng, 0.5)
+    blind = np.zeros_like(x)
+    fold = Fold(
+        (x + x + blind) / 3,
+        180,
+        {"label": labels, "subject": people},
+        ("a", "b", "c"),
+        subsets=view_subsets(3),
+        partial=np.stack([x, x, blind, x, x / 2, x / 2], axis=1),
+    )
+    evaluation = MissingViews()
+    scores = summarize(evaluation, [evaluation.run(fold)], fold)["missing_views"]
+    assert list(scores) == ["0", "1", "2", "0+1", "0+2", "1+2"]
+    assert scores["0+2"]["accuracy"] == scores["1"]["accuracy"] == 1
+    assert scores["2"]["accuracy"] < 0.5
+    evaluation = CrossView()
+    scores = summarize(evaluation, [evaluation.run(fold)], fold)["cross_view"]
+    assert len(scores) == 9 and scores["0 to 1"]["accuracy"] == 1
+    assert max(scores[f"{v} to 2"]["accuracy"] for v in range(3)) < 0.5
+
+
+def test_a_method_without_views_has_no_such_scores(rng):
+    x, labels, people = clusters(rng, 0.5)
+    fold = Fold(x, 180, {"label": labels, "subject": people}, ("a", "b", "c"))
+    found = summarize(MissingViews(), [MissingViews().run(fold)], fold)
+    assert found == {"missing_views": {}, "missing_views_zero_shot": {}}
+
+
+def test_subsets_of_views():
+    assert view_subsets(1) == ()
+    assert len(view_subsets(4)) == 14 and (0, 2) in view_subsets(4)
+    assert view_subsets(5)[-1] == (1, 2, 3, 4) and len(view_subsets(5)) == 10
+
+
+def test_a_probe_says_how_sure_it_is(rng):
+    x, labels, people = clusters(rng, 2.0)
+    fold = Fold(x, 180, {"label": labels, "subject": people}, ("a", "b", "c"))
+    outcome = LinearProbe().run(fold)
+    weights, bias = as_matrix(x[:180], labels[:180], outcome.chosen["C"], 3)
+    shares = softmax(x[180:] @ weights + bias, axis=1)
+    np.testing.assert_allclose(outcome.confidence, shares.max(axis=1), atol=1e-5)
+    assert (outcome.answers[""] == shares.argmax(axis=1)).all()

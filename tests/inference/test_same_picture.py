@@ -129,10 +129,8 @@ def test_scores_are_those_of_the_dataset(pose, ict, suffix, request, tmp_path):
     assert (difference > 2).mean() < 1e-3
     people, labels = np.repeat(np.arange(TRAINED), 2), np.tile([0, 1], TRAINED)
     flat = [x.reshape(len(x), -1).astype(np.float32) for x in (stored, seen)]
-    answers = [
-        linear_probe(flat[0][:split], labels, people, test).answers
-        for test in (flat[0][split:], flat[1])
-    ]
+    probe = linear_probe(flat[0][:split], labels, people)
+    answers = [probe(test) for test in (flat[0][split:], flat[1])]
     truth = np.tile([0, 1], TESTED)
     scores = [(a == truth).mean() for a in answers]
     assert scores[0] > 0.7

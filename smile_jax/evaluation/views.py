@@ -1,0 +1,91 @@
+"""When not every view is there: some of a face's views, or other ones than before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from smile_jax.evaluation.base import Evaluation, Fold, Outcome
+from smile_jax.evaluation.linear_probe import linear_probe, probe_of
+
+_PROBE, _WORDS = "probe ", "words "
+
+
+def name_of(views: tuple[int, ...]) -> str:
+    """Of some views, by their places from left to right."""
+    return "+".join(map(str, views))
+
+
+class _OfViews(Evaluation):
+    """Scores by which views are seen; none stands for all of them."""
+
+    def run(self, fold: Fold) -> Outcome:
+        found = self.answers(fold) if fold.partial is not None else {}
+        return Outcome(fold.test_of("label"), found)
+
+    def answers(self, fold: Fold) -> dict[str, np.ndarray]:
+        """By the name of the views."""
+        raise NotImplementedError
+
+    def score(self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold) -> Any:
+        scores = super().score(parts, fold)
+        return {metric: scores[metric] for metric in self.shown}
+
+
+class MissingViews(_OfViews):
+    """Some views alone, fused as all of them are: by the probe on the fused feature of
+    all views, and in words."""
+
+    name = "missing_views"
+    fields = ("label", "subject")
+
+    def answers(self, fold: Fold) -> dict[str, np.ndarray]:
+        assert fold.partial is not None
+        probe, found = probe_of(fold), {}
+        for i, views in enumerate(fold.subsets):
+            name = name_of(views)
+            found[_PROBE + name] = probe(fold.partial[fold.split :, i])
+            if fold.words and fold.test is not None and fold.test.partial is not None:
+                found[_WORDS + name] = fold.words[""].predict(fold.test.partial[:, i])
+        return found
+
+    def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: {
+                name.removeprefix(way): score
+                for name, score in scores.items()
+                if name.startswith(way)
+            }
+            for key, way in (
+                (self.name, _PROBE),
+                (f"{self.name}_zero_shot", _WORDS),
+            )
+        }
+
+
+class CrossView(_OfViews):
+    """A probe on one view of the training people, asked of another view of the test
+    people."""
+
+    name = "cross_view"
+    fields = ("label", "subject")
+
+    def answers(self, fold: Fold) -> dict[str, np.ndarray]:
+        assert fold.partial is not None
+        single = {
+            v: i
+            for i, views in enumerate(fold.subsets)
+            for v in views[:1]
+            if len(views) == 1
+        }
+        labels, subjects = fold.train_of("label"), fold.train_of("subject")
+        found = {}
+        for seen, i in single.items():
+            probe = linear_probe(fold.partial[: fold.split, i], labels, subjects)
+            for asked, j in single.items():
+                answers = probe(fold.partial[fold.split :, j])
+                found[f"{seen} to {asked}"] = answers
+        return found
+
+    def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
+        return {self.name: dict(scores)}
