@@ -1,19 +1,22 @@
-"""What is left of a run's answers when scans are worse than those it learned from.
+"""What is left of runs' answers when scans are worse than those they learned from.
 
-    python -m experiments.robustness --workdir=runs/demo [--ict=ARCHIVE] [--out=CSV]
+    python -m experiments.robustness --workdir=runs/demo [--workdir=runs/weak ...] \
+        [--ict=ARCHIVE] [--out=CSV]
 
 Heads of new people perform the six expressions at the third intensity; each fault of
 `smile_jax.faces.faults` is done to all of them in five strengths. What cannot be read
-counts as wrong. Beside the run's zero-shot answers, and its linear probe where it was
+counts as wrong. Beside each run's zero-shot answers, and its linear probe where it was
 evaluated, stands a linear probe on principal components of the pixels, fitted to other
-heads without faults. `error` is the mean over strengths, `relative` its ratio to that
-of the pixels (Hendrycks and Dietterich, 2019).
+heads without faults. Runs see the same pictures, so they must have been trained on
+datasets that were built alike. In the table stand the accuracy without fault, and of
+each fault the mean error over strengths and its ratio to that of the pixels (Hendrycks
+and Dietterich, 2019); every strength is in the CSV.
 """
 
 import csv
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -24,17 +27,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import smile_jax
+from experiments.heads import unseen_head
 from smile_jax import commands
 from smile_jax.data.windows import stacked
-from smile_jax.faces import EXPRESSIONS, Difficulty, FaceModel, load_face_model
+from smile_jax.evaluation.tables import markdown
+from smile_jax.faces import EXPRESSIONS, load_face_model
 from smile_jax.faces.faults import FAULTS, STRENGTHS, damaged
-from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.mesh import Mesh, MeshError
 from smile_jax.mesh.writers import write_ply
 from smile_jax.workers import run_in_threads
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "A run's folder.", required=True)
+_WORKDIRS = flags.DEFINE_multi_string("workdir", None, "A run's.", required=True)
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
 _HEADS = flags.DEFINE_integer("heads", 120, "To test on.", 6)
 _FITTED = flags.DEFINE_integer("fitted", 600, "That the pixels' probe is fitted to.", 6)
@@ -43,39 +47,46 @@ _OUT = flags.DEFINE_string("out", "", "CSV of every strength.")
 _SIX = tuple(name for name in EXPRESSIONS if name != "neutral")
 _COMPONENTS = 256
 
+Answers = Callable[[dict[str, np.ndarray]], Sequence[str]]  # of a batch of pictures
+
 
 def main(argv: list[str]) -> None:
     commands.no_words(argv)
-    run, model = smile_jax.load(_WORKDIR.value), load_face_model(_ICT.value)
-    fitted = list(_heads(model, range(_HEADS.value, _HEADS.value + _FITTED.value)))
-    tested = list(_heads(model, range(_HEADS.value)))
-    seen = _pictures(run, [head for head, _ in fitted])
-    pixels = make_pipeline(
-        StandardScaler(),
-        PCA(min(_COMPONENTS, len(fitted)), random_state=0),
-        LogisticRegression(C=0.01, max_iter=2000),
-    )
-    known = [i for i, picture in enumerate(seen) if picture is not None]
-    flat = np.stack([seen[i]["views"].ravel() for i in known]) / np.float32(255)
-    pixels.fit(flat, [fitted[i][1] for i in known])
-    ways = {"zero-shot": run.question()} if run.info.prompts.classes else {}
-    if run.known is not None:
-        ways["probe"] = run.question(head="probe")
+    runs = {pathlib.Path(x).name: smile_jax.load(x) for x in _WORKDIRS.value}
+    (first, *others) = runs.values()
+    for name, run in zip(list(runs)[1:], others, strict=True):
+        if run.info.rendering != first.info.rendering:
+            raise ValueError(f"{name}: it sees other pictures than {next(iter(runs))}")
+    model = load_face_model(_ICT.value)
+
+    def heads(numbers: range) -> tuple[list[Mesh], list[str]]:
+        names = [_SIX[i % len(_SIX)] for i in numbers]
+        made = [
+            unseen_head(model, name, (11, i))
+            for i, name in zip(numbers, names, strict=True)
+        ]
+        return made, names
+
+    tested, truth = heads(range(_HEADS.value))
+    ways = {"pixels_pca": _pixels(first, *heads(_others()))}
+    for name, run in runs.items():
+        ways |= _ways(name, run)
     rows = []
     for kind in ("none", *FAULTS):
         for strength in STRENGTHS if kind in FAULTS else (0,):
-            heads = [head for head, _ in tested]
+            seen = tested
             if kind in FAULTS:
-                heads = [
+                seen = [
                     damaged(head, kind, strength, np.random.default_rng([strength, i]))
-                    for i, head in enumerate(heads)
+                    for i, head in enumerate(tested)
                 ]
-            right = _right(run, ways, pixels, heads, [name for _, name in tested])
+            right = _right(first, ways, seen, truth)
             rows += [
                 {"fault": kind, "strength": strength, "method": name, "accuracy": x}
                 for name, x in right.items()
             ]
-    _print(rows, [*ways, "pixels"])
+            print(f"{kind} {strength}", flush=True)
+    print(_table(rows, list(ways)))
     if _OUT.value:
         with pathlib.Path(_OUT.value).open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -83,17 +94,53 @@ def main(argv: list[str]) -> None:
             writer.writerows(rows)
 
 
-def _heads(model: FaceModel, numbers: range) -> Iterator[tuple[Mesh, str]]:
-    """A person each, and what they show."""
-    hard = Difficulty()
-    for i in numbers:
-        rng, name = np.random.default_rng([11, i]), _SIX[i % len(_SIX)]
-        person = sample_subject(model, rng, hard)
-        yield sample_clip(model, person, name, 3, rng, hard, 1)[0], name
+def _others() -> range:
+    """Numbers of the heads that the pixels' probe is fitted to."""
+    return range(_HEADS.value, _HEADS.value + _FITTED.value)
 
 
-def _pictures(run: Recognizer, heads: list[Mesh]) -> list[dict | None]:
-    """What the run sees of each; None of what cannot be read."""
+def _pixels(run: Recognizer, heads: list[Mesh], truth: list[str]) -> Answers:
+    """A probe on what a run sees."""
+    there, batch = _pictures(run, heads)
+    probe = make_pipeline(
+        StandardScaler(),
+        PCA(min(_COMPONENTS, len(there)), random_state=0),
+        LogisticRegression(C=0.01, max_iter=2000),
+    )
+    probe.fit(_flat(batch), [truth[i] for i in there])
+    return lambda batch: probe.predict(_flat(batch))
+
+
+def _flat(batch: dict[str, np.ndarray]) -> np.ndarray:
+    views = batch["views"]
+    return views.reshape(len(views), -1) / np.float32(255)
+
+
+def _ways(name: str, run: Recognizer) -> dict[str, Answers]:
+    """How a run can be asked."""
+    questions: dict[str, Question] = {}
+    if run.info.prompts.classes and run.info.text_source != "none":
+        questions["zero-shot"] = run.question()
+    if run.known is not None:
+        questions["probe"] = run.question(head="probe")
+
+    def answers(question: Question) -> Answers:
+        columns = [question.names.index(x) for x in _SIX]
+
+        def ask(batch: dict[str, np.ndarray]) -> list[str]:
+            out, _ = jax.device_get(run.embed(batch))
+            shares = run.probabilities(out, question)[:, columns]
+            return [_SIX[k] for k in shares.argmax(axis=1)]
+
+        return ask
+
+    return {f"{name}, {way}": answers(q) for way, q in questions.items()}
+
+
+def _pictures(
+    run: Recognizer, heads: list[Mesh]
+) -> tuple[list[int], dict[str, np.ndarray]]:
+    """Which heads can be read, and what a run sees of them."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [pathlib.Path(folder) / f"{i}.ply" for i in range(len(heads))]
         for path, head in zip(paths, heads, strict=True):
@@ -105,55 +152,43 @@ def _pictures(run: Recognizer, heads: list[Mesh]) -> list[dict | None]:
             except MeshError:
                 return None
 
-        return list(run_in_threads(read, paths))
+        seen = list(run_in_threads(read, paths))
+    there = [i for i, picture in enumerate(seen) if picture is not None]
+    return there, stacked([seen[i] for i in there]) if there else {}
 
 
 def _right(
-    run: Recognizer,
-    ways: dict[str, Question],
-    pixels,
-    heads: list[Mesh],
-    truth: list[str],
+    run: Recognizer, ways: dict[str, Answers], heads: list[Mesh], truth: list[str]
 ) -> dict[str, float]:
     """Shares of the heads that each way has right."""
-    seen = _pictures(run, heads)
-    there = [i for i, picture in enumerate(seen) if picture is not None]
-    found = dict.fromkeys((*ways, "pixels"), 0.0)
+    there, batch = _pictures(run, heads)
     if not there:
-        return found
-    batch = stacked([seen[i] for i in there])
-    (out, _), names = jax.device_get(run.embed(batch)), [truth[i] for i in there]
-    for way, question in ways.items():
-        shares = run.probabilities(out, question)
-        columns = [question.names.index(name) for name in _SIX]
-        said = shares[:, columns].argmax(axis=1)
-        found[way] = sum(_SIX[k] == t for k, t in zip(said, names, strict=True))
-    flat = batch["views"].reshape(len(there), -1) / np.float32(255)
-    found["pixels"] = int((pixels.predict(flat) == np.array(names)).sum())
-    return {way: count / len(heads) for way, count in found.items()}
+        return dict.fromkeys(ways, 0.0)
+    names = [truth[i] for i in there]
+    return {
+        name: sum(a == t for a, t in zip(ask(batch), names, strict=True)) / len(heads)
+        for name, ask in ways.items()
+    }
 
 
-def _print(rows: list[dict], methods: list[str]) -> None:
-    heads = [f"{m}: {x}" for m in methods for x in ("accuracy", "error", "relative")]
-    print("| fault | " + " | ".join(heads) + " |")
-    print("|---" * (1 + len(heads)) + "|")
-    totals: dict[str, list[float]] = {m: [] for m in methods}
-    for kind in ("none", *FAULTS):
-        scores = {
-            m: [r["accuracy"] for r in rows if (r["fault"], r["method"]) == (kind, m)]
-            for m in methods
-        }
-        base = max(1 - np.mean(scores["pixels"]), 1e-9)
-        cells = []
-        for m in methods:
-            error = 1 - np.mean(scores[m])
-            if kind in FAULTS:
-                totals[m].append(error / base)
-            each = " ".join(f"{x:.2f}" for x in scores[m])
-            cells += [each, f"{error:.3f}", f"{error / base:.2f}"]
-        print(f"| {kind} | " + " | ".join(cells) + " |")
-    cells = [x for m in methods for x in ("", "", f"{np.mean(totals[m]):.2f}")]
-    print("| mean of the faults | " + " | ".join(cells) + " |")
+def _table(rows: list[dict], methods: list[str]) -> str:
+    found: dict[tuple[str, str], float] = {
+        (kind, m): float(
+            np.mean(
+                [r["accuracy"] for r in rows if (r["fault"], r["method"]) == (kind, m)]
+            )
+        )
+        for kind in ("none", *FAULTS)
+        for m in methods
+    }
+    base = {kind: max(1 - found[kind, "pixels_pca"], 1e-9) for kind in FAULTS}
+    lines = [["accuracy without"] + [f"{found['none', m]:.3f}" for m in methods]]
+    for kind in FAULTS:
+        errors = [1 - found[kind, m] for m in methods]
+        lines.append([kind] + [f"{e:.3f} ({e / base[kind]:.2f})" for e in errors])
+    means = [np.mean([(1 - found[k, m]) / base[k] for k in FAULTS]) for m in methods]
+    lines.append(["mean of the ratios"] + [f"{x:.2f}" for x in means])
+    return markdown(["fault: error (to pixels)", *methods], lines)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 from absl import flags
 
 import smile_jax
+from experiments.heads import unseen_head
 from smile_jax import commands
 from smile_jax.faces import EXPRESSIONS, Difficulty, FaceModel, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
@@ -57,17 +58,13 @@ def main(argv: list[str]) -> None:
 
 def answers(name: str, model: FaceModel, run: Recognizer) -> None:
     """A row for each way of asking."""
-    hard, labels = Difficulty(), []
+    labels = []
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for i in range(_HEADS.value):
-            rng = np.random.default_rng([7, i])
             labels.append(EXPRESSIONS[i % len(EXPRESSIONS)])
-            level = 0 if labels[-1] == "neutral" else 3
-            person = sample_subject(model, rng, hard)
-            head = sample_clip(model, person, labels[-1], level, rng, hard, 1)[0]
             paths.append(pathlib.Path(folder) / f"{i}.ply")
-            write_ply(paths[-1], head)
+            write_ply(paths[-1], unseen_head(model, labels[-1], (7, i)))
         for asked in _ASKED:
             found = run.predict(paths, how="each", **asked)
             truth = [labels[paths.index(pathlib.Path(a.name))] for a in found]

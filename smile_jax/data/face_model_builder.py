@@ -12,13 +12,20 @@ from smile_jax.data.anchors import labelled_anchors
 from smile_jax.data.builder import FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.schema import FacesConfig, sample_frames
-from smile_jax.faces import EXPRESSIONS, Clip, Difficulty, load_face_model
+from smile_jax.faces import (
+    EXPRESSIONS,
+    Clip,
+    Difficulty,
+    FaceModel,
+    load_face_model,
+)
 from smile_jax.faces.dataset_names import FOUR_DME, FOUR_DME_UNITS
 from smile_jax.faces.events import MACRO, Event, micro_takes
 from smile_jax.faces.expressions import MIDLINE_ACTIONS, SIDED_ACTIONS
 from smile_jax.faces.model import IDLE_ACTIONS
 from smile_jax.faces.sampling import (
     RECORDED,
+    Subject,
     sample_clip,
     sample_micro_clip,
     sample_recording,
@@ -377,6 +384,16 @@ def recordings(
         yield _sequence(config, key, subject, frames, {"expression": None})
 
 
+def person_of(config: FaceModelConfig, model: FaceModel, subject: str) -> Subject:
+    """The person of a name, as drawn for a dataset; for analysis."""
+    rng = np.random.default_rng(_person_seed(config, subject))
+    return sample_subject(model, rng, config.difficulty)
+
+
+def _person_seed(config: FaceModelConfig, subject: str) -> int:
+    return seed_of(f"{config.seed}/{subject}")
+
+
 def _performance(
     config: FaceModelConfig, path: str, subject: str, key: str, **fields: Any
 ) -> Performance:
@@ -384,7 +401,7 @@ def _performance(
     return Performance(
         path=path,
         identity_modes=config.identity_modes,
-        person_seed=seed_of(f"{config.seed}/{subject}"),
+        person_seed=_person_seed(config, subject),
         seed=seed_of(f"{config.seed}/{key}"),
         difficulty=config.difficulty,
         task=config.task,

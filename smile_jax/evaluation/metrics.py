@@ -22,14 +22,20 @@ def calibration(
     labels: Int[np.ndarray, "n"],
     bins: int = 10,
 ) -> tuple[float, Float[np.ndarray, "b 3"]]:
+    """`calibration_of` the most probable classes."""
+    right = probabilities.argmax(axis=1) == labels
+    return calibration_of(probabilities.max(axis=1), right, bins)
+
+
+def calibration_of(
+    confidence: Float[np.ndarray, "n"], right: Bool[np.ndarray, "n"], bins: int = 10
+) -> tuple[float, Float[np.ndarray, "b 3"]]:
     """Expected calibration error (Guo et al., "On Calibration of Modern Neural
     Networks", 2017): how far confidence is from accuracy, weighted by clips.
 
     Returns:
       The error, and of each bin that has some: mean confidence, accuracy, share.
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     rows = [
         (confidence[place == b].mean(), right[place == b].mean(), (place == b).mean())
