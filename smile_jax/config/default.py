@@ -85,6 +85,10 @@ class DataKeys:
         low=0,
     )  # fmt: skip
     intensities: tuple[int, ...] = key((), "of the clips that are seen; (): all")
+    train_people: int = key(
+        0, "of those who may be trained on, drawn by seed, whose clips training and "
+        "probes see; 0: all", low=0,
+    )  # fmt: skip
     folds: int = key(
         5, "subject-independent test folds; as many as people: one is left out", low=2,
         high=1000,

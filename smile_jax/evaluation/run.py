@@ -276,6 +276,11 @@ def test_folds(
             "with --protocol=holdout, or train one run a fold, --config.data.fold=<i> "
             "--workdir=DIR/fold_<i>, and evaluate --workdir=DIR --protocol=kfold"
         )
+    if config.data.train_people:
+        raise ProtocolError(
+            f"{run.workdir}: data.train_people={config.data.train_people}, and probes "
+            "of k-fold evaluation learn from everybody; use --protocol=holdout"
+        )
     subjects = plan.dataset.subjects
     return [
         split_records(subjects, plan.labelled, plan.folds, i)
@@ -513,6 +518,10 @@ def evaluate_fold(
     sides = {False: (train, test)}
     if any(e.every_clip for e in evaluations):
         sides[True] = _all_clips(plan, test)
+        if config.data.train_people:  # nor do such probes see more people
+            subjects, (every, tested) = plan.dataset.subjects, sides[True]
+            learned = np.isin(subjects[every], subjects[plan.pretrain_records])
+            sides[True] = every[learned], tested
     looked = Looked.at(run, list(sides.values()), tested_on)
     names = fields_of(evaluations) | {"label", "subject"}
     fields = looked.fields(names, config.data.classes)

@@ -67,6 +67,8 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     held_out = config.data.validation_fold
     pretrain, _ = split_records(subjects, pretrain, folds, held_out)
     train, validation = split_records(subjects, train, folds, held_out)
+    learned = _learned(config, subjects[np.union1d(pretrain, train)])
+    pretrain, train = (x[np.isin(subjects[x], learned)] for x in (pretrain, train))
     if config.train.evaluate_every and not (len(train) and len(validation)):
         raise ConfigError(
             f"train.evaluate_every={config.train.evaluate_every}: {dataset.path} has "
@@ -125,6 +127,22 @@ def _chosen(config: Config, dataset: FaceDataset) -> np.ndarray:
         there = np.unique(dataset.intensities).tolist()
         raise ConfigError(f"data.intensities={d.intensities}: there are {there}")
     return np.flatnonzero(seen)
+
+
+def _learned(config: Config, subjects: np.ndarray) -> np.ndarray:
+    """Names of `data.train_people` of those who may be trained on.
+
+    Raises:
+      ConfigError: there are not so many.
+    """
+    names, count = np.unique(subjects), config.data.train_people
+    if count > len(names):
+        raise ConfigError(
+            f"data.train_people={count}: {len(names)} people may be trained on"
+        )
+    # Fewer are among more, whatever else differs: curves rise by people alone.
+    order = np.random.default_rng([config.seed, 2]).permutation(len(names))
+    return names[order[: count or len(names)]]
 
 
 def _folds(config: Config, dataset: FaceDataset, records: np.ndarray) -> dict[str, int]:

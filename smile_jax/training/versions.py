@@ -60,6 +60,7 @@ NEW_KEYS: dict[str, Any] = {
     "data.people": 0,
     "data.intensities": (),
     "augment.copies": 1,
+    "data.train_people": 0,
     "model.cross_view": False,
     "train.evaluate_every": 0,
     "train.check_replicas": False,

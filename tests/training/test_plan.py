@@ -57,6 +57,24 @@ def test_a_protocol_draws_people_and_intensities(tiny_dataset):
             make_plan(shrunk_config(tiny_dataset, **keys | wrong))
 
 
+def test_few_are_learned_from_and_all_are_tested(tiny_dataset):
+    whole = make_plan(shrunk_config(tiny_dataset))
+    plans = [
+        make_plan(shrunk_config(tiny_dataset, **{"data.train_people": count}))
+        for count in (1, 3)
+    ]
+    one, three = (people(plan, plan.pretrain_records) for plan in plans)
+    assert len(one) == 1 and len(three) == 3
+    assert one < three < people(whole, whole.pretrain_records)
+    for plan in plans:
+        learned = people(plan, plan.pretrain_records)
+        assert people(plan, plan.train_records) == learned
+        np.testing.assert_array_equal(plan.test_records, whole.test_records)
+        assert plan.folds == whole.folds
+    with pytest.raises(ConfigError, match=r"train_people=99: 6 people may be trained"):
+        make_plan(shrunk_config(tiny_dataset, **{"data.train_people": 99}))
+
+
 def test_folds_are_written_for_others(tiny_dataset, tmp_path):
     out = tmp_path / "folds.json"
     flags = (f"--config.data.dir={tiny_dataset}", "--config.data.folds=2")
