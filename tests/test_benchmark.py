@@ -1,9 +1,11 @@
 """`python -m smile_jax.benchmark`: runs, goes on, and says what failed."""
 
 import csv
+import json
 
 import pytest
 
+from smile_jax.evaluation.tables import from_csv
 from tests.conftest import run_module
 
 
@@ -21,7 +23,7 @@ def suite(tiny_dataset, tmp_path):
     )
     path = tmp_path / "small.py"
     path.write_text(
-        "from smile_jax.evaluation.suite import Suite\n"
+        "from smile_jax.evaluation.suite import Suite, Sweep\n"
         "def get_suite():\n"
         "    return Suite(\n"
         f"        config={str(config)!r},\n"
@@ -29,6 +31,10 @@ def suite(tiny_dataset, tmp_path):
         "        shown=(('linear_probe', 'accuracy'),),\n"
         "        baselines={'pixels_pca': 'plain'},\n"
         "        seeds=(0,),\n"
+        "        sweep=Sweep(\n"
+        "            keys={'plain': {'optimizer.learning_rate': (1e-3, 1e-5)}},\n"
+        "            settings={'train.steps': 1, 'data.folds': 3},\n"
+        "        ),\n"
         "        starts={'later': 'plain'},\n"
         "    )\n"
     )
@@ -60,5 +66,21 @@ def test_a_suite_is_run_and_not_run_again(suite, tmp_path):
 
     wrong = run_module("smile_jax.benchmark", *flags, "--only=nothing")
     assert wrong.returncode == 1 and "methods are plain, later" in wrong.stderr
-    failed = run_module("smile_jax.benchmark", *flags, "--set=data.dir=nowhere")
+    failed = run_module("smile_jax.benchmark", *flags, "--set=train.steps=3")
     assert failed.returncode == 1 and "holds a run of other settings" in failed.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_chooses_and_is_not_done_again(suite, tmp_path):
+    flags = [f"--suite={suite}", f"--results={tmp_path}"]
+    done = run_module("smile_jax.sweep", *flags, f"--out={tmp_path / 'runs'}")
+    assert done.returncode == 0, done.stderr
+    trials = from_csv(tmp_path / "small_trials.csv")
+    assert [row["trial"] for row in trials] == ["0", "1"]
+    best = max(trials, key=lambda row: float(row["value"]))
+    chosen = json.loads((tmp_path / "small_chosen.json").read_text())
+    assert chosen == {"plain": {"0": json.loads(best["settings"])}}
+    again = run_module("smile_jax.sweep", *flags, f"--out={tmp_path / 'elsewhere'}")
+    assert again.returncode == 0 and not (tmp_path / "elsewhere").exists()
+    wrong = run_module("smile_jax.sweep", *flags, "--only=nothing")
+    assert wrong.returncode == 1 and "no method is left of plain" in wrong.stderr

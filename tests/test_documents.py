@@ -54,7 +54,7 @@ ELSEWHERE = {
     r"tfds_builders/(<name>|bp4d)": "tests/data: needs a licensed dataset, or a bucket",
     r"path/to/my_scans": "tests/test_readme.py",
     r"smile_jax.spot": "tests/training/test_sequences.py",
-    r"smile_jax.benchmark": "tests/test_benchmark.py",
+    r"smile_jax.(benchmark|sweep)": "tests/test_benchmark.py",
     r"--coordinator|--xla_force_host": "tests/training: several processes or devices",
 }
 # Made smaller by flags at the end, which win.
@@ -100,7 +100,8 @@ def test_every_command_has_these_flags_and_settings(name):
         known = _flags(module[1])
         for flag in re.findall(r"(?<=[\s\[])--([\w.]+)", line):
             if not flag.startswith("config."):
-                assert flag in known or f"no{flag}" in known, f"{line}: --{flag}"
+                names = {flag, f"no{flag}", flag.removeprefix("no")}
+                assert names & known, f"{line}: --{flag}"
             elif flag != "config.key":
                 place = config
                 for key in flag.split(".")[1:]:

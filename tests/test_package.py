@@ -79,7 +79,8 @@ def test_every_module_has_its_layer():
     package = ROOT / "smile_jax"
     found = {p.stem for p in package.glob("[a-z]*.py")}
     found |= {p.parent.name for p in package.glob("*/__init__.py")}
-    assert found - set(LAYERS) == {"build", "folds", "render", "sweep", "verify"}  # commands
+    commands = {"build", "folds", "render", "sweep", "verify"}
+    assert found - set(LAYERS) == commands
 
 
 def test_only_the_config_package_knows_configdict():

@@ -32,8 +32,8 @@ _DONE = "benchmark.json"  # in a run's folder: what it was, and how long it took
 # Where things are, or how fast they are read: not what is computed. So another machine
 # may say otherwise by --set.
 _OF_MACHINES = {
-    "data.dir", "data.threads", "data.workers", "evaluation.batch_size",
-    "model.pretrained", "model.pretrained_text",
+    "data.threads", "data.workers", "evaluation.batch_size", "model.pretrained",
+    "model.pretrained_text",
 }  # fmt: skip
 
 Row = dict[str, Any]  # one value of one metric, by the names of `COLUMNS`
@@ -146,6 +146,8 @@ def _values(config: Config) -> list[tuple[str, str]]:
         value: Any = config
         for part in key.split("."):
             value = getattr(value, part)
+        if key == "data.dir":  # which dataset, wherever it is
+            value = pathlib.PurePath(value).parts[-2:]
         if key not in NEW_KEYS or value != NEW_KEYS[key]:
             found.append((key, repr(value)))
     return found

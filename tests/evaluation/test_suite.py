@@ -142,6 +142,10 @@ def test_rows_of_another_machine_count_until_the_method_changes(suite, tmp_path)
     changed = dataclasses.replace(suite, methods=methods)
     left = kept(stored, runs_of("s", changed, tmp_path, {}))
     assert {row["method"] for row in left} == {"early"}
+    other_place = {"data.dir": "/mnt/synthetic_faces/static_captions"}
+    assert kept(stored, runs_of("s", suite, tmp_path, other_place)) == stored
+    other_data = {"data.dir": "data/synthetic_faces/static"}
+    assert kept(stored, runs_of("s", suite, tmp_path, other_data)) == []
     steps = {"train.steps": 9}  # unlike threads, that is what is computed
     assert kept(stored, runs_of("s", suite, tmp_path, steps)) == []
     with pytest.raises(SuiteError, match="seed: the suite's runs differ in it"):
