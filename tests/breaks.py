@@ -586,6 +586,18 @@ BREAKS = {
         "whole",
         "evaluation/test_suite.py",
     ),
+    "mae: the tower looks at what it guesses": Break(
+        "models/masked.py",
+        "images * seen[..., None].astype(images.dtype)",
+        "images",
+        "objectives/test_mae.py",
+    ),
+    "mae: what is seen is guessed too": Break(
+        "models/masked.py",
+        "hide = 1 - _is_kept(kept, patches)",
+        "hide = 0 * _is_kept(kept, patches) + 1",
+        "objectives/test_mae.py",
+    ),
     "a trial is scored on test people": Break(
         "evaluation/run.py",
         "            test = plan.validation_records",

@@ -30,6 +30,7 @@ _METHODS = {
     "simclr": "ict_infonce",
     "vicreg": "ict_vicreg",
     "two_crop": "ict_two_crop",
+    "mae": "ict_mae",
     "smile, no text": "ict_none",
 }
 # name -> the method that it is a variant of, and what is other.
@@ -66,6 +67,7 @@ _NUMBERS = {
     "simclr": {"loss.temperature": (0.1, 0.05, 0.2)},
     "vicreg": {"loss.covariance": (1.0, 0.2, 5.0)},
     "two_crop": {"loss.off_diagonal": (0.0051, 0.03, 0.2)},
+    "mae": {"augment.patch_dropout": (0.75, 0.5, 0.875)},
     "smile, no text": {"loss.off_diagonal": (0.1, 0.02, 0.5)},
 }
 

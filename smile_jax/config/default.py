@@ -339,6 +339,9 @@ class LossKeys:
         0.001, "delta of 'conclugen', off the cosine of what belongs together", low=0,
         high=2,
     )  # fmt: skip
+    decoder_width: int = key(128, "of 'mae'", low=8, high=1 << 14)
+    decoder_depth: int = key(4, "blocks, of 'mae'", low=1, high=1000)
+    decoder_heads: int = key(4, "of 'mae'; divides its width", low=1, high=1 << 10)
     clusters: int = key(32, "of 'conclugen'", low=2, high=1 << 12)
     queue_batches: int = key(
         8, "batches that 'conclugen' clusters beside its own", low=1, high=1 << 10

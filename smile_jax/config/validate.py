@@ -241,6 +241,11 @@ def _tower_problems(c: Config, model: EncoderConfig) -> Iterator[str]:
             f"augment.patch_dropout={c.augment.patch_dropout}: this vision tower has "
             "no patches"
         )
+    if OBJECTIVES[c.objective.name].hides_patches and not c.augment.patch_dropout:
+        yield (
+            f"augment.patch_dropout=0: {c.objective.name!r} guesses the patches that "
+            "the tower does not see; set it to 0.75"
+        )
 
 
 def _objective_problems(c: Config) -> Iterator[str]:

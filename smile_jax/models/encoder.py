@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from smile_jax.models.convnet import ConvConfig
 from smile_jax.models.heads import CrossView, Head, ViewFusion
+from smile_jax.models.masked import hidden
 from smile_jax.models.temporal import (
     TemporalConfig,
     Timing,
@@ -143,19 +144,45 @@ class Encoder(nn.Module):
           timing: of their frames; None: all are there, and nothing needs to know more.
           kept: which patches of each view the tower sees, in all frames; None for all.
         """
+        images, (batch, frames, views), timing = self._images(clips, timing)
+        if kept is not None:
+            kept = _in_all_frames(kept, frames)
+        x = self.vision(images, kept)
+        return self._over_time(x, (batch, frames, views), timing)
+
+    def reconstruct(
+        self,
+        clips: Float[Array, "B T V H W C"],
+        timing: Timing | None,
+        kept: Int[Array, "B V N"],
+    ) -> tuple[Float[Array, "B V F"], Float[Array, "B V"]]:
+        """Features as of `encode`, of images whose other patches are hidden, and the
+        error of the decoder's guesses of these, see `masked.MaskedDecoder`."""
+        images, (batch, frames, views), timing = self._images(clips, timing)
+        assert isinstance(self.config.vision, VisionConfig)
+        seen, size = _in_all_frames(kept, frames), self.config.vision.patch_size
+        x, tokens = self.vision(hidden(images, seen, size), seen, with_tokens=True)
+        error = self.decoder(tokens, seen, images, size)
+        error = error.reshape(batch, frames, views).mean(axis=1)
+        return self._over_time(x, (batch, frames, views), timing), error
+
+    def _images(
+        self, clips: Float[Array, "B T V H W C"], timing: Timing | None
+    ) -> tuple[Float[Array, "N H W C"], tuple[int, int, int], Timing]:
+        """What the tower sees of clips, their (B, T, V), and their timing."""
         timing = timing or untimed(*clips.shape[:2])
         pool = self.config.temporal
         if pool.pools_pixels:
             clips = dynamic_images(clips, timing, pool.gain)
             timing = untimed(*clips.shape[:2])
         batch, frames, views = clips.shape[:3]
-        if kept is not None:
-            kept = jnp.repeat(kept[:, None], frames, axis=1)
-            kept = kept.reshape(-1, kept.shape[-1])
         # Frames and views are one long batch to the tower: it knows single images.
-        x = self.vision(clips.reshape(-1, *clips.shape[3:]), kept)
-        x = x.astype(jnp.float32).reshape(batch, frames, views, -1)
-        return self.temporal(x, timing)
+        return clips.reshape(-1, *clips.shape[3:]), (batch, frames, views), timing
+
+    def _over_time(
+        self, x: Float[Array, "N F"], shape: tuple[int, int, int], timing: Timing
+    ) -> Float[Array, "B V F"]:
+        return self.temporal(x.astype(jnp.float32).reshape(*shape, -1), timing)
 
     def fuse(
         self,
@@ -191,6 +218,7 @@ class Encoder(nn.Module):
         applied = {
             name: getattr(self, name)(getattr(embeddings, head.reads))
             for name, head in self.heads.items()
+            if head.reads
         }
         return embeddings.replace(heads=applied)
 
@@ -205,10 +233,18 @@ class Encoder(nn.Module):
         tokens: Int[Array, "P L"],
     ) -> tuple[Embeddings, Float[Array, "P E"]]:
         """Uses every parameter; for `Module.init`."""
+        if not all(head.reads for head in self.heads.values()):
+            self.reconstruct(clips, None, jnp.zeros((*view_ids.shape, 1), jnp.int32))
         return self(clips, view_ids, train=True), self.embed_text(tokens)
 
     def _project(self, x: Float[Array, "*batch S"]) -> Float[Array, "*batch E"]:
         return self.joint_head(x) if self.config.joint_projection else x
+
+
+def _in_all_frames(kept: Int[Array, "B V N"], frames: int) -> Int[Array, "M N"]:
+    """Of each image of clips, the patches that are kept of its view."""
+    kept = jnp.repeat(kept[:, None], frames, axis=1)
+    return kept.reshape(-1, kept.shape[-1])
 
 
 def prototypes(

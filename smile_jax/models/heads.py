@@ -18,7 +18,7 @@ class Head:
     Attributes:
       make: gives the module, for a device axis (None on one device), that takes the
         field `reads` to what a method's losses see.
-      reads: a field of `encoder.Embeddings`.
+      reads: a field of `encoder.Embeddings`; "" for the decoder of hidden patches.
     """
 
     make: Callable[[str | None], nn.Module]

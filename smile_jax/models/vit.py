@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -68,15 +68,19 @@ class VisionTower(nn.Module):
         self,
         images: Float[Array, "B H W C"],
         kept: Int[Array, "B N"] | None = None,
-    ) -> Float[Array, "B F"]:
+        *,
+        with_tokens: bool = False,
+    ) -> Any:
         """Embeds images.
 
         Args:
           images: standardised pixels; H and W divisible by the patch size.
           kept: which patches the tower sees, row by row from the top; None for all.
+          with_tokens: also give what became of each patch.
 
         Returns:
-          Features in the tower's dtype, after the final LayerNorm; F is the width.
+          Features [B, F] in the tower's dtype, after the final LayerNorm; F is the
+          width. With tokens also these, [B, N, F], as the last block leaves them.
 
         Raises:
           ValueError: the patch size does not divide the image.
@@ -102,12 +106,15 @@ class VisionTower(nn.Module):
             x = jnp.concatenate([token, x], axis=1)
         if c.pre_norm:
             x = layer_norm(c, "norm_pre")(x)
-        x = Transformer(c, c.pool == "class", name="transformer")(x)
+        first_only = c.pool == "class" and not with_tokens
+        x = Transformer(c, first_only, name="transformer")(x)
         # CLIP norms the class token that it took, SigLIP all tokens before pooling.
         norm_post = layer_norm(c, "norm_post")
         if c.pool == "attention":
-            return _AttentionPool(c, name="pool")(norm_post(x))
-        return norm_post(x[:, 0] if c.pool == "class" else x.mean(axis=1))
+            feature = _AttentionPool(c, name="pool")(norm_post(x))
+        else:
+            feature = norm_post(x[:, 0] if c.pool == "class" else x.mean(axis=1))
+        return (feature, x[:, extra:]) if with_tokens else feature
 
 
 class _AttentionPool(nn.Module):
@@ -188,6 +195,14 @@ def _whole_patches(
             f"patch_size {size} does not divide images of {height} x {width} pixels"
         )
     return images
+
+
+def patches_of(
+    images: Float[Array, "B H W C"], size: int
+) -> Float[Array, "B P pixels"]:
+    """Non-overlapping patches of each image, row by row from the top."""
+    rows, _ = _patches(images, size)
+    return rows.reshape(len(images), -1, rows.shape[-1])
 
 
 def _patches(

@@ -4,6 +4,7 @@ from smile_jax.objectives.base import Inputs, Objective, Term, total
 from smile_jax.objectives.conclugen import ConCluGen
 from smile_jax.objectives.facet import Facet
 from smile_jax.objectives.infonce import InfoNce
+from smile_jax.objectives.mae import Mae
 from smile_jax.objectives.multiview import Multiview
 from smile_jax.objectives.shu import Shu
 from smile_jax.objectives.siglip import SigLip
@@ -24,6 +25,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "shu": Shu,
     "conclugen": ConCluGen,
     "facet": Facet,
+    "mae": Mae,
 }
 
 __all__ = [

@@ -49,6 +49,8 @@ class Objective:
       uses_text: it aligns with a text source's bank.
       sees_thumbnails: it wants small pictures of the views as stored, in [0, 1], of the
         frame of most motion: of `thumbnails`.
+      hides_patches: it guesses the patches that the tower does not see; its head
+        "decoder" gives the error of each view, (B, V).
       views_may_attend: `model.cross_view` may be on, for it does not tell views apart.
       num_classes: of `data.classes`.
       num_prompts: K, of the bank.
@@ -60,6 +62,7 @@ class Objective:
     uses_labels: ClassVar[bool] = False
     uses_text: ClassVar[bool] = False
     sees_thumbnails: ClassVar[bool] = False
+    hides_patches: ClassVar[bool] = False
     views_may_attend: ClassVar[bool] = False
     without_views: ClassVar[str] = ""  # what makes `min_views` 1, for a message
 

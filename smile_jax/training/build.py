@@ -15,6 +15,7 @@ from smile_jax.config.build import (
 from smile_jax.config.validate import validate_towers
 from smile_jax.data.augment import AugmentConfig
 from smile_jax.models import Encoder
+from smile_jax.objectives import OBJECTIVES
 from smile_jax.pytree import select
 from smile_jax.training.bank import text_inputs
 from smile_jax.training.fresh_model import fresh_spec
@@ -124,6 +125,7 @@ def step_config(config: Config, plan: Plan, spec: ModelSpec) -> StepConfig:
             "train_text": tune_config(config).text != "frozen",
             "from_random": not (config.model.start_from or config.model.pretrained),
             "patches": patches,
+            "hides_patches": OBJECTIVES[config.objective.name].hides_patches,
             "kept_patches": max(1, round((1 - config.augment.patch_dropout) * patches)),
         },
     )

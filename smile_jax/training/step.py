@@ -54,6 +54,7 @@ class StepConfig:
     term_gradients: bool  # also give the norm of each term's gradient
     patches: int  # of an image; 0 for a tower that knows none
     kept_patches: int  # of them in training
+    hides_patches: bool  # the method guesses the others
 
 
 def make_train_step(
@@ -69,10 +70,11 @@ def make_train_step(
 
     def terms_of(trained, state, batch, targets):
         params = merge(state.params, trained)
-        features, view_ids = encode_batch(model, config, params, state, batch)
+        features, view_ids, error = encode_batch(model, config, params, state, batch)
         embeddings: Any = model.apply(
             {"params": params}, features, view_ids, train=True, method="fuse"
         )
+        embeddings = embeddings.replace(heads=embeddings.heads | error)
         bank = state.bank
         # A frozen text tower's bank never changes; one that trains needs its gradient.
         if config.train_text:
@@ -165,14 +167,15 @@ def norms_of_terms(
 
 def encode_batch(
     model: Encoder, config: StepConfig, params: Any, state: TrainState, batch: dict
-) -> tuple[Any, Any]:
-    """Features of augmented views, and which views they are, by micro-batches."""
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Features of augmented views, which views they are, and the "decoder"'s error of a
+    method that hides patches, by micro-batches."""
     # Keys of the step, folded with rows further down: the same draws on 1 or 256
     # devices, and after a resumption.
     key = stream_key(state.key, "augment", state.step)
     chooser = stream_key(state.key, "patches", state.step)
 
-    def encode(params: Any, part: dict) -> tuple[Any, Any]:
+    def encode(params: Any, part: dict) -> tuple[Any, Any, dict[str, Any]]:
         with jax.named_scope("augment"):
             clips, view_ids = augment_clips(
                 part["views"],
@@ -195,12 +198,17 @@ def encode_batch(
                 patches=config.patches,
                 kept=config.kept_patches,
             )
-        features: Any = [
-            model.apply({"params": params}, *window, kept, method="encode")
+        how = "reconstruct" if config.hides_patches else "encode"
+        seen: Any = [
+            model.apply({"params": params}, *window, kept, method=how)
             for window in windows_of(clips, timing_of(part), config.crops)
         ]
         # To what follows, another window is another view.
-        return jnp.concatenate(features, axis=1), jnp.tile(view_ids, (1, config.crops))
+        view_ids = jnp.tile(view_ids, (1, config.crops))
+        if not config.hides_patches:
+            return jnp.concatenate(seen, axis=1), view_ids, {}
+        features, error = (jnp.concatenate(x, axis=1) for x in zip(*seen, strict=True))
+        return features, view_ids, {"decoder": error}
 
     # Augmentation is inside the micro-batch, so only one part is ever float32.
     pixels = {name: batch[name] for name in ("views", "row", *TIMES)}

@@ -55,6 +55,9 @@ NEW_KEYS: dict[str, Any] = {
     "loss.contrasting": 1.0,
     "loss.clustering": 1.0,
     "loss.reconstruction": 1.0,
+    "loss.decoder_width": 128,
+    "loss.decoder_depth": 4,
+    "loss.decoder_heads": 4,
     # Switched off, as there was no such thing:
     "data.moments": False,
     "data.people": 0,

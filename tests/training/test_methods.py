@@ -32,6 +32,7 @@ TERMS = {
     "shu": {"contrast"},
     "facet": {"fused", "views", "consistency"},
     "conclugen": {"contrast", "clustering", "reconstruction"},
+    "mae": {"reconstruction"},
 }
 WITH_TEXT = {"siglip", "multiview", "facet"}
 
@@ -42,6 +43,7 @@ def test_named_methods_train(tiny_dataset, name):
     text = "weak" if name in WITH_TEXT else "none"
     keys = {"objective.name": name, "text_source": text}
     keys["model.cross_view"] = name == "facet"
+    keys["augment.patch_dropout"] = 0.75 if name == "mae" else 0.0
     keys["loss.false_negatives"] = "keep"  # these records do not say what faces do
     _, metrics = run_steps(shrunk_config(tiny_dataset, **keys), steps=2, devices=2)
     found = {k.split("/")[0] for k in metrics if k.endswith("/loss")}

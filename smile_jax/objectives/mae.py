@@ -1,0 +1,48 @@
+"""Masked autoencoder (He et al., CVPR 2022), of every view by itself.
+
+The tower sees the patches that `augment.patch_dropout` leaves; a decoder, which only
+training has, guesses the pixels of the others, each patch standardised by itself.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+from smile_jax.models.heads import Head
+from smile_jax.models.masked import MaskedDecoder
+from smile_jax.objectives.base import Inputs, Objective, Term
+from smile_jax.objectives.sources import TextSource
+from smile_jax.stats import example_weights, global_mean
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mae(Objective):
+    """Mean squared error of hidden patches, over all views.
+
+    Attributes:
+      decoder_width, decoder_depth, decoder_heads: of the transformer that guesses.
+    """
+
+    hides_patches: ClassVar[bool] = True
+
+    decoder_width: int
+    decoder_depth: int
+    decoder_heads: int
+
+    def heads(self) -> dict[str, Head]:
+        sizes = self.decoder_width, self.decoder_depth, self.decoder_heads
+        return {"decoder": Head(lambda _: MaskedDecoder(*sizes), reads="")}
+
+    def problems(self, source: TextSource) -> list[str]:
+        found = super().problems(source)
+        if self.decoder_width % self.decoder_heads:
+            found.append(
+                f"loss.decoder_heads={self.decoder_heads}: does not divide "
+                f"loss.decoder_width={self.decoder_width}"
+            )
+        return found
+
+    def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
+        each = x.embeddings.heads["decoder"]
+        every = example_weights(each, None)
+        loss = global_mean(each.mean(axis=1), every, axis_name)
+        return {"reconstruction": Term(1.0, loss, {})}
