@@ -85,6 +85,9 @@ class DataKeys:
         low=0,
     )  # fmt: skip
     intensities: tuple[int, ...] = key((), "of the clips that are seen; (): all")
+    complete_people: bool = key(
+        False, "only people who show every one of data.classes, as Bosphorus' 65"
+    )
     train_people: int = key(
         0, "of those who may be trained on, drawn by seed, whose clips training and "
         "probes see; 0: all", low=0,

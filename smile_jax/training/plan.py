@@ -115,9 +115,11 @@ def _chosen(config: Config, dataset: FaceDataset) -> np.ndarray:
     Raises:
       ConfigError: there are none, or not so many people.
     """
-    d = config.data
+    d, subjects = config.data, dataset.subjects
+    if d.complete_people:
+        subjects = _complete(dataset, d.classes)
     try:
-        people = drawn_people(dataset.subjects, d.people, d.fold_seed)
+        people = drawn_people(subjects, d.people, d.fold_seed)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     seen = np.array([str(name) in people for name in dataset.subjects], bool)
@@ -127,6 +129,24 @@ def _chosen(config: Config, dataset: FaceDataset) -> np.ndarray:
         there = np.unique(dataset.intensities).tolist()
         raise ConfigError(f"data.intensities={d.intensities}: there are {there}")
     return np.flatnonzero(seen)
+
+
+def _complete(dataset: FaceDataset, classes: Sequence[str]) -> np.ndarray:
+    """Names of the people who show all of some classes.
+
+    Raises:
+      ConfigError: there is nobody.
+    """
+    labels = dataset.labels_over(classes)
+    shown = {(s, k) for s, k in zip(dataset.subjects, labels, strict=True) if k >= 0}
+    names, counts = np.unique([name for name, _ in shown], return_counts=True)
+    found = names[counts == len(classes)]
+    if not len(found):
+        raise ConfigError(
+            f"data.complete_people=True: nobody in {dataset.path} shows all of "
+            f"{list(classes)}"
+        )
+    return found
 
 
 def _learned(config: Config, subjects: np.ndarray) -> np.ndarray:

@@ -64,6 +64,7 @@ NEW_KEYS: dict[str, Any] = {
     "data.intensities": (),
     "augment.copies": 1,
     "data.train_people": 0,
+    "data.complete_people": False,
     "model.cross_view": False,
     "train.evaluate_every": 0,
     "train.check_replicas": False,

@@ -1,5 +1,6 @@
 """Who is trained on, who is held out of training, who is tested on."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -55,6 +56,28 @@ def test_a_protocol_draws_people_and_intensities(tiny_dataset):
     ):
         with pytest.raises(ConfigError, match=said):
             make_plan(shrunk_config(tiny_dataset, **keys | wrong))
+
+
+def test_who_does_not_show_every_class_is_left_out(tiny_dataset, monkeypatch):
+    whole = make_plan(shrunk_config(tiny_dataset))
+    one = str(whole.dataset.subjects[0])
+    happy = whole.dataset.classes.index("happy")
+    labels = whole.dataset.labels.copy()
+    labels[(whole.dataset.subjects == one) & (labels == happy)] = -1
+    changed = dataclasses.replace(whole.dataset, labels=labels)
+    monkeypatch.setattr("smile_jax.training.plan.open_dataset", lambda _: changed)
+    plan = make_plan(shrunk_config(tiny_dataset, **{"data.complete_people": True}))
+    assert set(plan.folds) == set(whole.folds) - {one}
+    assert one not in people(plan, plan.chosen)
+    keys = {"data.complete_people": True, "data.classes": ("happy", "neutral")}
+    monkeypatch.setattr(
+        "smile_jax.training.plan.open_dataset",
+        lambda _: dataclasses.replace(
+            changed, labels=np.where(labels == happy, -1, labels)
+        ),
+    )
+    with pytest.raises(ConfigError, match=r"nobody in .* shows all of"):
+        make_plan(shrunk_config(tiny_dataset, **keys))
 
 
 def test_few_are_learned_from_and_all_are_tested(tiny_dataset):
