@@ -60,6 +60,7 @@ _SETTINGS = flags.DEFINE_multi_string(
 
 def main(argv: list[str]) -> None:
     commands.no_words(argv)
+    commands.end_with_children()
     path = pathlib.Path(_SUITE.value)
     suite, name = read_suite(path), path.stem
     settings = commands.key_values(_SETTINGS.value)

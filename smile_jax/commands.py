@@ -4,6 +4,7 @@ import logging as std_logging
 import os
 import pathlib
 import re
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -44,6 +45,12 @@ def before_jax() -> None:
         # Else libtpu looks for a TPU, and says at length that it finds none.
         jax.config.update("jax_platforms", "cpu")
     keep_compiled()
+
+
+def end_with_children() -> None:
+    """Makes SIGTERM an exception: `subprocess.run` then ends what it waits for, which
+    would go on by itself."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def no_words(argv: list[str]) -> None:

@@ -169,3 +169,24 @@ def test_a_library_that_logs_what_it_raises_is_not_heard_twice():
     assert warning.endswith("of ours")
     assert thread.endswith("board ended: division by zero")
     assert line == "error: what is wrong"
+
+
+def test_who_waits_for_a_command_ends_it_when_told_to_end():
+    waiting = textwrap.dedent(
+        """
+        import subprocess, sys
+        from smile_jax import commands
+        commands.end_with_children()
+        child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+        subprocess.run([sys.executable, "-c", child])
+        """
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", waiting], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)

@@ -205,6 +205,8 @@ def runs_of(
             out / folder_name(method, seed, fold),
             machine,
             found.get((seed, fold, suite.starts.get(method, ""))),
+            # What nobody looks at takes as long as the method's own answers.
+            alone=method not in {*suite.baselines.values(), *suite.starts},
         )
     return list(found.values())
 
