@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 from absl import flags
+from matplotlib.figure import Figure
 
 from smile_jax import commands
-from smile_jax.evaluation.page import page, sortable
+from smile_jax.evaluation.page import image_of, page, sortable
 from smile_jax.evaluation.suite import Suite, read_suite
 from smile_jax.evaluation.tables import from_csv, said, values_of
 from smile_jax.files import replace_text
@@ -22,6 +23,7 @@ from smile_jax.files import replace_text
 _RESULTS = flags.DEFINE_string("results", "experiments/results", "Raw numbers.")
 _OUT = flags.DEFINE_string("out", "docs/leaderboard.html", "Page to write.")
 
+_FEW = "few_people_"
 _COST = ("labels used", "images seen", "PFLOP", "minutes", "hardware", "runs")
 
 
@@ -36,10 +38,47 @@ def main(argv: list[str]) -> None:
     for path in sorted(pathlib.Path(_RESULTS.value).glob("*.csv")):
         source = pathlib.Path("experiments/suites") / f"{path.stem}.py"
         if source.is_file():
-            table = _table(read_suite(source), from_csv(path))
-            parts += [f"<h2>{path.stem}</h2>", table]
+            suite, rows = read_suite(source), from_csv(path)
+            parts += [f"<h2>{path.stem}</h2>", _table(suite, rows)]
+            if figure := label_efficiency(suite, rows):
+                parts.append(image_of(figure))
     replace_text(pathlib.Path(_OUT.value), page("SMILE-JAX leaderboard", parts))
     print(f"wrote {_OUT.value}")
+
+
+def label_efficiency(suite: Suite, rows: Sequence[Mapping[str, str]]) -> Figure | None:
+    """The first score that a suite shows, over the number of people whose labels are
+    used: by probes (`few_people_n`), and by methods named "what, n"; None for a suite
+    that does not ask."""
+    counts = [int(e.split("_")[-1]) for e, *_ in suite.shown if e.startswith(_FEW)]
+    if not counts:
+        return None
+    first, metric, *_ = suite.shown[0]
+    curves: dict[str, dict[int, list[float]]] = {}
+    for name, method, row in suite.listed():
+        mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
+        what, _, count = name.rpartition(", ")
+        if count.isdecimal():
+            curves.setdefault(what, {})[int(count)] = values_of(mine, (first, metric))
+            continue
+        probe = curves.setdefault(f"{name}, probe", {})
+        for n in counts:
+            probe[n] = values_of(mine, (f"{_FEW}{n}", metric))
+    figure = Figure(figsize=(7, 3.6))
+    axis = figure.add_subplot()
+    for name, curve in curves.items():
+        there = {n: x for n, x in sorted(curve.items()) if x}
+        if there:
+            means = [float(np.mean(x)) for x in there.values()]
+            axis.plot([*there], means, marker="o", label=name)
+    axis.set_xscale("log")
+    ticks = sorted({n for curve in curves.values() for n in curve})
+    axis.set_xticks(ticks, [str(n) for n in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel("people whose labels are used")
+    axis.set_ylabel(f"{first}: {metric}")
+    axis.legend(frameon=False, fontsize=8)
+    return figure
 
 
 def _table(suite: Suite, rows: Sequence[Mapping[str, str]]) -> str:

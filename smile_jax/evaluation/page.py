@@ -1,7 +1,11 @@
-"""Self-contained pages: style, and tables that sort."""
+"""Self-contained pages: style, tables that sort, pictures."""
 
+import base64
 import html
+import io
 from collections.abc import Sequence
+
+from matplotlib.figure import Figure
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto;
@@ -61,6 +65,19 @@ def sortable(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """HTML of a table of texts that a click on a head sorts."""
     lines = [_line("th", "heads", heads), *(_line("td", "row", row) for row in rows)]
     return f"<div class=wide><table class=sortable>{''.join(lines)}</table></div>"
+
+
+def image_of(figure: Figure) -> str:
+    """HTML of a figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110, bbox_inches="tight")
+    return embedded(buffer)
+
+
+def embedded(png: io.BytesIO) -> str:
+    """HTML of a PNG file."""
+    encoded = base64.b64encode(png.getvalue()).decode()
+    return f'<img alt="" src="data:image/png;base64,{encoded}">'
 
 
 def _line(cell: str, kind: str, texts: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """`report.html`: one self-contained page about a trained and evaluated run."""
 
-import base64
 import html
 import io
 import json
@@ -48,25 +47,25 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
             "<h2>What went wrong</h2>",
             _failures(results),
             "<h2>Person by person</h2>",
-            _image(_people(results)),
+            image_of(_people(results)),
             *_confidence(results),
             _wording_table(results),
             "<h2>Rendered views</h2>",
-            _image(_samples(results)),
+            image_of(_samples(results)),
             "<h2>Confusion matrices</h2>",
             "<p class=note>Rows: true class. Share of the row, in percent.</p>",
-            _image(_confusions(results)),
+            image_of(_confusions(results)),
             "<h2>Fused embedding of the test subjects (first fold)</h2>",
             "<p class=note>t-SNE. Left by expression, right by subject: a good "
             "embedding groups by expression and not by person.</p>",
-            _image(_embedding(results)),
+            image_of(_embedding(results)),
         ]
         curves = _curves(workdir)
         if curves is not None:
             parts += [
                 "<h2>Training</h2>",
                 "<p class=note>Off-diagonal ratio: 1 for independent noise.</p>",
-                _image(curves),
+                image_of(curves),
             ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page("SMILE-JAX report", parts))
@@ -230,7 +229,7 @@ def _confidence(results: dict[str, Any]) -> list[str]:
     figure.tight_layout()
     notes.append("what views, and frames where there are several, count in test clips")
     parts += ["<h2>Confidence and views</h2>", f"<p class=note>{'; '.join(notes)}.</p>"]
-    return [*parts, _image(figure)]
+    return [*parts, image_of(figure)]
 
 
 def _text_note(results: dict[str, Any]) -> str:
@@ -414,15 +413,4 @@ def _curves(workdir: pathlib.Path) -> Figure | None:
 def _picture(pixels: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    return _embedded(buffer)
-
-
-def _image(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, bbox_inches="tight")
-    return _embedded(buffer)
-
-
-def _embedded(png: io.BytesIO) -> str:
-    encoded = base64.b64encode(png.getvalue()).decode()
-    return f'<img alt="" src="data:image/png;base64,{encoded}">'
+    return embedded(buffer)
