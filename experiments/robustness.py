@@ -36,6 +36,7 @@ from smile_jax.faces.faults import FAULTS, STRENGTHS, damaged
 from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.mesh import Mesh, MeshError
 from smile_jax.mesh.writers import write_ply
+from smile_jax.objectives import SOURCES
 from smile_jax.workers import run_in_threads
 
 _WORKDIRS = flags.DEFINE_multi_string("workdir", None, "A run's.", required=True)
@@ -119,7 +120,7 @@ def _flat(batch: dict[str, np.ndarray]) -> np.ndarray:
 def _ways(name: str, run: Recognizer) -> dict[str, Answers]:
     """How a run can be asked."""
     questions: dict[str, Question] = {}
-    if run.info.prompts.classes and run.info.text_source != "none":
+    if SOURCES[run.info.config.text_source].has_text:
         questions["zero-shot"] = run.question()
     if run.known is not None:
         questions["probe"] = run.question(head="probe")

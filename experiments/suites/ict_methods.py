@@ -49,6 +49,7 @@ _VARIANTS = {
     "labels, no redundancy": ("smile, labels as text", {"loss.redundancy": 0.0}),
     "labels, private": ("smile, labels as text", {"model.redundancy": "private"}),
     "labels, literal": ("smile, labels as text", {"model.redundancy": "literal"}),
+    "captions, transductive": ("smile, captions", {"data.transductive": True}),
     "no text, people unknown": (
         "smile, no text",
         {"config": "experiments/ict_static.py", "text_source": "none"},

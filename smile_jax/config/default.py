@@ -88,6 +88,9 @@ class DataKeys:
     complete_people: bool = key(
         False, "only people who show every one of data.classes, as Bosphorus' 65"
     )
+    transductive: bool = key(
+        False, "pretraining sees the people of data.fold too, without their labels"
+    )
     train_people: int = key(
         0, "of those who may be trained on, drawn by seed, whose clips training and "
         "probes see; 0: all", low=0,

@@ -16,6 +16,7 @@ from smile_jax.config.build import (
     sampling,
     sees_labelled_only,
     source_class,
+    uses_labels,
     views_compared,
 )
 from smile_jax.config.default import Config, ConfigError, all_keys
@@ -250,6 +251,12 @@ def _tower_problems(c: Config, model: EncoderConfig) -> Iterator[str]:
 
 def _objective_problems(c: Config) -> Iterator[str]:
     """Of the method with its text source and the rest."""
+    if c.data.transductive and (uses_labels(c) or c.data.train_people):
+        yield (
+            "data.transductive=True: this run would learn from labels of the people "
+            "that it is tested on; use a text source and a method without labels, and "
+            "data.train_people=0"
+        )
     source = source_class(c)
     objective = make_objective(c, num_prompts=len(c.data.classes))
     yield from objective.problems(make_source(c, steps=1))

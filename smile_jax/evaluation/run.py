@@ -14,7 +14,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from smile_jax.config import Config, ConfigError, changed
-from smile_jax.config.build import views_compared
 from smile_jax.config.default import all_keys
 from smile_jax.data.fields import read_fields
 from smile_jax.data.pipeline import FaceDataset, open_dataset
@@ -36,7 +35,12 @@ from smile_jax.training.build import spec_of_fresh_run
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.init import random_params
 from smile_jax.training.model_spec import StoredModel, read_model
-from smile_jax.training.plan import Plan, class_prompts, make_plan
+from smile_jax.training.plan import (
+    Plan,
+    class_prompts,
+    images_a_step,
+    make_plan,
+)
 from smile_jax.training.run_info import other_data
 
 PROTOCOLS = ("holdout", "kfold", "cross", "validation")
@@ -334,6 +338,8 @@ def evaluate(
                 )
             )
     rows = []
+    whole = protocol == "kfold" and len(runs) == 1
+    transductive = whole or first.config.data.transductive
     methods = (name for t in tested for name in t.clips[False].folds)
     for method in dict.fromkeys(methods):
         is_smile = method == "smile"
@@ -341,7 +347,7 @@ def evaluate(
             "method": method,
             "text_source": first.text_source if is_smile else None,
             "labels_used": labels_used(first, method),
-            "transductive": is_smile and protocol == "kfold" and len(runs) == 1,
+            "transductive": is_smile and transductive,
         }
         for e in evaluations:
             outcomes = [
@@ -727,10 +733,8 @@ def _words_of(
 
 
 def images_seen(run: Trained) -> int:
-    """Pictures that training looked at: clips, windows, frames and views."""
-    c, (frames, views, *_) = run.config, run.plan.clip_shape
-    several = views_compared(c) // c.data.views
-    return run.stored.step * c.train.batch_size * several * frames * views
+    """Pictures that training looked at."""
+    return run.stored.step * images_a_step(run.config, run.plan)
 
 
 def labels_used(run: Trained, method: str) -> str:

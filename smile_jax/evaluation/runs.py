@@ -40,8 +40,8 @@ Row = dict[str, Any]  # one value of one metric, by the names of `COLUMNS`
 
 COLUMNS = (
     "suite", "method", "row", "text_source", "seed", "fold", "evaluation", "condition",
-    "metric", "value", "labels_used", "images_seen", "seconds", "flops", "peak_memory",
-    "hardware", "commit", "digest",
+    "metric", "value", "labels_used", "transductive", "images_seen", "seconds", "flops",
+    "peak_memory", "hardware", "commit", "digest",
 )  # fmt: skip
 # Of what each test person's clips were taken for.
 PEOPLE_COLUMNS = (
@@ -277,6 +277,7 @@ def rows_of(run: Run) -> Iterator[Row]:
             "row": row["method"],
             "text_source": row["text_source"] or "",
             "labels_used": row["labels_used"],
+            "transductive": row["transductive"],
         }
         for evaluation, scores in row.items():
             for condition, metric, value in _numbers(scores):

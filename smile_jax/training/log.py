@@ -9,12 +9,11 @@ from typing import Any
 import jax
 
 from smile_jax.config import Config
-from smile_jax.config.build import views_compared
 from smile_jax.training.build import optimizer_config
 from smile_jax.training.checkpoints import Checkpoints
 from smile_jax.training.metrics import MetricWriter, check_finite
 from smile_jax.training.optimizer import make_schedule
-from smile_jax.training.plan import Plan
+from smile_jax.training.plan import Plan, images_a_step
 
 
 class Log:
@@ -34,7 +33,7 @@ class Log:
         self._every, self._checkpoints = config.train.log_every, checkpoints
         self._writer = workdir and MetricWriter(workdir, first, plan.steps)
         self._schedule = make_schedule(optimizer_config(config), plan.steps)
-        self._images = config.train.batch_size * views_compared(config)
+        self._images = images_a_step(config, plan)
         self._pending: tuple[int, Any, dict[str, float]] | None = None
         self._newest: Any = None
         self.restart_clock(first)

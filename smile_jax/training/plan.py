@@ -63,6 +63,8 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     # classes test the same people, so that one may start from another.
     folds = _folds(config, dataset, everything)
     pretrain, _ = split_records(subjects, seen, folds, fold)
+    if config.data.transductive:
+        pretrain = seen
     train, test = split_records(subjects, records, folds, fold)
     held_out = config.data.validation_fold
     pretrain, _ = split_records(subjects, pretrain, folds, held_out)
@@ -107,6 +109,12 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
             config, dataset, int((pretrain if len(pretrain) else everything)[0])
         ),
     )
+
+
+def images_a_step(config: Config, plan: Plan) -> int:
+    """Pictures that a step looks at: of clips, windows, copies, frames and views."""
+    frames = plan.clip_shape[0]
+    return config.train.batch_size * built.views_compared(config) * frames
 
 
 def _chosen(config: Config, dataset: FaceDataset) -> np.ndarray:

@@ -65,6 +65,7 @@ NEW_KEYS: dict[str, Any] = {
     "augment.copies": 1,
     "data.train_people": 0,
     "data.complete_people": False,
+    "data.transductive": False,
     "model.cross_view": False,
     "train.evaluate_every": 0,
     "train.check_replicas": False,

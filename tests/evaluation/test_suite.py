@@ -40,6 +40,7 @@ def finish(run, value):
     rows = [
         {
             "method": method, "text_source": None, "labels_used": "none",
+            "transductive": False,
             "linear_probe": {"accuracy": score, "names": ["a"]}, "knn": None,
         }
         for method, score in (("smile", value), ("pixels_pca", 0.5))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from smile_jax.config import ConfigError
+from smile_jax.config.validate import validate
 from smile_jax.training.plan import make_plan
 from tests.conftest import run_module
 from tests.training.common import shrunk_config
@@ -78,6 +79,18 @@ def test_who_does_not_show_every_class_is_left_out(tiny_dataset, monkeypatch):
     )
     with pytest.raises(ConfigError, match=r"nobody in .* shows all of"):
         make_plan(shrunk_config(tiny_dataset, **keys))
+
+
+def test_transductive_pretraining_sees_everybody_and_no_label(tiny_dataset):
+    keys = {"data.transductive": True, "text_source": "none"}
+    config = shrunk_config(tiny_dataset, **keys)
+    plan, whole = make_plan(config), make_plan(shrunk_config(tiny_dataset))
+    assert people(plan, plan.pretrain_records) == set(plan.folds)
+    np.testing.assert_array_equal(plan.train_records, whole.train_records)
+    np.testing.assert_array_equal(plan.test_records, whole.test_records)
+    for wrong in ({"text_source": "weak"}, {"data.train_people": 2}):
+        with pytest.raises(ConfigError, match="labels of the people that it is tested"):
+            validate(shrunk_config(tiny_dataset, **keys | wrong), devices=1)
 
 
 def test_few_are_learned_from_and_all_are_tested(tiny_dataset):
