@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import tempfile
+from typing import Any
 
 import gradio as gr
 import matplotlib as mpl

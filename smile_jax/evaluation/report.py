@@ -21,7 +21,7 @@ from smile_jax.data.pictures import lit_views
 from smile_jax.data.pipeline import FaceDataset, open_dataset
 from smile_jax.data.records import PIXELS, RecordSource, as_shares
 from smile_jax.evaluation.metrics import calibration, people_interval
-from smile_jax.evaluation.page import page
+from smile_jax.evaluation.page import embedded, image_of, page
 from smile_jax.objectives import SOURCES
 
 _MOST_FAILURES = 12
