@@ -10,7 +10,7 @@ methods whose whole name it matches, `--seeds=0` runs of that seed (may be repea
 
 Writes `RESULTS/<suite>.csv`, a line for each number of each run, `<suite>_people.csv`,
 a line for each person, and `<suite>.md` and `.tex`, tables made of these alone: scores,
-and where the suite names a reference its difference from every other method, with an
+and where the suite names references their difference from other methods, with an
 interval over people and runs. Each is of all runs that are done. Rows of a method that
 is another one now, by its settings or its own code, are left out, which is said.
 """
@@ -149,7 +149,7 @@ def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
     replace_text(folder / f"{name}_people.csv", to_csv(people, PEOPLE_COLUMNS))
     replace_text(folder / f"{name}.tex", latex(*scores(suite, rows)))
     made = table(suite, rows)
-    if suite.reference:
+    if suite.references:
         made += "\n" + comparisons(suite, people)
     replace_text(folder / f"{name}.md", made)
     print(made)

@@ -22,7 +22,7 @@ def get_suite():
             ("zero_shot", "accuracy"),
         ),
         baselines={"pixels_pca": "smile, captions", "random_init": "smile, captions"},
-        reference="smile, captions",
+        references=["smile, captions"],
         seeds=(0,),
         folds=range(10),
     )

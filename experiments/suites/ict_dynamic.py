@@ -48,7 +48,7 @@ def get_suite():
             ("zero_shot", "accuracy"),
             ("who", "accuracy"),
         ),
-        reference="smile, captions",
+        references=["smile, captions"],
         baselines=dict.fromkeys(("pixels_pca", "random_init"), "smile, captions"),
     )
     return suite.over({"train.epochs": 20.0})

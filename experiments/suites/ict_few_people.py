@@ -36,6 +36,6 @@ def get_suite():
             ("linear_probe", "accuracy"),
             *((f"few_people_{n}", "accuracy") for n in (1, 2, 5, 10, 20)),
         ),
-        reference="smile, captions",
+        references=["smile, captions"],
     )
     return suite.over({"data.dir": "data/ict_faces/static_captions"})

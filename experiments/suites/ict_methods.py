@@ -85,7 +85,7 @@ def get_suite():
             ("zero_shot", "accuracy"),
             ("who", "accuracy"),
         ),
-        reference="smile, captions",
+        references=["smile, captions", "smile, labels as text"],
         baselines=dict.fromkeys(("pixels_pca", "random_init"), "smile, captions"),
         sweep=Sweep(
             keys={

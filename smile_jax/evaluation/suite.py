@@ -56,8 +56,7 @@ class Suite:
       baselines: rows of the evaluation that stand in the table beside the methods, each
         with the method by whose runs it is computed.
       seeds, folds: each method has a run for each pair.
-      reference: method that the others are compared with, by the first of `shown`; "":
-        none.
+      references: methods that all others are compared with, by the first of `shown`.
       starts: method -> method whose run of the same seed and fold it starts from
         (`model.start_from`).
       sweep: how settings are chosen; None: they stand here.
@@ -72,7 +71,7 @@ class Suite:
     seeds: Sequence[int] = (0, 1, 2)
     folds: Sequence[int] = (0,)
     starts: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    reference: str = ""
+    references: Sequence[str] = ()
     sweep: Sweep | None = None
     chosen_as: Mapping[str, str] = dataclasses.field(default_factory=dict)
     choices: Mapping[str, Mapping[str, Mapping[str, Any]]] = dataclasses.field(
@@ -83,15 +82,14 @@ class Suite:
         swept = self.sweep.keys if self.sweep else {}
         named = [*self.baselines.items(), *self.starts.items()]
         named += [(name, name) for name in (*swept, *self.chosen_as)]
-        if self.reference:
-            named.append(("reference", self.reference))
+        named += [("references", name) for name in self.references]
         for name, method in named:
             if method not in self.methods:
                 raise SuiteError(f"{name!r}: there is no method {method!r}")
         for name, method in self.chosen_as.items():
             if method not in swept:
                 raise SuiteError(f"{name!r}: the sweep has no method {method!r}")
-        if self.reference and self.shown[0][0] not in OF_LABELS:
+        if self.references and self.shown[0][0] not in OF_LABELS:
             raise SuiteError(
                 f"{self.shown[0][0]!r}, the first that is shown, is what methods are "
                 f"compared by: must be one of {', '.join(sorted(OF_LABELS))}"

@@ -64,8 +64,9 @@ def values_of(rows: Sequence[Mapping[str, Any]], column: Sequence[str]) -> list[
 
 
 def comparisons(suite: Suite, people: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown, of rows of people alone: how far the reference is above each other
-    line of the table, where both have runs of the same seeds and folds."""
+    """Markdown, of rows of people alone: how far each reference is above each other
+    line of the table, where both have runs of the same seeds and folds; p is corrected
+    for the comparisons with that reference."""
     evaluation = suite.shown[0][0]
     counts: dict[tuple[str, str], dict[tuple[str, str, str], np.ndarray]] = {}
     for r in people:
@@ -73,11 +74,22 @@ def comparisons(suite: Suite, people: Sequence[Mapping[str, Any]]) -> str:
             own = counts.setdefault((r["method"], r["row"]), {})
             place = str(r["seed"]), str(r["fold"]), r["subject"]
             own[place] = np.array([float(r["right"]), float(r["clips"])])
-    ours = counts.get((suite.reference, "smile"), {})
+    made = (_comparison(suite, counts, name) for name in suite.references)
+    return "\n".join(filter(None, made))
+
+
+def _comparison(
+    suite: Suite,
+    counts: Mapping[tuple[str, str], Mapping[tuple[str, str, str], np.ndarray]],
+    reference: str,
+) -> str:
+    """Of one reference, of counts of right answers and clips by (method, row) and
+    (seed, fold, person)."""
+    ours = counts.get((reference, "smile"), {})
     found = []
     for name, method, row in suite.listed():
         theirs = counts.get((method, row), {})
-        if (method, row) == (suite.reference, "smile") or not ours.keys() & theirs:
+        if (method, row) == (reference, "smile") or not ours.keys() & theirs:
             continue
         found.append((name, _difference(ours, theirs)))
     if not found:
@@ -88,7 +100,7 @@ def comparisons(suite: Suite, people: Sequence[Mapping[str, Any]]) -> str:
         reach = f"{d.low:+.3f} to {d.high:+.3f}"
         lines.append([name, f"{d.mean:+.3f}", reach, f"{p:.2g}", str(runs)])
     heads = [
-        f"{suite.reference}, {evaluation}, above", "by", "95 % interval", "p (Holm)",
+        f"{reference}, {suite.shown[0][0]}, above", "by", "95 % interval", "p (Holm)",
         "pairs of runs",
     ]  # fmt: skip
     return markdown(heads, lines)

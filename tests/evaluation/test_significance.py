@@ -45,7 +45,7 @@ def test_methods_are_compared_run_by_run():
     suite = Suite(
         config="x", methods={"ours": {}, "theirs": {}, "absent": {}},
         shown=(("knn", "accuracy"),), baselines={"pixels_pca": "ours"},
-        reference="ours",
+        references=["ours"],
     )  # fmt: skip
 
     def people(method, row, right, seeds=(0, 1)):
