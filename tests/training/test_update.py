@@ -104,6 +104,7 @@ def test_every_step_augments_in_its_own_way(rng):
         term_gradients=False,
         patches=0,
         kept_patches=0,
+        hides_patches=False,
     )
     pixels = rng.integers(0, 256, (2, 1, 3, 16, 16, 7)).astype(np.uint8)
     batch = {
