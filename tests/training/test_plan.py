@@ -1,6 +1,7 @@
 """Who is trained on, who is held out of training, who is tested on."""
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -97,11 +98,14 @@ def test_few_are_learned_from_and_all_are_tested(tiny_dataset):
     whole = make_plan(shrunk_config(tiny_dataset))
     plans = [
         make_plan(shrunk_config(tiny_dataset, **{"data.train_people": count}))
-        for count in (1, 3)
+        for count in (1, 2, 3, 4, 5)
     ]
-    one, three = (people(plan, plan.pretrain_records) for plan in plans)
-    assert len(one) == 1 and len(three) == 3
-    assert one < three < people(whole, whole.pretrain_records)
+    few = [people(plan, plan.pretrain_records) for plan in plans]
+    assert [len(names) for names in few] == [1, 2, 3, 4, 5]
+    for fewer, more in itertools.pairwise(
+        [*few, people(whole, whole.pretrain_records)]
+    ):
+        assert fewer < more
     for plan in plans:
         learned = people(plan, plan.pretrain_records)
         assert people(plan, plan.train_records) == learned
