@@ -31,6 +31,7 @@ from smile_jax.evaluation.runs import (
     kept,
     people_of,
     perform,
+    place_of,
     rows_of,
     runs_of,
 )
@@ -75,7 +76,7 @@ def main(argv: list[str]) -> None:
             f"{', '.join(map(str, suite.seeds))}"
         )
     stored = _stored(name, runs, say=True)
-    there = {(row["method"], row["seed"], row["fold"]) for row in stored}
+    there = {place_of(row) for row in stored}
     open_runs = [run for run in mine if not (run.done() or run.place in there)]
     print(f"{len(mine)} runs, {len(mine) - len(open_runs)} of them done")
     failed = []
@@ -127,7 +128,7 @@ def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
         [
             row
             for row in _stored(name, runs, people=of_people)
-            if (row["method"], row["seed"], row["fold"]) not in here
+            if place_of(row) not in here
         ]
         for of_people in (False, True)
     )
@@ -140,11 +141,8 @@ def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
     people += [row for run in done for row in people_of(run, evaluations)]
     order = {run.place: i for i, run in enumerate(runs)}
 
-    def place(row: dict[str, Any]) -> int:
-        return order[row["method"], str(row["seed"]), str(row["fold"])]
-
-    rows.sort(key=place)
-    people.sort(key=place)
+    for found in (rows, people):
+        found.sort(key=lambda row: order[place_of(row)])
     replace_text(folder / f"{name}.csv", to_csv(rows, COLUMNS))
     replace_text(folder / f"{name}_people.csv", to_csv(people, PEOPLE_COLUMNS))
     replace_text(folder / f"{name}.tex", latex(*scores(suite, rows)))
@@ -153,7 +151,7 @@ def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
         made += "\n" + comparisons(suite, people)
     replace_text(folder / f"{name}.md", made)
     print(made)
-    count = len({place(row) for row in rows})
+    count = len({place_of(row) for row in rows})
     print(f"wrote {name}*.csv, .md and .tex into {folder}, of {count} runs")
 
 

@@ -329,13 +329,16 @@ def people_of(run: Run, evaluations: Collection[str]) -> Iterator[Row]:
             }
 
 
+def place_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """`Run.place` of the run that a row is of."""
+    return row["method"], str(row["seed"]), str(row["fold"])
+
+
 def kept(stored: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> list[Row]:
     """Of stored rows, from here or another machine, those of runs as they are now."""
     digests = {run.place: run.digest for run in runs}
     return [
-        dict(row)
-        for row in stored
-        if digests.get((row["method"], row["seed"], row["fold"])) == row.get("digest")
+        dict(row) for row in stored if digests.get(place_of(row)) == row.get("digest")
     ]
 
 

@@ -107,8 +107,13 @@ class Suite:
 
     def settings(self, method: str, fold: int) -> dict[str, Any]:
         """Keys of the config that a method's runs of a fold have, "config" too."""
-        chosen = self.choices.get(self.chosen_as.get(method, method), {})
-        return {**self.methods[method], **chosen.get(str(fold), {})}
+        own = dict(self.methods[method])
+        if method in self.chosen_as:  # what makes it a variant is not chosen away
+            return self._chosen(self.chosen_as[method], fold) | own
+        return own | self._chosen(method, fold)
+
+    def _chosen(self, method: str, fold: int) -> dict[str, Any]:
+        return dict(self.choices.get(method, {}).get(str(fold), {}))
 
 
 def read_suite(path: pathlib.Path) -> Suite:

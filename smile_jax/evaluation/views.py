@@ -72,12 +72,7 @@ class CrossView(_OfViews):
 
     def answers(self, fold: Fold) -> dict[str, np.ndarray]:
         assert fold.partial is not None
-        single = {
-            v: i
-            for i, views in enumerate(fold.subsets)
-            for v in views[:1]
-            if len(views) == 1
-        }
+        single = {v[0]: i for i, v in enumerate(fold.subsets) if len(v) == 1}
         labels, subjects = fold.train_of("label"), fold.train_of("subject")
         found = {}
         for seen, i in single.items():

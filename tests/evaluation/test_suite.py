@@ -241,3 +241,8 @@ def test_runs_have_what_the_sweep_has_chosen(swept, tmp_path):
     }
     assert told["early", 0] and told["late", 0]  # a variant of it
     assert not told["early", 1] and not told["plain", 0]
+    # What makes a variant one is not chosen away.
+    chosen = {"early": {"0": {"data.views": 3}}}
+    suite = dataclasses.replace(swept, choices=chosen)
+    assert suite.settings("late", 0)["data.views"] == 2
+    assert suite.settings("early", 0)["data.views"] == 3
