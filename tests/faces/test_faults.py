@@ -42,6 +42,16 @@ def test_decimation_leaves_as_many_points_as_it_says(head):
         assert 0.8 * wanted < len(made.vertices) <= wanted
 
 
+def test_shadows_are_where_a_light_from_aside_does_not_reach(head):
+    rng = np.random.default_rng(0)
+    found = [damaged(head, "shadows", 5, rng) for _ in range(20)]
+    dark = np.stack([(x.colors < 0.5 * head.colors).all(axis=1) for x in found])
+    x = head.vertices[:, 0]
+    left, right = dark[:, x < -40].mean(axis=1), dark[:, x > 40].mean(axis=1)
+    assert (dark.mean(axis=1) > 0.05).all() and (dark.mean(axis=1) < 0.7).all()
+    assert (left > 2 * right).any() and (right > 2 * left).any()
+
+
 def test_what_is_worn_is_before_the_face(head):
     rng = np.random.default_rng(0)
     for kind in ("glasses", "hand"):
