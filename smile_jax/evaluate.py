@@ -7,10 +7,13 @@ choose settings; it writes into `DIR/validation`.
 
 `--protocol=cross --test_data=DATASET` tests on all people of another dataset.
 
+`--only=knn` takes that evaluation beside the linear probe and no other; may be
+repeated.
+
 `--set=pca_components=512` changes a key of `config.evaluation`.
 
-Writes `results.json`, `predictions.csv` and `report.html` into `DIR/eval`; after
-"holdout" also `DIR/known.safetensors`, by which `predict` tells what is no face.
+Writes `results.json`, `predictions.csv` and `report.html` into `DIR/eval`; after a
+whole "holdout" also `DIR/known.safetensors`, by which `predict` tells what is no face.
 """
 
 import pathlib
@@ -38,8 +41,9 @@ _BASELINES = flags.DEFINE_bool("baselines", True, "Also evaluate baselines.")
 _TEST_DATA = flags.DEFINE_string(
     "test_data", "", "With --protocol=cross: <data_dir>/<name>/<config> to test on."
 )
-
-
+_ONLY = flags.DEFINE_multi_string(
+    "only", [], "Evaluations to take beside the linear probe; all by default."
+)
 _SETTINGS = flags.DEFINE_multi_string(
     "set", [], "KEY=VALUE of config.evaluation, other than the run's; may be repeated."
 )
@@ -58,6 +62,7 @@ def main(argv: list[str]) -> None:
         settings,
         test_data,
         baselines=_BASELINES.value,
+        only=_ONLY.value,
     )
     folder = workdir / FOLDERS.get(_PROTOCOL.value, "eval")
     write_results(results, folder)

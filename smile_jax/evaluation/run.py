@@ -300,10 +300,11 @@ def evaluate(
     test_data: str = "",
     *,
     baselines: bool = True,
+    only: Collection[str] = (),
 ) -> dict[str, Any]:
     """Runs a protocol; returns what `results.json` holds (docs/evaluation.md),
     "embedding" and "predictions" of single clips, and "known", of the training clips of
-    "holdout".
+    "holdout" where all is evaluated.
 
     Args:
       workdir: of a run, or of the runs of all folds.
@@ -313,6 +314,7 @@ def evaluate(
       test_data: folder of the dataset that "cross" tests on; what is fitted is fitted
         on the run's own training people.
       baselines: also evaluate what the run is compared with.
+      only: names of the evaluations to take beside the linear probe; all if empty.
     """
     started = time.perf_counter()
     if (protocol == "cross") != bool(test_data):
@@ -323,6 +325,8 @@ def evaluate(
     classes = first.config.data.classes
     words = {file: make_prompts(classes, file=file) for file in prompt_files}
     evaluations = applicable(tested_on, applicable(first.plan.dataset))
+    if only:
+        evaluations = _some(evaluations, only)
     if test_data:  # labels of the same name may stand for others there
         evaluations = [e for e in evaluations if not e.every_clip]
     tested: list[TestedFold] = []
@@ -386,11 +390,27 @@ def evaluate(
         "rows": rows,
         "warnings": list(dict.fromkeys(cautions)),
         "embedding": tested[0].embedding(tested_on),
-        "known": tested[0].known() if protocol == "holdout" else None,
+        "known": tested[0].known() if protocol == "holdout" and not only else None,
         "predictions": [
             row for t in tested for row in t.predictions(tested_on, evaluations)
         ],
     }
+
+
+def _some(
+    evaluations: Sequence[Evaluation], names: Collection[str]
+) -> list[Evaluation]:
+    """Those of some names, and the linear probe.
+
+    Raises:
+      ProtocolError: there is none of a name.
+    """
+    there = [e.name for e in evaluations]
+    if unknown := set(names) - set(there):
+        raise ProtocolError(
+            f"--only={', '.join(sorted(unknown))}: must be one of {', '.join(there)}"
+        )
+    return [e for e in evaluations if e.name in {LinearProbe.name, *names}]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -556,6 +576,7 @@ def evaluate_fold(
     if baselines:
         models |= {**run.before_training(), "random_init": run.random}
     subsets = view_subsets(config.data.views)
+    asks = any(e.needs_text for e in evaluations)
     for method, params in models.items():
         embedded = looked.embedded(run.model, params, subsets)
         images[method] = embedded.joint[learners]
@@ -567,7 +588,7 @@ def evaluate_fold(
             partial=embedded.partial_fused,
             cameras=tested_on.spread_views(config.data.views),
             scale=float(np.exp(params["logit_scale"])),
-            **_words_of(run, method, params, words, images[method]),
+            **(_words_of(run, method, params, words, images[method]) if asks else {}),
         )
     if baselines:
         count = config.evaluation.pca_components

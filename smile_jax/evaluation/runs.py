@@ -65,6 +65,7 @@ class Run:
       start: the run that it starts from.
       protocol: of its evaluation.
       alone: evaluated without baselines.
+      only: the evaluation that is taken beside the linear probe; empty for all.
     """
 
     suite: str
@@ -78,6 +79,7 @@ class Run:
     start: "Run | None" = None
     protocol: str = "holdout"
     alone: bool = False
+    only: str = ""
 
     @property
     def flags(self) -> list[str]:
@@ -242,8 +244,10 @@ def perform(run: Run) -> None:
     finally:
         state["seconds"] = round(seconds + time.monotonic() - started, 1)
         replace_text(path, json.dumps(state))
-    alone = ["--nobaselines"] if run.alone else []
-    _command(run, "evaluate", f"--protocol={run.protocol}", *alone)
+    less = ["--nobaselines"] if run.alone else []
+    if run.only:
+        less.append(f"--only={run.only}")
+    _command(run, "evaluate", f"--protocol={run.protocol}", *less)
     replace_text(path, json.dumps(state | {"finished": True}))
 
 

@@ -72,6 +72,7 @@ def trials(
             run = Run(
                 name, method, sweep.seed, fold, config, {**settings, **candidate},
                 where, machine, protocol="validation", alone=True,
+                only=suite.shown[0][0],
             )  # fmt: skip
             done[told] = row_of(run) | {"trial": len(done), "settings": told}
             yield candidate, done[told]

@@ -39,3 +39,15 @@ def test_a_trial_looks_at_no_test_person(tiny_dataset, tmp_path, monkeypatch):
 def test_there_must_be_validation_people(plain_run):
     with pytest.raises(ProtocolError, match=r"data\.validation_fold"):
         evaluate(plain_run, "validation")
+
+
+def test_some_evaluations_are_taken_alone(plain_run):
+    found = evaluate(plain_run, "holdout", baselines=False, only=["knn"])
+    (row,) = found["rows"]
+    taken = [name for name, scores in row.items() if isinstance(scores, dict)]
+    assert taken == ["linear_probe", "knn"] == list(found["columns"])
+    assert found["known"] is None  # for it needs words too
+    whole = evaluate(plain_run, "holdout", baselines=False)["rows"][0]
+    assert row["knn"] == whole["knn"] and row["linear_probe"] == whole["linear_probe"]
+    with pytest.raises(ProtocolError, match="--only=kmm: must be one of linear_probe"):
+        evaluate(plain_run, "holdout", only=["kmm"])
