@@ -42,10 +42,6 @@ class FewPeople(Evaluation):
                 answers[f"{count}/{draw}"] = found(fold.features[fold.split :])
         return Outcome(fold.test_of("label"), answers)
 
-    def score(self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold) -> Any:
-        scores = super().score(parts, fold)
-        return {metric: scores[metric] for metric in self.shown}
-
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         found = {}
         for count in PEOPLE:
