@@ -3,8 +3,9 @@
 Every method of the suite's sweep has as many trials, on training people alone: a fold
 of them is held out and scored, beside the test people, whom no trial looks at. The best
 values are written beside the suite (`x_chosen.json`), where `smile_jax.benchmark` finds
-them, and every trial into `RESULTS/x_trials.csv`. Trials that stand there, or whose
-folder is done, are not done again. Other flags: see `smile_jax.benchmark`.
+them, and every trial into `RESULTS/x_trials.csv` and, as a table, `x_trials.md`. Trials
+that stand there, or whose folder is done, are not done again. Other flags: see
+`smile_jax.benchmark`.
 """
 
 import json
@@ -60,8 +61,11 @@ def main(argv: list[str]) -> None:
                 name, suite, method, fold, out, machine, row_of
             ):
                 tried.append((settings, row))
-                others = [r for r in from_csv(scores) if r["digest"] != row["digest"]]
-                replace_text(scores, to_csv([*others, row], sweep.COLUMNS))
+                place = sweep.place_of(row)
+                others = [r for r in from_csv(scores) if sweep.place_of(r) != place]
+                rows = sweep.in_order(suite, [*others, row])
+                replace_text(scores, to_csv(rows, sweep.COLUMNS))
+                replace_text(scores.with_suffix(".md"), sweep.table(rows))
             best, row = max(tried, key=lambda pair: float(pair[1]["value"]))
             print(f"{method}, fold {fold}: {row['value']} by {best}", flush=True)
             beside = choices_beside(path)

@@ -80,6 +80,8 @@ def test_a_sweep_chooses_and_is_not_done_again(suite, tmp_path):
     best = max(trials, key=lambda row: float(row["value"]))
     chosen = json.loads((tmp_path / "small_chosen.json").read_text())
     assert chosen == {"plain": {"0": json.loads(best["settings"])}}
+    table = (tmp_path / "small_trials.md").read_text()
+    assert f"**{float(best['value']):.3f}**" in table and table.count("| plain |") == 2
     again = run_module("smile_jax.sweep", *flags, f"--out={tmp_path / 'elsewhere'}")
     assert again.returncode == 0 and not (tmp_path / "elsewhere").exists()
     wrong = run_module("smile_jax.sweep", *flags, "--only=nothing")

@@ -4,15 +4,16 @@ A trial is a run that holds out a fold of training people beside the test people
 evaluated on it (`--protocol=validation`); no test person's picture is looked at.
 """
 
+import itertools
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from smile_jax.config import typed
 from smile_jax.evaluation.runs import Run, folder_name, perform, rows_of
 from smile_jax.evaluation.suite import Suite, SuiteError, function
-from smile_jax.evaluation.tables import values_of
+from smile_jax.evaluation.tables import markdown, values_of
 
 COLUMNS = (
     "suite", "method", "seed", "fold", "trial", "settings", "evaluation", "metric",
@@ -78,6 +79,40 @@ def trials(
             yield candidate, done[told]
         # The first of equals: values that stand first are the usual ones.
         best = max(tried, key=lambda one: float(done[json.dumps(one)]["value"]))
+
+
+def place_of(row: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Method, fold and number of a trial."""
+    return row["method"], int(row["fold"]), int(row["trial"])
+
+
+def in_order(suite: Suite, rows: Sequence[Row]) -> list[Row]:
+    """Rows of trials as the suite has its methods; those of other methods are left
+    out."""
+    order = list(suite.sweep.keys) if suite.sweep else []
+    known = [row for row in rows if row["method"] in order]
+    return sorted(known, key=lambda r: (order.index(r["method"]), *place_of(r)[1:]))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Trials, in order; the best of each method and fold in bold."""
+    lines = []
+    for _, own in itertools.groupby(rows, key=lambda row: place_of(row)[:2]):
+        trials = list(own)
+        best = max(trials, key=lambda row: float(row["value"]))
+        for row in trials:
+            keys = json.loads(row["settings"])
+            value = f"{float(row['value']):.3f}"
+            lines.append(
+                [
+                    row["method"],
+                    str(row["fold"]),
+                    ", ".join(f"{key}={x}" for key, x in keys.items()),
+                    f"**{value}**" if row is best else value,
+                ]
+            )
+    shown = f"{rows[0]['evaluation']}: {rows[0]['metric']}"
+    return markdown(["method", "fold", "settings", shown], lines)
 
 
 def _folds(config: str) -> int:
