@@ -7,7 +7,7 @@ r"""Who comes how near to what can be known: performances mixed with another exp
 Whoever knows all about these performances is right in 0.800 of them, logistic
 regression on the true weights of all actions in 0.777 (`experiments/ceiling.py`); of
 those of experiments/suites/ict_methods.py it is in each. Methods of that suite, with
-its settings, and as many images.
+its settings, and about as many images.
 """
 
 import dataclasses

@@ -325,10 +325,10 @@ def evaluate(
     classes = first.config.data.classes
     words = {file: make_prompts(classes, file=file) for file in prompt_files}
     evaluations = applicable(tested_on, applicable(first.plan.dataset))
-    if only:
-        evaluations = _some(evaluations, only)
     if test_data:  # labels of the same name may stand for others there
         evaluations = [e for e in evaluations if not e.every_clip]
+    if only:
+        evaluations = _some(evaluations, only)
     tested: list[TestedFold] = []
     for run in runs:
         if test_data:

@@ -107,13 +107,10 @@ class Suite:
 
     def settings(self, method: str, fold: int) -> dict[str, Any]:
         """Keys of the config that a method's runs of a fold have, "config" too."""
-        own = dict(self.methods[method])
-        if method in self.chosen_as:  # what makes it a variant is not chosen away
-            return self._chosen(self.chosen_as[method], fold) | own
-        return own | self._chosen(method, fold)
-
-    def _chosen(self, method: str, fold: int) -> dict[str, Any]:
-        return dict(self.choices.get(method, {}).get(str(fold), {}))
+        own, of = self.methods[method], self.chosen_as.get(method, method)
+        chosen = self.choices.get(of, {}).get(str(fold), {})
+        # What makes a variant one is not chosen away.
+        return {**chosen, **own} if method in self.chosen_as else {**own, **chosen}
 
 
 def read_suite(path: pathlib.Path) -> Suite:

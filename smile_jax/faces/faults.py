@@ -50,7 +50,7 @@ def damaged(mesh: Mesh, kind: str, strength: int, rng: Rng) -> Mesh:
 def _light(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
     """From one of eight sides; the stronger, the less of it is everywhere."""
     assert mesh.colors is not None
-    angle = 2 * np.pi * rng.integers(_LIGHTS) / _LIGHTS
+    angle = _side(rng)
     direction = np.array([np.cos(angle), np.sin(angle), 0.6])
     lambert = np.maximum(_normals(mesh) @ direction / np.linalg.norm(direction), 0)
     share = 0.2 * strength
@@ -61,7 +61,7 @@ def _light(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
 def _shadows(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
     """Cast by the head on itself, lit from one of eight sides, 18 to 90 % darker."""
     assert mesh.colors is not None
-    angle = 2 * np.pi * rng.integers(_LIGHTS) / _LIGHTS
+    angle = _side(rng)
     yaw, pitch = 60 * np.cos(angle), 45 * np.sin(angle)
     framing, size = frame_mesh(mesh, margin=1.5), _SHADOW_PIXELS
     # What the light does not see is dark.
@@ -233,6 +233,11 @@ FAULTS: dict[str, Fault] = {
     "mask": _mask,
     "hair": _hair,
 }
+
+
+def _side(rng: Rng) -> float:
+    """Of one of the lights, in radians from the viewer's right."""
+    return 2 * np.pi * rng.integers(_LIGHTS) / _LIGHTS
 
 
 def _normals(mesh: Mesh) -> Float[np.ndarray, "n 3"]:
