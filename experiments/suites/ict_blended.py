@@ -10,7 +10,6 @@ those of experiments/suites/ict_methods.py it is in each. Methods of that suite,
 its settings, and about as many images.
 """
 
-import dataclasses
 import pathlib
 
 from smile_jax.evaluation.suite import read_suite
@@ -20,11 +19,7 @@ _METHODS = ("smile, captions", "smile, labels as text", "supervised", "shu")
 
 def get_suite():
     suite = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
-    suite = dataclasses.replace(
-        suite,
-        methods={name: suite.methods[name] for name in _METHODS},
-        sweep=None,
-        chosen_as={},
-    )
     # 960 clips are trained on, there 2,000.
-    return suite.over({"data.dir": "data/ict_faces/blended", "train.epochs": 125 / 3})
+    return suite.of(_METHODS).over(
+        {"data.dir": "data/ict_faces/blended", "train.epochs": 125 / 3}
+    )

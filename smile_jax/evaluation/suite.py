@@ -87,7 +87,7 @@ class Suite:
             if method not in self.methods:
                 raise SuiteError(f"{name!r}: there is no method {method!r}")
         for name, method in self.chosen_as.items():
-            if method not in swept:
+            if method not in (swept or self.choices):
                 raise SuiteError(f"{name!r}: the sweep has no method {method!r}")
         if self.references and self.shown[0][0] not in OF_LABELS:
             raise SuiteError(
@@ -104,6 +104,15 @@ class Suite:
         """The same with keys set in every method, as of other data."""
         methods = {name: {**own, **settings} for name, own in self.methods.items()}
         return dataclasses.replace(self, methods=methods)
+
+    def of(self, names: Sequence[str]) -> "Suite":
+        """Some of its methods, with what its sweep has chosen for them."""
+        return dataclasses.replace(
+            self,
+            methods={name: self.methods[name] for name in names},
+            sweep=None,
+            chosen_as={k: m for k, m in self.chosen_as.items() if k in names},
+        )
 
     def settings(self, method: str, fold: int) -> dict[str, Any]:
         """Keys of the config that a method's runs of a fold have, "config" too."""

@@ -246,3 +246,8 @@ def test_runs_have_what_the_sweep_has_chosen(swept, tmp_path):
     suite = dataclasses.replace(swept, choices=chosen)
     assert suite.settings("late", 0)["data.views"] == 2
     assert suite.settings("early", 0)["data.views"] == 3
+    # Nor where other data are tried with some of the methods.
+    other = suite.of(["early", "late"]).over({"data.dir": "elsewhere"})
+    assert other.sweep is None and list(other.methods) == ["early", "late"]
+    assert other.settings("late", 0)["data.views"] == 2
+    assert other.settings("late", 0)["data.dir"] == "elsewhere"
