@@ -13,8 +13,9 @@ the sweep has chosen for each method:
 five trials a method, of a third of the images, for the learning rate and the method's
 own main number. Rows below `smile, no text` are SMILE with something left out or
 replaced. `shu` and `smile, no text` have batches of several scans of each person and so
-know who is who. `two_crop` sees one view of a scan twice where others see three, and is
-evaluated on one.
+know who is who. `captions, then pseudo` goes on from `smile, captions` with its own
+guesses and so has seen twice as many pictures. `two_crop` sees one view of a scan twice
+where others see three, and is evaluated on one.
 """
 
 from smile_jax.evaluation.suite import Suite, Sweep
@@ -56,6 +57,17 @@ _VARIANTS = {
         {"config": "experiments/ict_static.py", "text_source": "none"},
     ),
 }
+# Those that go on from another method's run.
+_AFTER = {
+    "captions, then pseudo": (
+        "smile, captions",
+        {
+            "config": "experiments/ict_pseudo.py",
+            "prompts.style": "actions",
+            "prompts.phrasings": 12,
+        },
+    ),
+}
 _RATES = (1e-3, 3e-4, 3e-3)
 _NUMBERS = {
     "smile, captions": {"loss.decorrelation": (0.3, 0.1, 1.0)},
@@ -79,7 +91,12 @@ def get_suite():
     changed = {name: {**own[x], **keys} for name, (x, keys) in _VARIANTS.items()}
     suite = Suite(
         config="experiments/ict_captions.py",
-        methods={**own, **changed},
+        methods={
+            **own,
+            **changed,
+            **{name: keys for name, (_, keys) in _AFTER.items()},
+        },
+        starts={name: method for name, (method, _) in _AFTER.items()},
         shown=(
             ("linear_probe", "accuracy"),
             ("knn", "accuracy"),
