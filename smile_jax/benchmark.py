@@ -44,7 +44,7 @@ from smile_jax.evaluation.tables import (
     table,
     to_csv,
 )
-from smile_jax.files import replace_text
+from smile_jax.files import in_turn, replace_text
 
 _SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
 _OUT = flags.DEFINE_string("out", "runs", "Folder of the runs' folders.")
@@ -122,6 +122,15 @@ def _stored(
 
 def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
     """Raw numbers and tables of what is done, here or by what is stored."""
+    folder = pathlib.Path(_RESULTS.value)
+    folder.mkdir(parents=True, exist_ok=True)
+    with in_turn(folder):
+        _write_alone(folder, name, suite, runs)
+
+
+def _write_alone(
+    folder: pathlib.Path, name: str, suite: Suite, runs: Sequence[Run]
+) -> None:
     done = [run for run in runs if run.done()]
     here = {run.place for run in done}
     rows, people = (
@@ -135,8 +144,6 @@ def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
     rows += [row for run in done for row in rows_of(run)]
     if not rows:
         return
-    folder = pathlib.Path(_RESULTS.value)
-    folder.mkdir(parents=True, exist_ok=True)
     evaluations = {evaluation for evaluation, *_ in suite.shown} & OF_LABELS
     people += [row for run in done for row in people_of(run, evaluations)]
     order = {run.place: i for i, run in enumerate(runs)}

@@ -1,6 +1,7 @@
 """Files that are there whole or as they were before, whenever a process dies."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import tempfile
@@ -11,6 +12,14 @@ def replace_text(path: pathlib.Path, text: str) -> None:
     """Writes a file under another name and renames it into place."""
     with replacing(path.parent) as folder:
         (folder / path.name).write_text(text)
+
+
+@contextlib.contextmanager
+def in_turn(folder: pathlib.Path) -> Iterator[None]:
+    """Where what a folder's files say is changed: other processes that would wait."""
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from smile_jax.evaluation import sweep
 from smile_jax.evaluation.runs import Run
 from smile_jax.evaluation.suite import SuiteError, choices_beside, read_suite
 from smile_jax.evaluation.tables import from_csv, to_csv
-from smile_jax.files import replace_text
+from smile_jax.files import in_turn, replace_text
 
 _SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
 _OUT = flags.DEFINE_string("out", "runs", "Folder of the trials' folders.")
@@ -62,16 +62,18 @@ def main(argv: list[str]) -> None:
             ):
                 tried.append((settings, row))
                 place = sweep.place_of(row)
-                others = [r for r in from_csv(scores) if sweep.place_of(r) != place]
-                rows = sweep.in_order(suite, [*others, row])
-                replace_text(scores, to_csv(rows, sweep.COLUMNS))
-                replace_text(scores.with_suffix(".md"), sweep.table(rows))
+                with in_turn(results):
+                    others = [r for r in from_csv(scores) if sweep.place_of(r) != place]
+                    rows = sweep.in_order(suite, [*others, row])
+                    replace_text(scores, to_csv(rows, sweep.COLUMNS))
+                    replace_text(scores.with_suffix(".md"), sweep.table(rows))
             best, row = max(tried, key=lambda pair: float(pair[1]["value"]))
             print(f"{method}, fold {fold}: {row['value']} by {best}", flush=True)
             beside = choices_beside(path)
-            choices = json.loads(beside.read_text()) if beside.exists() else {}
-            choices.setdefault(method, {})[str(fold)] = best
-            replace_text(beside, json.dumps(choices, indent=2) + "\n")
+            with in_turn(beside.parent):
+                choices = json.loads(beside.read_text()) if beside.exists() else {}
+                choices.setdefault(method, {})[str(fold)] = best
+                replace_text(beside, json.dumps(choices, indent=2) + "\n")
 
 
 if __name__ == "__main__":
