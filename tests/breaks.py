@@ -184,6 +184,12 @@ BREAKS = {
         "means = o.mean(axis=1)",
         "objectives/test_conclugen.py -k devices",
     ),
+    "conclugen: a clip has another's caption": Break(
+        "objectives/conclugen.py",
+        "return x.targets.shares.astype(bank.dtype) @ bank",
+        "return jnp.roll(x.targets.shares.astype(bank.dtype), 1, axis=0) @ bank",
+        "objectives/test_conclugen.py -k caption",
+    ),
     "facet: prompts share one view": Break(
         "objectives/facet.py",
         'e.heads["guide"], bank), axis=1)',

@@ -80,6 +80,11 @@ def source_class(config: Config) -> type[TextSource]:
     return SOURCES[config.text_source]
 
 
+def knows_words(config: Config) -> bool:
+    """Whether a run learns to compare faces with prompts, in the joint space."""
+    return source_class(config).has_text and OBJECTIVES[config.objective.name].uses_text
+
+
 def make_source(config: Config, steps: int) -> TextSource:
     """The text source that a config names, of a run of so many steps."""
     warmup = {"warmup_steps": round(config.pseudo.warmup * steps)}

@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from smile_jax.config import Config, ConfigError, changed
+from smile_jax.config.build import knows_words
 from smile_jax.config.default import all_keys
 from smile_jax.data.fields import read_fields
 from smile_jax.data.pipeline import FaceDataset, open_dataset
@@ -734,7 +735,7 @@ def _words_of(
     """
     source, config, plan = SOURCES[run.text_source], run.config, run.plan
     trained = method == "smile"
-    if method != "before_training" and not (trained and source.has_text):
+    if method != "before_training" and not (trained and knows_words(config)):
         return {}
     in_words = functools.partial(ZeroShot, run.model, params, run.stored.spec.tokenizer)
     grounds = None

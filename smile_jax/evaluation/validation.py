@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from smile_jax.config import Config
-from smile_jax.config.build import source_class
+from smile_jax.config.build import knows_words
 from smile_jax.data.fields import read_fields
 from smile_jax.evaluation.base import Fold, summarize
 from smile_jax.evaluation.embed import Embedder, Seen
@@ -30,7 +30,7 @@ def make_scorer(
     """
     records = np.concatenate([plan.train_records, plan.validation_records])
     chosen = [e for e in applicable(plan.dataset, EVALUATIONS) if e.cheap]
-    if not source_class(config).has_text:
+    if not knows_words(config):
         chosen = [e for e in chosen if not e.needs_text]
     fields = read_fields(fields_of(chosen), plan.dataset, config.data.classes, records)
     model = Encoder(spec.model)

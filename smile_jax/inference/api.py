@@ -32,7 +32,7 @@ def embed_text(
       run: as of `load`, or what that gave.
 
     Raises:
-      ValueError: a text does not fit the tower, or the run learned without text.
+      ValueError: a text does not fit the tower, or words mean nothing to the run.
     """
     model = run if isinstance(run, Recognizer) else load(run)
     return model.embed_text(texts)

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from scipy.special import softmax
 
-from smile_jax.config.build import sampling
+from smile_jax.config.build import knows_words, sampling
 from smile_jax.data.channels import num_channels
 from smile_jax.data.frames import seconds_of
 from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
@@ -474,12 +474,14 @@ class Recognizer:
         """(G, K, E) prototypes of prompts, see `ZeroShot.bank`.
 
         Raises:
-          ValueError: a prompt does not fit the tower, or the run learned without text.
+          ValueError: a prompt does not fit the tower, or words mean nothing to the run.
         """
-        if not SOURCES[self.info.config.text_source].has_text:
+        config = self.info.config
+        if not knows_words(config):
             raise ValueError(
-                "this run learned without text (text_source='none'), so words mean "
-                "nothing to it; ask its linear probe (head='probe')"
+                "this run learned to compare faces with no text (text_source="
+                f"{config.text_source!r}, objective.name={config.objective.name!r}), "
+                "so words mean nothing to it; ask its linear probe (head='probe')"
             )
         tokenizer = self.spec.tokenizer
         return ZeroShot(self.model, self.params, tokenizer, prompts).bank

@@ -35,6 +35,11 @@ def projector(width: int, reads: str = "features") -> Head:
     return Head(lambda axis_name: Projector(width, axis_name), reads)
 
 
+def matrix(rows: int, columns: int) -> Head:
+    """A learned matrix for what is not the encoder's; no feature changes it."""
+    return Head(lambda _: Matrix(rows, columns), "joint")
+
+
 def bias(count: int) -> Head:
     """A number for each prompt that no feature changes, from -3: most do not apply."""
     return numbers(*[-3.0] * count)
@@ -43,6 +48,20 @@ def bias(count: int) -> Head:
 def numbers(*start: float) -> Head:
     """Learned numbers that no feature changes."""
     return Head(lambda _: Numbers(start), "joint")
+
+
+class Matrix(nn.Module):
+    """A learned matrix."""
+
+    rows: int
+    columns: int
+
+    @nn.compact
+    def __call__(self, features: Float[Array, "B E"]) -> Float[Array, "R C"]:
+        shape = self.rows, self.columns
+        return jnp.asarray(
+            self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
+        )
 
 
 class Numbers(nn.Module):

@@ -1,7 +1,7 @@
 """Training methods, one a file, and where their text comes from."""
 
 from smile_jax.objectives.base import Inputs, Objective, Term, total
-from smile_jax.objectives.conclugen import ConCluGen
+from smile_jax.objectives.conclugen import CaptionedConCluGen, ConCluGen
 from smile_jax.objectives.facet import Facet
 from smile_jax.objectives.infonce import InfoNce
 from smile_jax.objectives.mae import Mae
@@ -24,6 +24,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "multiview": Multiview,
     "shu": Shu,
     "conclugen": ConCluGen,
+    "conclugen_captions": CaptionedConCluGen,
     "facet": Facet,
     "mae": Mae,
 }

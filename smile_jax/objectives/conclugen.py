@@ -3,8 +3,9 @@ Self-Supervised Learning for Facial Expression Recognition", CVPRW 2024).
 
 Contrast, clustering and reconstruction over a ring of modalities, read from the paper
 and its released code. Its modalities are frozen features of video, sound and text; ours
-are the views of a face, and what is reconstructed is fixed: small pictures of geometry.
-Its number of clusters, queue and weights are not published; ours are the config's.
+are the views of a face, with or without its caption, and what is reconstructed is
+fixed: small pictures of geometry, and the frozen text tower's embedding. Its number of
+clusters, queue and weights are not published; ours are the config's.
 """
 
 import dataclasses
@@ -17,9 +18,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from smile_jax import parallel
-from smile_jax.models.heads import Head, Projector
+from smile_jax.models.heads import Head, Projector, matrix, projector
 from smile_jax.objectives.base import THUMBNAIL, Inputs, Objective, Term
-from smile_jax.stats import example_weights, global_mean, normalize
+from smile_jax.objectives.sources import TextSource
+from smile_jax.stats import at_least_float32, example_weights, global_mean, normalize
 
 _ROUNDS = 10  # of Lloyd's algorithm a step, from the centroids of the step before
 
@@ -152,6 +154,53 @@ class ConCluGen(Objective):
         assert x.thumbnails is not None
         gap = told - x.thumbnails.reshape(told.shape)
         return (gap * gap).mean(axis=2).sum(axis=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaptionedConCluGen(ConCluGen):
+    """The same with one modality more, the clip's caption t: z = norm(P t) closes the
+    ring, o = W z is in the mean that is clustered, and t is reconstructed from z. P, W
+    and that decoder are linear. Views meet captions in the ring's space and not in the
+    joint one, so prompts are not compared with a trained run's faces."""
+
+    embed_dim: int
+
+    def heads(self) -> dict[str, Head]:
+        return {
+            "projector": projector(self.projector_dim),
+            "clusters": matrix(self.projector_dim, self.clusters),
+            "decoder": super().heads()["decoder"],
+            "caption": matrix(self.embed_dim, self.projector_dim),
+            "caption_decoder": matrix(self.projector_dim, self.embed_dim),
+        }
+
+    def problems(self, source: TextSource) -> list[str]:
+        if source.own_texts:
+            return []
+        return [
+            f"text_source={source.name!r}: 'conclugen_captions' tells each clip's text "
+            "from all others'; use text_source='captions', or objective.name="
+            "'conclugen' without text"
+        ]
+
+    def _projected(self, x: Inputs) -> tuple[Array, Array]:
+        """(z [B, V + 1, D], o [B, V + 1, K]), the caption's last."""
+        heads = x.embeddings.heads
+        z = normalize(heads["projector"])
+        caption = normalize(self._caption(x) @ heads["caption"])
+        z = jnp.concatenate([z, caption[:, None]], axis=1)
+        return z, z @ heads["clusters"]
+
+    def _misfit(self, x: Inputs) -> Float[Array, "B"]:
+        z, _ = self._projected(x)
+        told = z[:, -1] @ x.embeddings.heads["caption_decoder"]
+        gap = told - jax.lax.stop_gradient(self._caption(x))
+        return super()._misfit(x) + (gap * gap).mean(axis=1)
+
+    def _caption(self, x: Inputs) -> Float[Array, "B E"]:
+        assert x.bank is not None and x.targets is not None
+        bank = at_least_float32(x.bank)
+        return x.targets.shares.astype(bank.dtype) @ bank
 
 
 class _Clustered(nn.Module):

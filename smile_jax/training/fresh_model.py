@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from smile_jax.config import Config
-from smile_jax.config.build import encoder_config
+from smile_jax.config.build import encoder_config, knows_words
 from smile_jax.data.channels import CHANNELS
 from smile_jax.models import EncoderConfig, HashTokenizer, load_pretrained
 from smile_jax.models.encoder import PARTS
@@ -163,10 +163,10 @@ def _from_run(spec: ModelSpec, config: Config, channels: int) -> ModelSpec:
             f"channels, this run's data.inputs have {channels}"
         )
     guesses = SOURCES[config.text_source].makes_targets
-    if guesses and not SOURCES[stored.info.config.text_source].has_text:
+    if guesses and not knows_words(stored.info.config):
         raise ValueError(
-            f"model.start_from={str(workdir)!r}: that run learned without text, so its "
-            "zero-shot guesses mean nothing; start from one that knows prompts"
+            f"model.start_from={str(workdir)!r}: that run learned without words, so "
+            "its zero-shot guesses mean nothing; start from one that knows prompts"
         )
     model = dataclasses.replace(
         other.model,

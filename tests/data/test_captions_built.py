@@ -17,6 +17,7 @@ from smile_jax.evaluation.run import evaluate, table
 from smile_jax.faces import EXPRESSIONS, load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
 from smile_jax.faces.motion import FIRST, MODEL, PERSON, look_at
+from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh import Mesh
 from smile_jax.training.plan import make_plan
 from tests.conftest import tfds_build
@@ -91,6 +92,22 @@ def test_a_run_learns_each_caption_in_several_phrasings(scans):
     held_out = np.setdiff1d(np.arange(len(dataset.labels)), plan.pretrain_records)
     unknown = [r for r in held_out if dataset.captions[r] not in told]
     assert (plan.fields["prompt"][unknown] == -1).all()
+
+
+@pytest.mark.slow
+def test_a_run_may_learn_from_captions_and_know_no_words(scans, tmp_path):
+    dataset, _ = scans
+    keys = {"objective.name": "conclugen_captions", "loss.queue_batches": 1}
+    keys |= {"data.views": 2, "train.steps": 3, "model.text.context_length": 96}
+    keys |= {"loss.alignment_over": "pairs", "loss.redundancy": 0.0}
+    train_here(dataset.path, tmp_path / "run", text_source="captions", **keys)
+    last = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1]
+    for term in ("contrast", "clustering", "reconstruction"):
+        assert json.loads(last)[f"{term}/loss"] > 0
+    (row,) = evaluate(tmp_path / "run", "holdout", baselines=False)["rows"]
+    assert row["linear_probe"]["accuracy"] and not row["zero_shot"]
+    with pytest.raises(ValueError, match="compare faces with no text"):
+        Recognizer.of_run(tmp_path / "run").embed_text(["a face"])
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def loss(objective, params, batch, axis_name=None, extra=None):
     inputs = Inputs(
         embeddings=embeddings.replace(heads=heads),
         batch={name: batch[name] for name in objective.needed()},
-        bank=normalize(params["bank"]) if objective.uses_text else None,
+        bank=normalize(params["bank"]),
         targets=jax.tree.map(
             jnp.asarray, Targets(batch["targets"], batch.get("weights"))
         ),

@@ -10,15 +10,26 @@ import pytest
 from smile_jax.data.augment import small_pictures
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs
-from smile_jax.objectives.conclugen import ConCluGen, k_means
+from smile_jax.objectives.conclugen import CaptionedConCluGen, ConCluGen, k_means
+from smile_jax.objectives.sources import Captions, NoText
 from tests.defaults import by_default
-from tests.objectives.common import B, V, check_devices, loss, make_batch, make_params
+from tests.objectives.common import (
+    B,
+    E,
+    V,
+    check_devices,
+    loss,
+    make_batch,
+    make_params,
+)
 
-OBJECTIVE = by_default(
-    ConCluGen, "loss", temperature=0.5, margin=0.2, clusters=5, queue_batches=2,
-    clustering_from=3, clustering=0.7, reconstruction=0.3, projector_dim=6,
-    batch_size=B, thumbnail_channels=4,
-)  # fmt: skip
+SETTINGS = {
+    "temperature": 0.5, "margin": 0.2, "clusters": 5, "queue_batches": 2,
+    "clustering_from": 3, "clustering": 0.7, "reconstruction": 0.3, "projector_dim": 6,
+    "batch_size": B, "thumbnail_channels": 4,
+}  # fmt: skip
+OBJECTIVE = by_default(ConCluGen, "loss", **SETTINGS)
+CAPTIONED = by_default(CaptionedConCluGen, "loss", **SETTINGS, embed_dim=E)
 
 
 def started(rng, steps=3):
@@ -31,20 +42,20 @@ def cross_entropy(logits, i):
     return np.log(np.exp(logits).sum()) - logits[i]
 
 
-def outputs(objective, params, batch):
+def unit(x):
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-6)
+
+
+def outputs(objective, params, batch, *names):
     heads, x = objective.heads(), jnp.asarray(batch["x"])
-    both, told = (
-        np.asarray(
-            heads[name].make(None).apply({"params": params[name]}, x)
-        )
-        for name in ("clustered", "decoder")
-    )  # fmt: skip
-    return both[..., :-5], both[..., -5:], told
+    return [
+        np.asarray(heads[name].make(None).apply({"params": params[name]}, x))
+        for name in names
+    ]
 
 
 def by_loops(points, centroids, rounds=10):
     def owners(mu):
-        unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
         cosines = unit(points) @ unit(mu).T
         return cosines.argmax(axis=1), cosines.max(axis=1)
 
@@ -63,13 +74,11 @@ def by_loops(points, centroids, rounds=10):
     return mu, owners(mu)[0]
 
 
-def test_terms_are_those_of_the_loops(rng, x64):
-    batch, params = make_batch(rng), make_params(OBJECTIVE, rng)
-    extra = started(rng)
-    z, o, told = outputs(OBJECTIVE, params, batch)
-    contrast = 0.0
-    for m in range(V):
-        n = (m + 1) % V
+def check_terms(objective, params, batch, extra, z, o, misfit):
+    """Against loops over all modalities."""
+    contrast, modalities = 0.0, z.shape[1]
+    for m in range(modalities):
+        n = (m + 1) % modalities
         logits = z[:, m] @ z[:, n].T / 0.5 - 0.2 * np.eye(B)
         contrast += np.mean([cross_entropy(logits[i], i) for i in range(B)])
         contrast += np.mean([cross_entropy(logits[:, i], i) for i in range(B)])
@@ -77,18 +86,44 @@ def test_terms_are_those_of_the_loops(rng, x64):
     mu, owners = by_loops(points.astype(np.float32), extra["centroids"])
     own = owners[2 * B :]
     clustering = np.mean(
-        [sum(cross_entropy(mu @ o[i, m], own[i]) for m in range(V)) for i in range(B)]
+        [sum(cross_entropy(mu @ one, own[i]) for one in o[i]) for i in range(B)]
     )
-    gap = told - batch["thumbnails"].reshape(B, V, -1)
-    reconstruction = np.mean((gap**2).mean(axis=2).sum(axis=1))
-    value, metrics = loss(OBJECTIVE, params, batch, extra=extra)
+    value, metrics = loss(objective, params, batch, extra=extra)
     np.testing.assert_allclose(metrics["contrast/loss"], contrast, rtol=1e-9)
     np.testing.assert_allclose(metrics["clustering/loss"], clustering, rtol=1e-5)
-    np.testing.assert_allclose(
-        metrics["reconstruction/loss"], reconstruction, rtol=1e-9
-    )
-    expected = (contrast + 0.7 * clustering + 0.3 * reconstruction) / 3
+    np.testing.assert_allclose(metrics["reconstruction/loss"], misfit, rtol=1e-9)
+    expected = (contrast + 0.7 * clustering + 0.3 * misfit) / 3
     np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def misfit_of_pictures(told, batch):
+    gap = told - batch["thumbnails"].reshape(B, V, -1)
+    return np.mean((gap**2).mean(axis=2).sum(axis=1))
+
+
+def test_terms_are_those_of_the_loops(rng, x64):
+    batch, params = make_batch(rng), make_params(OBJECTIVE, rng)
+    both, told = outputs(OBJECTIVE, params, batch, "clustered", "decoder")
+    misfit = misfit_of_pictures(told, batch)
+    z, o = both[..., :-5], both[..., -5:]
+    check_terms(OBJECTIVE, params, batch, started(rng), z, o, misfit)
+
+
+def test_a_caption_is_one_modality_more(rng, x64):
+    batch, params = make_batch(rng), make_params(CAPTIONED, rng)
+    caption = unit(params["bank"])[batch["targets"].argmax(axis=1)]
+    projected, told = outputs(CAPTIONED, params, batch, "projector", "decoder")
+    last = unit(caption @ params["caption"]["kernel"])
+    z = np.concatenate([unit(projected), last[:, None]], axis=1)
+    gap = last @ params["caption_decoder"]["kernel"] - caption
+    misfit = misfit_of_pictures(told, batch) + np.mean(gap**2)
+    o = z @ params["clusters"]["kernel"]
+    check_terms(CAPTIONED, params, batch, started(rng), z, o, misfit)
+
+
+def test_captions_are_each_clips_own():
+    assert not CAPTIONED.problems(Captions())
+    assert "use text_source='captions'" in CAPTIONED.problems(NoText())[0]
 
 
 def given(z, **batch):
@@ -114,9 +149,10 @@ def test_clusters_wait_for_their_queue_and_go_on(rng, x64):
     _, early = loss(OBJECTIVE, params, batch, extra=started(rng, steps=2))
     _, late = loss(OBJECTIVE, params, batch, extra=started(rng, steps=3))
     assert early["clustering/loss"] == 0 and late["clustering/loss"] > 0
-    z, o, _ = outputs(OBJECTIVE, params, batch)
+    (both,) = outputs(OBJECTIVE, params, batch, "clustered")
+    o = both[..., -5:]
     x = given(jnp.zeros((B, V, 1)))
-    heads = {"clustered": jnp.concatenate([z, o], axis=-1)}
+    heads = {"clustered": jnp.asarray(both)}
     embeddings = x.embeddings.replace(heads=heads)
     extra = jax.tree.map(jnp.asarray, OBJECTIVE.start())
     for step in range(4):
@@ -144,8 +180,9 @@ def test_a_cluster_without_points_gets_one(x64):
     np.testing.assert_array_equal(found.owners, [0, 0, 1, 1])
 
 
-def test_devices(rng, x64):
-    check_devices(OBJECTIVE, rng, started(rng))
+@pytest.mark.parametrize("objective", [OBJECTIVE, CAPTIONED])
+def test_devices(objective, rng, x64):
+    check_devices(objective, rng, started(rng))
 
 
 def test_small_pictures_are_of_the_chosen_views_and_frame(rng):

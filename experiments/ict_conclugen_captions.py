@@ -1,0 +1,16 @@
+r"""Our reading of ConCluGen with captions for a modality: `ict_captions.py` with another
+method.
+
+    python -m smile_jax.train --config=experiments/ict_conclugen_captions.py \
+        --workdir=runs/conclugen_captions
+
+Beside the others in experiments/suites/ict_methods.py.
+"""
+
+from experiments import ict_captions
+
+
+def get_config():
+    c = ict_captions.get_config()
+    c.objective.name = "conclugen_captions"
+    return c
