@@ -1,5 +1,5 @@
-r"""Our reading of ConCluGen with captions for a modality: `ict_captions.py` with another
-method.
+r"""Our reading of ConCluGen, captions its fourth modality: `ict_captions.py` with
+another method.
 
     python -m smile_jax.train --config=experiments/ict_conclugen_captions.py \
         --workdir=runs/conclugen_captions
