@@ -29,6 +29,7 @@ from sklearn.preprocessing import StandardScaler
 import smile_jax
 from experiments.heads import unseen_head
 from smile_jax import commands
+from smile_jax.config.build import knows_words
 from smile_jax.data.windows import stacked
 from smile_jax.evaluation.tables import markdown
 from smile_jax.faces import EXPRESSIONS, load_face_model
@@ -36,7 +37,6 @@ from smile_jax.faces.faults import FAULTS, STRENGTHS, damaged
 from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.mesh import Mesh, MeshError
 from smile_jax.mesh.writers import write_ply
-from smile_jax.objectives import SOURCES
 from smile_jax.workers import run_in_threads
 
 _WORKDIRS = flags.DEFINE_multi_string("workdir", None, "A run's.", required=True)
@@ -120,7 +120,7 @@ def _flat(batch: dict[str, np.ndarray]) -> np.ndarray:
 def _ways(name: str, run: Recognizer) -> dict[str, Answers]:
     """How a run can be asked."""
     questions: dict[str, Question] = {}
-    if SOURCES[run.info.config.text_source].has_text:
+    if knows_words(run.info.config):
         questions["zero-shot"] = run.question()
     if run.known is not None:
         questions["probe"] = run.question(head="probe")
