@@ -64,8 +64,7 @@ def main(argv: list[str]) -> None:
     commands.end_with_children()
     path = pathlib.Path(_SUITE.value)
     suite, name = read_suite(path), path.stem
-    settings = commands.key_values(_SETTINGS.value)
-    runs = runs_of(name, suite, pathlib.Path(_OUT.value) / name, settings)
+    runs = _runs(path, suite)
     first, count = _shard(_SHARD.value)
     seeds = suite.seeds if _SEEDS.value is None else _SEEDS.value
     mine = [r for r in runs if re.fullmatch(_ONLY.value, r.method) and r.seed in seeds]
@@ -79,6 +78,12 @@ def main(argv: list[str]) -> None:
     there = {place_of(row) for row in stored}
     open_runs = [run for run in mine if not (run.done() or run.place in there)]
     print(f"{len(mine)} runs, {len(mine) - len(open_runs)} of them done")
+    methods = {run.method for run in open_runs}
+    if untuned := [m for m in suite.unchosen() if m in methods]:
+        print(
+            f"nothing was chosen yet for {', '.join(untuned)}: run smile_jax.sweep "
+            "first, or these runs are done again when it has chosen"
+        )
     failed = []
     started = time.monotonic()
     for number, run in enumerate(open_runs, 1):
@@ -90,11 +95,16 @@ def main(argv: list[str]) -> None:
             print(f"  {error}", flush=True)
         left = (time.monotonic() - started) / number * (len(open_runs) - number)
         print(f"  {left / 60:.0f} minutes left", flush=True)
-        _write(name, suite, runs)
+        _write(path)
     if not open_runs:
-        _write(name, suite, runs)
+        _write(path)
     if failed:
         raise SuiteError("\n".join([f"{len(failed)} runs failed:", *failed]))
+
+
+def _runs(path: pathlib.Path, suite: Suite) -> list[Run]:
+    settings = commands.key_values(_SETTINGS.value)
+    return runs_of(path.stem, suite, pathlib.Path(_OUT.value) / path.stem, settings)
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -120,17 +130,19 @@ def _stored(
     return found
 
 
-def _write(name: str, suite: Suite, runs: Sequence[Run]) -> None:
+def _write(path: pathlib.Path) -> None:
     """Raw numbers and tables of what is done, here or by what is stored."""
     folder = pathlib.Path(_RESULTS.value)
     folder.mkdir(parents=True, exist_ok=True)
     with in_turn(folder):
-        _write_alone(folder, name, suite, runs)
+        suite = read_suite(path)  # a sweep may have chosen something since
+        _write_tables(folder, path.stem, suite, _runs(path, suite))
 
 
-def _write_alone(
+def _write_tables(
     folder: pathlib.Path, name: str, suite: Suite, runs: Sequence[Run]
 ) -> None:
+    """While no other process does."""
     done = [run for run in runs if run.done()]
     here = {run.place for run in done}
     rows, people = (

@@ -16,7 +16,8 @@ def replace_text(path: pathlib.Path, text: str) -> None:
 
 @contextlib.contextmanager
 def in_turn(folder: pathlib.Path) -> Iterator[None]:
-    """Where what a folder's files say is changed: other processes that would wait."""
+    """Around reading files of a folder and writing them anew: another process of this
+    machine waits here until this one has done so. (Network file systems may differ.)"""
     with (folder / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -122,7 +122,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         check_table(arguments.out)
     recognizer = Recognizer.load(arguments.workdir)
-    if arguments.prompts and not recognizer.knows_words:
+    if arguments.prompts and not recognizer.reads_language:
         _say(
             "warning: this run's text tower knows no language: words that were not in "
             "its training prompts mean nothing to it. Train with a pretrained one "

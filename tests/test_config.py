@@ -12,6 +12,7 @@ from experiments import (
     demo,
     demo_captions,
     ict_captions,
+    ict_conclugen_captions,
     ict_dynamic,
     ict_infonce,
     ict_minilm,
@@ -24,6 +25,7 @@ from experiments import (
     ict_vit_s16,
 )
 from smile_jax.config import Config, ConfigError, get_config, typed
+from smile_jax.config.build import knows_words
 from smile_jax.config.default import all_keys
 from smile_jax.config.flag import config_of
 from smile_jax.config.validate import validate, validate_against
@@ -41,6 +43,7 @@ EXPERIMENTS = (
     demo,
     demo_captions,
     ict_captions,
+    ict_conclugen_captions,
     ict_dynamic,
     ict_infonce,
     ict_minilm,
@@ -52,6 +55,24 @@ EXPERIMENTS = (
     ict_vit_b16,
     ict_vit_s16,
 )
+
+
+def test_words_mean_something_to_who_compared_faces_with_them():
+    for experiment, known in (
+        (demo, True),
+        (ict_captions, True),
+        (ict_none, False),
+        (ict_supervised, False),
+        (ict_conclugen_captions, False),  # it met captions elsewhere
+    ):
+        assert knows_words(typed(experiment.get_config())) == known
+
+
+def test_what_is_reconstructed_may_not_move():
+    c = ict_conclugen_captions.get_config()
+    c.tune.text = "full"
+    with pytest.raises(ConfigError, match="what is reconstructed would move"):
+        validate(typed(c), devices=1)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -20,6 +20,6 @@ _METHODS = ("smile, captions", "smile, labels as text", "supervised", "shu")
 def get_suite():
     suite = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
     # 960 clips are trained on, there 2,000.
-    return suite.of(_METHODS).over(
+    return suite.only(_METHODS).over(
         {"data.dir": "data/ict_faces/blended", "train.epochs": 125 / 3}
     )

@@ -6,8 +6,8 @@ r"""SMILE, peers and baselines on sequences of ICT-FaceKit's faces, as dynamic i
 
 As experiments/suites/ict_methods.py, of motion, and with the settings that were chosen
 there on the people who are trained on here too: 2,400 sequences of 9 frames, each one
-dynamic image. vicreg, two_crop, mae and SMILE without text are left out, which were
-below pixels there.
+dynamic image. Left out are vicreg, two_crop and mae, which were far below pixels there
+before they were tuned, SMILE without text and its variants.
 """
 
 import pathlib
@@ -31,7 +31,7 @@ _METHODS = (
 def get_suite():
     c = ict_dynamic.get_config()
     suite = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
-    return suite.of(_METHODS).over(
+    return suite.only(_METHODS).over(
         {
             "data.dir": c.data.dir,
             "data.clip": c.data.clip,

@@ -18,6 +18,7 @@ guesses and so has seen twice as many pictures. `two_crop` sees one view of a sc
 where others see three, and is evaluated on one.
 """
 
+from experiments import ict_captions
 from smile_jax.evaluation.suite import Suite, Sweep
 
 _METHODS = {
@@ -58,14 +59,15 @@ _VARIANTS = {
         {"config": "experiments/ict_static.py", "text_source": "none"},
     ),
 }
-# Those that go on from another method's run.
+# Those that go on from another method's run, asked as that one was.
+_PROMPTS = ict_captions.get_config().prompts
 _AFTER = {
     "captions, then pseudo": (
         "smile, captions",
         {
             "config": "experiments/ict_pseudo.py",
-            "prompts.style": "actions",
-            "prompts.phrasings": 12,
+            "prompts.style": _PROMPTS.style,
+            "prompts.phrasings": _PROMPTS.phrasings,
         },
     ),
 }

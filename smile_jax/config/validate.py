@@ -311,6 +311,11 @@ def _objective_problems(c: Config) -> Iterator[str]:
             f"text_source={source.name!r} and tune.text={c.tune.text!r}: guesses would "
             "chase prompts that move; use tune.text='frozen'"
         )
+    if c.objective.name == "conclugen_captions" and c.tune.text != "frozen":
+        yield (
+            f"objective.name='conclugen_captions' and tune.text={c.tune.text!r}: what "
+            "is reconstructed would move; use tune.text='frozen'"
+        )
     if c.prompts.view_aware and (source.own_texts or c.loss.alignment_over == "pairs"):
         yield "prompts.view_aware=True: captions and pairs have one text for all views"
 

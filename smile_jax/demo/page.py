@@ -219,7 +219,7 @@ def curves(answer: Prediction, frame: float) -> Figure | None:
 
 def build_page(page: Page) -> gr.Blocks:
     """Its parts, and what each change calls."""
-    learned = "" if page.model.knows_words else ", which are all that it understands"
+    learned = "" if page.model.reads_language else ", which are all that it understands"
     with gr.Blocks(title="SMILE-JAX", analytics_enabled=False) as blocks:
         gr.Markdown(
             "# SMILE-JAX\nDrop a face as a mesh, or all meshes of a sequence. It says "

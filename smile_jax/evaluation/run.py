@@ -91,6 +91,13 @@ class Trained:
         shape, seed = self.plan.clip_shape, self.config.seed
         return random_params(self.model, shape, seed, given)
 
+    @property
+    def knew_words(self) -> bool:
+        """Whether what it started from compares faces with prompts, as published towers
+        and some runs do."""
+        start = self.config.model.start_from
+        return not start or knows_words(read_model(pathlib.Path(start)).info.config)
+
     def before_training(self) -> dict[str, Any]:
         """Parameters that it started from, where its vision tower was not random."""
         if not (self.config.model.start_from or self.config.model.pretrained):
@@ -735,7 +742,8 @@ def _words_of(
     """
     source, config, plan = SOURCES[run.text_source], run.config, run.plan
     trained = method == "smile"
-    if method != "before_training" and not (trained and knows_words(config)):
+    before = method == "before_training"
+    if not ((trained and knows_words(config)) or (before and run.knew_words)):
         return {}
     in_words = functools.partial(ZeroShot, run.model, params, run.stored.spec.tokenizer)
     grounds = None

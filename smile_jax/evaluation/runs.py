@@ -23,7 +23,7 @@ from smile_jax.config import Config, changed, typed
 from smile_jax.config.default import all_keys
 from smile_jax.evaluation.run import FOLDERS
 from smile_jax.evaluation.suite import Suite, SuiteError, function
-from smile_jax.files import replace_text
+from smile_jax.files import in_turn, replace_text
 from smile_jax.objectives import OBJECTIVES
 from smile_jax.training import spent as spending
 from smile_jax.training.versions import NEW_KEYS
@@ -225,8 +225,16 @@ def perform(run: Run) -> None:
     Raises:
       SuiteError: a command failed, or the folder holds another run.
     """
-    if run.start is not None and not run.start.done():
+    if run.start is not None:
         perform(run.start)
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    with in_turn(run.workdir):  # others may start from the same run
+        if not run.done():
+            _perform(run)
+
+
+def _perform(run: Run) -> None:
+    """While no other process does."""
     path = run.workdir / _DONE
     before = json.loads(path.read_text()) if path.exists() else {}
     if before and before["digest"] != run.digest:
@@ -234,7 +242,6 @@ def perform(run: Run) -> None:
             f"{run.workdir} holds a run of other settings; remove it, or name another "
             "--out"
         )
-    run.workdir.mkdir(parents=True, exist_ok=True)
     seconds = before.get("seconds", 0.0)
     state = {"digest": run.digest, "seconds": seconds, "finished": False}
     replace_text(path, json.dumps(state))

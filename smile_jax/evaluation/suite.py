@@ -83,11 +83,12 @@ class Suite:
         named = [*self.baselines.items(), *self.starts.items()]
         named += [(name, name) for name in (*swept, *self.chosen_as)]
         named += [("references", name) for name in self.references]
+        named += [("starts", name) for name in self.starts]
         for name, method in named:
             if method not in self.methods:
                 raise SuiteError(f"{name!r}: there is no method {method!r}")
         for name, method in self.chosen_as.items():
-            if method not in (swept or self.choices):
+            if swept and method not in swept:
                 raise SuiteError(f"{name!r}: the sweep has no method {method!r}")
         if self.references and self.shown[0][0] not in OF_LABELS:
             raise SuiteError(
@@ -105,14 +106,33 @@ class Suite:
         methods = {name: {**own, **settings} for name, own in self.methods.items()}
         return dataclasses.replace(self, methods=methods)
 
-    def of(self, names: Sequence[str]) -> "Suite":
-        """Some of its methods, with what its sweep has chosen for them."""
+    def only(self, names: Sequence[str]) -> "Suite":
+        """Some of its methods, with what its sweep has chosen for them.
+
+        Raises:
+          SuiteError: there is no such method, or one starts from another that is not
+            among them.
+        """
+        if unknown := set(names) - self.methods.keys():
+            raise SuiteError(
+                f"there is no method {', '.join(sorted(unknown))}, but "
+                f"{', '.join(self.methods)}"
+            )
         return dataclasses.replace(
             self,
             methods={name: self.methods[name] for name in names},
+            baselines={k: m for k, m in self.baselines.items() if m in names},
+            starts={k: m for k, m in self.starts.items() if k in names},
+            references=[name for name in self.references if name in names],
             sweep=None,
             chosen_as={k: m for k, m in self.chosen_as.items() if k in names},
         )
+
+    def unchosen(self) -> list[str]:
+        """Methods that the sweep has not chosen settings for, in some fold."""
+        folds = {str(fold) for fold in self.folds}
+        keys = self.sweep.keys if self.sweep else ()
+        return [m for m in keys if not folds <= self.choices.get(m, {}).keys()]
 
     def settings(self, method: str, fold: int) -> dict[str, Any]:
         """Keys of the config that a method's runs of a fold have, "config" too."""

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from smile_jax.config import changed
+from smile_jax.config.build import knows_words
 from smile_jax.errors import in_a_line
 from smile_jax.models.encoder import PARTS
 from smile_jax.models.pretrained.hub import PretrainedError
@@ -178,13 +179,17 @@ def _card(
         labels = "expression labels seen, here or in runs that it started from: of " + (
             "; ".join(f"{len(v)} subjects of {k}" for k, v in info.labels_seen.items())
         )
+    asked = "--head probe"
+    if knows_words(c):
+        asked = '--prompts "a happy face" "a sad face"'
     return f"""---
 library_name: smile-jax
 tags: [facial-expression-recognition, 3d-faces, jax]
 ---
 # SMILE-JAX model
 
-Facial expressions from rendered 3D scans or 4D sequences, zero-shot or by its features.
+Facial expressions from rendered 3D scans or 4D sequences, \
+{"zero-shot or " if knows_words(c) else ""}by its features.
 
 | | |
 |---|---|
@@ -203,7 +208,7 @@ of {c.data.folds} held out, {info.steps} steps of {c.train.batch_size} |
 ## Use
 
     python -m smile_jax.predict --workdir FOLDER scan.obj \\
-        --prompts "a happy face" "a sad face"
+        {asked}
 
 ## Limits
 

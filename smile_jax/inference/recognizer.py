@@ -249,8 +249,8 @@ class Recognizer:
         )
 
     @property
-    def knows_words(self) -> bool:
-        """Whether words that were not in training mean something to it."""
+    def reads_language(self) -> bool:
+        """Whether words that were not in training mean something to its text tower."""
         return not isinstance(self.spec.tokenizer, HashTokenizer)
 
     def answers(
@@ -479,9 +479,9 @@ class Recognizer:
         config = self.info.config
         if not knows_words(config):
             raise ValueError(
-                "this run learned to compare faces with no text (text_source="
+                "this run did not learn to compare faces with words (text_source="
                 f"{config.text_source!r}, objective.name={config.objective.name!r}), "
-                "so words mean nothing to it; ask its linear probe (head='probe')"
+                "so these mean nothing to it; ask its linear probe (head='probe')"
             )
         tokenizer = self.spec.tokenizer
         return ZeroShot(self.model, self.params, tokenizer, prompts).bank

@@ -163,10 +163,13 @@ def _from_run(spec: ModelSpec, config: Config, channels: int) -> ModelSpec:
             f"channels, this run's data.inputs have {channels}"
         )
     guesses = SOURCES[config.text_source].makes_targets
-    if guesses and not knows_words(stored.info.config):
+    before = stored.info.config
+    if guesses and not knows_words(before):
         raise ValueError(
-            f"model.start_from={str(workdir)!r}: that run learned without words, so "
-            "its zero-shot guesses mean nothing; start from one that knows prompts"
+            f"model.start_from={str(workdir)!r}: that run did not learn to compare "
+            f"faces with words (text_source={before.text_source!r}, objective.name="
+            f"{before.objective.name!r}), so its zero-shot guesses mean nothing; start "
+            "from one that did"
         )
     model = dataclasses.replace(
         other.model,

@@ -100,13 +100,14 @@ def test_a_run_may_learn_from_captions_and_know_no_words(scans, tmp_path):
     keys = {"objective.name": "conclugen_captions", "loss.queue_batches": 1}
     keys |= {"data.views": 2, "train.steps": 3, "model.text.context_length": 96}
     keys |= {"loss.alignment_over": "pairs", "loss.redundancy": 0.0}
+    keys |= {"tune.text": "frozen"}
     train_here(dataset.path, tmp_path / "run", text_source="captions", **keys)
     last = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1]
     for term in ("contrast", "clustering", "reconstruction"):
         assert json.loads(last)[f"{term}/loss"] > 0
     (row,) = evaluate(tmp_path / "run", "holdout", baselines=False)["rows"]
     assert row["linear_probe"]["accuracy"] and not row["zero_shot"]
-    with pytest.raises(ValueError, match="compare faces with no text"):
+    with pytest.raises(ValueError, match="did not learn to compare faces"):
         Recognizer.of_run(tmp_path / "run").embed_text(["a face"])
 
 

@@ -247,7 +247,13 @@ def test_runs_have_what_the_sweep_has_chosen(swept, tmp_path):
     assert suite.settings("late", 0)["data.views"] == 2
     assert suite.settings("early", 0)["data.views"] == 3
     # Nor where other data are tried with some of the methods.
-    other = suite.of(["early", "late"]).over({"data.dir": "elsewhere"})
+    other = suite.only(["early", "late"]).over({"data.dir": "elsewhere"})
     assert other.sweep is None and list(other.methods) == ["early", "late"]
     assert other.settings("late", 0)["data.views"] == 2
     assert other.settings("late", 0)["data.dir"] == "elsewhere"
+    assert not suite.only(["plain"]).baselines
+    with pytest.raises(SuiteError, match="no method lat, but late, early, plain"):
+        suite.only(["lat"])
+    with pytest.raises(SuiteError, match="'late': there is no method 'early'"):
+        suite.only(["late"])
+    assert swept.unchosen() == ["early", "plain"] and suite.unchosen() == ["plain"]

@@ -8,6 +8,7 @@ from smile_jax import parallel
 from smile_jax.losses import normalize
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs, Targets, total
+from smile_jax.objectives.conclugen import CaptionedConCluGen
 
 B, V, F, E, K, UNITS, ACTS = 16, 4, 6, 8, 4, 22, 5
 
@@ -42,6 +43,10 @@ def make_params(objective, rng, dtype=np.float64):
     return params
 
 
+def hears_text(objective):
+    return objective.uses_text or isinstance(objective, CaptionedConCluGen)
+
+
 def loss(objective, params, batch, axis_name=None, extra=None):
     """A method's loss and metrics, as the train step computes them."""
     x = jnp.asarray(batch["x"])
@@ -64,7 +69,7 @@ def loss(objective, params, batch, axis_name=None, extra=None):
     inputs = Inputs(
         embeddings=embeddings.replace(heads=heads),
         batch={name: batch[name] for name in objective.needed()},
-        bank=normalize(params["bank"]),
+        bank=normalize(params["bank"]) if hears_text(objective) else None,
         targets=jax.tree.map(
             jnp.asarray, Targets(batch["targets"], batch.get("weights"))
         ),

@@ -11,7 +11,7 @@ from smile_jax.data.augment import small_pictures
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs
 from smile_jax.objectives.conclugen import CaptionedConCluGen, ConCluGen, k_means
-from smile_jax.objectives.sources import Captions, NoText
+from smile_jax.objectives.sources import Captions, NoText, Several, Weak
 from tests.defaults import by_default
 from tests.objectives.common import (
     B,
@@ -123,7 +123,8 @@ def test_a_caption_is_one_modality_more(rng, x64):
 
 def test_captions_are_each_clips_own():
     assert not CAPTIONED.problems(Captions())
-    assert "use text_source='captions'" in CAPTIONED.problems(NoText())[0]
+    for source in (NoText(), Weak(), Several()):
+        assert "use text_source='captions'" in CAPTIONED.problems(source)[0]
 
 
 def given(z, **batch):
@@ -135,9 +136,10 @@ def given(z, **batch):
     return Inputs(embeddings=embeddings, batch={}, logit_scale=jnp.zeros(()), **batch)
 
 
-@pytest.mark.parametrize("views, expected", [(2, 0.62706), (3, 1.88118)])
+@pytest.mark.parametrize("views, expected", [(2, 0.62706), (3, 1.88118), (4, 2.50825)])
 def test_by_hand(views, expected, x64):
-    """Two orthonormal clips, views alike, temperature 1: a pair, a ring of three."""
+    """Two orthonormal clips, modalities alike, temperature 1: a pair, a ring of three,
+    one of four."""
     objective = dataclasses.replace(OBJECTIVE, temperature=1.0, margin=0.001)
     z = jnp.stack([jnp.eye(2)] * views, axis=1)
     found = objective._contrast(z, None).mean()

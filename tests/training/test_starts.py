@@ -272,9 +272,9 @@ def test_guesses_of_a_run_without_text_are_refused(tiny_dataset, tmp_path):
         text_source="pseudo",
         **{"model.start_from": str(tmp_path), "tune.text": "frozen"},
     )
-    with pytest.raises(ValueError, match="learned without words"):
+    with pytest.raises(ValueError, match="did not learn to compare"):
         spec_of_fresh_run(config, make_plan(config))
-    with pytest.raises(ValueError, match="with no text"):
+    with pytest.raises(ValueError, match="did not learn to compare"):
         Recognizer.of_run(tmp_path).embed_text(["a face"])
 
 
