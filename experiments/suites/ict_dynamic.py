@@ -23,6 +23,7 @@ _METHODS = (
     "facet, labels as text",
     "multiview, captions",
     "conclugen",
+    "conclugen, captions",
     "shu",
     "simclr",
 )
