@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from smile_jax.config.build import knows_words
 from smile_jax.data.mesh_files import scale_mesh
 from smile_jax.data.pictures import lit_views
 from smile_jax.data.prompts import PromptError
@@ -121,10 +122,13 @@ class Page:
         return Shown(answer, question, clip)
 
     def ask(self, words: str) -> Question:
-        """What the visitor typed, a line each; nothing asks for the run's classes."""
+        """What the visitor typed, a line each; nothing asks for the run's classes, of a
+        run that knows no words its linear probe."""
         texts = [line.strip() for line in words.splitlines() if line.strip()]
         if len(texts) == 1:
             raise PromptError("type two prompts or more: there must be a choice")
+        if not texts and not knows_words(self.model.info.config):
+            return self.model.question(head="probe")
         return self.model.question(texts)
 
     def look(
