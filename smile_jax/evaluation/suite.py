@@ -88,8 +88,11 @@ class Suite:
             if method not in self.methods:
                 raise SuiteError(f"{name!r}: there is no method {method!r}")
         for name, method in self.chosen_as.items():
-            if swept and method not in swept:
-                raise SuiteError(f"{name!r}: the sweep has no method {method!r}")
+            if method not in (swept or self.choices):
+                raise SuiteError(
+                    f"{name!r}: the sweep has no method {method!r}, or has chosen "
+                    "nothing for it yet"
+                )
         if self.references and self.shown[0][0] not in OF_LABELS:
             raise SuiteError(
                 f"{self.shown[0][0]!r}, the first that is shown, is what methods are "

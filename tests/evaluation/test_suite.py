@@ -256,4 +256,6 @@ def test_runs_have_what_the_sweep_has_chosen(swept, tmp_path):
         suite.only(["lat"])
     with pytest.raises(SuiteError, match="'late': there is no method 'early'"):
         suite.only(["late"])
+    with pytest.raises(SuiteError, match="chosen nothing for it yet"):
+        swept.only(["early", "late"])
     assert swept.unchosen() == ["early", "plain"] and suite.unchosen() == ["plain"]
