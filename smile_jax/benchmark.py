@@ -12,7 +12,8 @@ Writes `RESULTS/<suite>.csv`, a line for each number of each run, `<suite>_peopl
 a line for each person, and `<suite>.md` and `.tex`, tables made of these alone: scores,
 and where the suite names references their difference from other methods, with an
 interval over people and runs. Each is of all runs that are done. Rows of a method that
-is another one now, by its settings or its own code, are left out, which is said.
+is another one now, by its settings or its own code, are taken out, which is said, and
+are kept in `RESULTS/<suite>_left_out.csv`.
 """
 
 import pathlib
@@ -124,10 +125,15 @@ def _stored(
     if say and len(found) < len(every):
         gone = sorted({r["method"] for r in every} - {r["method"] for r in found})
         print(
-            f"{path}: {len(every) - len(found)} rows are of methods as they were; they "
-            f"are left out ({', '.join(gone) or 'some runs'})"
+            f"{path}: {len(every) - len(found)} rows are of methods as they were "
+            f"({', '.join(gone) or 'some runs'}); they go to {_left_out(path).name}"
         )
     return found
+
+
+def _left_out(path: pathlib.Path) -> pathlib.Path:
+    """Where rows of a file of raw numbers go when they are not its methods' any more."""
+    return path.with_name(f"{path.stem}_left_out.csv")
 
 
 def _write(path: pathlib.Path) -> None:
@@ -160,10 +166,18 @@ def _write_tables(
     people += [row for run in done for row in people_of(run, evaluations)]
     order = {run.place: i for i, run in enumerate(runs)}
 
-    for found in (rows, people):
+    for end, found, columns in (
+        ("", rows, COLUMNS),
+        ("_people", people, PEOPLE_COLUMNS),
+    ):
         found.sort(key=lambda row: order[place_of(row)])
-    replace_text(folder / f"{name}.csv", to_csv(rows, COLUMNS))
-    replace_text(folder / f"{name}_people.csv", to_csv(people, PEOPLE_COLUMNS))
+        path = folder / f"{name}{end}.csv"
+        every = from_csv(path)
+        digests = {row["digest"] for row in found}
+        if gone := [row for row in every if row.get("digest") not in digests]:
+            kept_aside = [*from_csv(_left_out(path)), *gone]
+            replace_text(_left_out(path), to_csv(kept_aside, columns))
+        replace_text(path, to_csv(found, columns))
     replace_text(folder / f"{name}.tex", latex(*scores(suite, rows)))
     made = table(suite, rows)
     if suite.references:

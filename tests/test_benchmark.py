@@ -69,6 +69,14 @@ def test_a_suite_is_run_and_not_run_again(suite, tmp_path):
     failed = run_module("smile_jax.benchmark", *flags, "--set=train.steps=3")
     assert failed.returncode == 1 and "holds a run of other settings" in failed.stderr
 
+    suite.write_text(suite.read_text().replace("'later'", "'other'"))
+    fourth = run_module("smile_jax.benchmark", *flags, "--only=plain")
+    assert fourth.returncode == 0 and "go to small_left_out.csv" in fourth.stdout
+    left = from_csv(tmp_path / "results/small_left_out.csv")
+    assert {row["method"] for row in left} == {"later"}
+    kept = from_csv(tmp_path / "results/small.csv")
+    assert {row["method"] for row in kept} == {"plain"}
+
 
 @pytest.mark.slow
 def test_a_sweep_chooses_and_is_not_done_again(suite, tmp_path):

@@ -10,12 +10,14 @@ the sweep has chosen for each method:
 
     python -m smile_jax.sweep --suite=experiments/suites/ict_methods.py
 
-five trials a method, of a third of the images, for the learning rate and the method's
+five trials a method, of a quarter of the images, for the learning rate and the method's
 own main number. Rows below `smile, no text` are SMILE with something left out or
 replaced. `shu` and `smile, no text` have batches of several scans of each person and so
-know who is who. `captions, then pseudo` goes on from `smile, captions` with its own
-guesses and so has seen twice as many pictures. `two_crop` sees one view of a scan twice
-where others see three, and is evaluated on one.
+know who is who; so do captions and what `shu` compares, which are measured against the
+median of each person's scans, by landmarks. `actions` are these measurements.
+`captions, then pseudo` goes on from `smile, captions` with its own guesses and so has
+seen twice as many pictures. `two_crop` sees one view of a scan twice where others see
+three, and is evaluated on one.
 """
 
 from experiments import ict_captions
@@ -106,9 +108,16 @@ def get_suite():
             ("knn", "accuracy"),
             ("zero_shot", "accuracy"),
             ("who", "accuracy"),
+            ("classifier", "accuracy"),
         ),
+        prompts=[
+            "experiments/prompts_reworded.yaml",
+            "experiments/prompts_reworded_actions.yaml",
+        ],
         references=["smile, captions", "smile, labels as text"],
-        baselines=dict.fromkeys(("pixels_pca", "random_init"), "smile, captions"),
+        baselines=dict.fromkeys(
+            ("actions", "pixels_pca", "random_init"), "smile, captions"
+        ),
         sweep=Sweep(
             keys={
                 name: {"optimizer.learning_rate": _RATES, **number}

@@ -32,6 +32,8 @@ class Fold:
       subsets: of the views, by their places: which ones `partial` and `test.partial`
         are of; none for a method that knows no views.
       partial: (n + m, S, F) features of each subset of the views alone.
+      logits: (n + m, k) of the classes, by the method's own classifier; None for a
+        method that has none.
       shared: what an evaluation has fitted and another one asks for.
       joined: of emotions that show together: which ones each prompt names, (g, k) of 0
         or 1, and the prompts' prototypes (g, E); None without text.
@@ -48,6 +50,7 @@ class Fold:
     scale: float = 1.0
     subsets: tuple[tuple[int, ...], ...] = ()
     partial: Float[np.ndarray, "n s f"] | None = None
+    logits: Float[np.ndarray, "n k"] | None = None
     shared: dict[str, Any] = dataclasses.field(default_factory=dict)
     joined: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -95,7 +98,7 @@ class Evaluation:
       shown: its metrics in tables.
       fields: of `Fold.fields` that it needs.
       labels: whose labels it uses itself, beside those of pretraining; for tables.
-      needs_text: it is left out for methods that know no words.
+      needs_text: it asks in words.
       cheap: may run during training.
       every_clip: it sees all clips of the people, not only those that show one of the
         run's classes.
@@ -109,6 +112,10 @@ class Evaluation:
     needs_text: ClassVar[bool] = False
     cheap: ClassVar[bool] = False
     every_clip: ClassVar[bool] = False
+
+    def applies(self, fold: Fold) -> bool:
+        """Whether a method has what it asks for; else it is left out."""
+        return bool(fold.words) or not self.needs_text
 
     def run(self, fold: Fold) -> Outcome:
         """Answers for the test clips of a fold."""

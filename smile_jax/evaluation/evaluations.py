@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.evaluation.base import Evaluation
+from smile_jax.evaluation.classifier import Classifier
 from smile_jax.evaluation.few_people import FewPeople
 from smile_jax.evaluation.head_pose import HeadPose
 from smile_jax.evaluation.linear_probe import LinearProbe
@@ -15,6 +16,7 @@ from smile_jax.evaluation.zero_shot import ZeroShotPrompts
 
 EVALUATIONS: tuple[Evaluation, ...] = (
     LinearProbe(),
+    Classifier(),
     FewPeople(),
     Neighbours(),
     TwentyNeighbours(),

@@ -30,7 +30,8 @@ from smile_jax.evaluation.pixels import leading_counts, pca_features, pixels_of
 from smile_jax.inference.known import Known
 from smile_jax.inference.prompting import Grounds, ZeroShot
 from smile_jax.models import Encoder
-from smile_jax.objectives import SOURCES
+from smile_jax.objectives import OBJECTIVES, SOURCES
+from smile_jax.objectives.supervised import Supervised
 from smile_jax.training.announce import run_info
 from smile_jax.training.build import spec_of_fresh_run
 from smile_jax.training.checkpoints import CheckpointError
@@ -568,8 +569,9 @@ def evaluate_fold(
             given = dict(more)
             if "test" in given:
                 given["test"] = given["test"].rows(rows[split:])
-            if given.get("partial") is not None:
-                given["partial"] = given["partial"][rows]
+            for name in ("partial", "logits"):
+                if given.get(name) is not None:
+                    given[name] = given[name][rows]
             clips[every].folds[method] = Fold(
                 features[rows],
                 split,
@@ -596,6 +598,7 @@ def evaluate_fold(
             partial=embedded.partial_fused,
             cameras=tested_on.spread_views(config.data.views),
             scale=float(np.exp(params["logit_scale"])),
+            logits=_logits(run, method, embedded.fused),
             **(_words_of(run, method, params, words, images[method]) if asks else {}),
         )
     if baselines:
@@ -605,12 +608,14 @@ def evaluate_fold(
     if baselines and all("motion" in seen.dataset.stored for seen, _ in looked.parts):
         found = looked.fields(("motion", "frame_index"), config.data.classes)
         add("motion", motion_features(found["motion"], found["frame_index"]))
+    if baselines and all("actions" in seen.dataset.stored for seen, _ in looked.parts):
+        add("actions", np.log1p(looked.fields(["actions"], ())["actions"]))
     with threadpool_limits(1):  # on regressions as small as these, threads wait
         outcomes = {
             (method, e.name): e.run(fold)
             for e in evaluations
             for method, fold in clips[e.every_clip].folds.items()
-            if not e.needs_text or (fold.joined if e.every_clip else fold.words)
+            if e.applies(fold)
         }
     order = {method: i for i, method in enumerate(clips[False].folds)}
     ordered = sorted(outcomes.items(), key=lambda item: order[item[0][0]])
@@ -762,6 +767,15 @@ def _words_of(
     return {"words": banks, "joined": (members, in_words(prompts).bank[0])}
 
 
+def _logits(run: Trained, method: str, fused: np.ndarray) -> np.ndarray | None:
+    """Of the classes, by the classifier that a run was trained with."""
+    objective = OBJECTIVES[run.config.objective.name]
+    if method != "smile" or not issubclass(objective, Supervised):
+        return None
+    head = run.params["classifier"]
+    return fused @ np.asarray(head["kernel"]) + np.asarray(head["bias"])
+
+
 def images_seen(run: Trained) -> int:
     """Pictures that training looked at."""
     return run.stored.step * images_a_step(run.config, run.plan)
@@ -809,6 +823,8 @@ def table(results: dict[str, Any]) -> str:
             cells += f"{text:>26}"
         lines.append(f"{row['method']:14}{cells}")
         lines.append(f"{'':14}labels used in pretraining: {row['labels_used']}")
+        if own := row.get("classifier"):
+            lines.append(f"{'':14}its own classifier: {own['accuracy']:.3f}")
         spread = row.get("sensitivity", {}).get("templates")
         if spread:
             lines.append(

@@ -4,11 +4,9 @@ Every run is a folder of its own, trained and evaluated by the commands that any
 would use; what was done already is not done again, and a run that was killed goes on.
 """
 
-import ast
 import csv
 import dataclasses
 import hashlib
-import inspect
 import itertools
 import json
 import pathlib
@@ -21,10 +19,11 @@ from typing import Any
 
 from smile_jax.config import Config, changed, typed
 from smile_jax.config.default import all_keys
+from smile_jax.evaluation.definitions import code_of
 from smile_jax.evaluation.run import FOLDERS
 from smile_jax.evaluation.suite import Suite, SuiteError, function
 from smile_jax.files import in_turn, replace_text
-from smile_jax.objectives import OBJECTIVES
+from smile_jax.objectives import OBJECTIVES, SOURCES
 from smile_jax.training import spent as spending
 from smile_jax.training.versions import NEW_KEYS
 
@@ -64,6 +63,8 @@ class Run:
       machine: more keys, those of this machine.
       start: the run that it starts from.
       protocol: of its evaluation.
+      test_data: dataset that is tested on, where it is another one.
+      prompts: files of other words.
       alone: evaluated without baselines.
       only: the evaluation that is taken beside the linear probe; empty for all.
     """
@@ -78,6 +79,8 @@ class Run:
     machine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     start: "Run | None" = None
     protocol: str = "holdout"
+    test_data: str = ""
+    prompts: Sequence[str] = ()
     alone: bool = False
     only: str = ""
 
@@ -95,8 +98,8 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Of the config, of the method's own code and of the run that it starts from:
-        of another digest it is another run.
+        """Of the config, of the code of its method and of its text source, and of the
+        run that it starts from: of another digest it is another run.
 
         Keys that a config did not always have count where they are not as without them.
 
@@ -108,9 +111,10 @@ class Run:
         config = changed(config, {**self.settings, **own})
         told = [
             _values(config),
-            _code_of(OBJECTIVES[config.objective.name]),
+            code_of(OBJECTIVES[config.objective.name]),
+            code_of(SOURCES[config.text_source]),
             self.start.digest if self.start else "",
-            self.protocol,
+            [self.protocol, *_dataset(self.test_data)],
         ]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
@@ -140,6 +144,11 @@ class Run:
         return self.evaluated / "results.json"
 
 
+def _dataset(folder: str) -> tuple[str, ...]:
+    """Name and config of a dataset, wherever it is."""
+    return pathlib.PurePath(folder).parts[-2:]
+
+
 def _values(config: Config) -> list[tuple[str, str]]:
     """The keys of a config that say what is computed, but for those as they were before
     there was such a key."""
@@ -149,25 +158,9 @@ def _values(config: Config) -> list[tuple[str, str]]:
         for part in key.split("."):
             value = getattr(value, part)
         if key == "data.dir":  # which dataset, wherever it is
-            value = pathlib.PurePath(value).parts[-2:]
+            value = _dataset(value)
         if key not in NEW_KEYS or value != NEW_KEYS[key]:
             found.append((key, repr(value)))
-    return found
-
-
-def _code_of(method: type) -> list[str]:
-    """Source of a method and of what it inherits, without comments and docstrings."""
-    found = []
-    for part in method.__mro__:
-        if part.__module__.startswith("smile_jax."):
-            tree = ast.parse(inspect.getsource(part))
-            for node in ast.walk(tree):
-                body = getattr(node, "body", None)
-                if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and (
-                    ast.get_docstring(node) is not None
-                ):
-                    body.pop(0)  # type: ignore[union-attr]
-            found.append(ast.dump(tree))
     return found
 
 
@@ -207,6 +200,9 @@ def runs_of(
             out / folder_name(method, seed, fold),
             machine,
             found.get((seed, fold, suite.starts.get(method, ""))),
+            suite.protocol,
+            suite.test_data,
+            suite.prompts,
             # What nobody looks at takes as long as the method's own answers.
             alone=method not in {*suite.baselines.values(), *suite.starts},
         )
@@ -251,10 +247,14 @@ def _perform(run: Run) -> None:
     finally:
         state["seconds"] = round(seconds + time.monotonic() - started, 1)
         replace_text(path, json.dumps(state))
-    less = ["--nobaselines"] if run.alone else []
+    asked = [f"--protocol={run.protocol}", *(f"--prompts={x}" for x in run.prompts)]
+    if run.test_data:
+        asked.append(f"--test_data={run.test_data}")
+    if run.alone:
+        asked.append("--nobaselines")
     if run.only:
-        less.append(f"--only={run.only}")
-    _command(run, "evaluate", f"--protocol={run.protocol}", *less)
+        asked.append(f"--only={run.only}")
+    _command(run, "evaluate", *asked)
     replace_text(path, json.dumps(state | {"finished": True}))
 
 

@@ -70,6 +70,9 @@ class EmotionsInWords(SeveralLabels):
     labels = "none"
     needs_text = True
 
+    def applies(self, fold: Fold) -> bool:
+        return fold.joined is not None
+
     def run(self, fold: Fold) -> Outcome:
         assert fold.test is not None and fold.joined is not None
         members, bank = fold.joined

@@ -62,6 +62,9 @@ class Suite:
       sweep: how settings are chosen; None: they stand here.
       chosen_as: method -> method of the sweep whose choices it has, as a variant of it.
       choices: method -> fold -> what the sweep has chosen; `read_suite` reads it.
+      protocol: of evaluations, "holdout" or "cross".
+      test_data: with "cross", the dataset whose people are tested.
+      prompts: files of other words to be zero-shot with as well.
     """
 
     config: str
@@ -77,6 +80,9 @@ class Suite:
     choices: Mapping[str, Mapping[str, Mapping[str, Any]]] = dataclasses.field(
         default_factory=dict
     )
+    protocol: str = "holdout"
+    test_data: str = ""
+    prompts: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         swept = self.sweep.keys if self.sweep else {}
@@ -93,6 +99,11 @@ class Suite:
                     f"{name!r}: the sweep has no method {method!r}, or has chosen "
                     "nothing for it yet"
                 )
+        if (self.protocol == "cross") != bool(self.test_data):
+            raise SuiteError(
+                f"protocol={self.protocol!r}, test_data={self.test_data!r}: 'cross', and "
+                "no other protocol, tests on another dataset"
+            )
         if self.references and self.shown[0][0] not in OF_LABELS:
             raise SuiteError(
                 f"{self.shown[0][0]!r}, the first that is shown, is what methods are "

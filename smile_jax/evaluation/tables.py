@@ -65,8 +65,8 @@ def values_of(rows: Sequence[Mapping[str, Any]], column: Sequence[str]) -> list[
 
 def comparisons(suite: Suite, people: Sequence[Mapping[str, Any]]) -> str:
     """Markdown, of rows of people alone: how far each reference is above each other
-    line of the table, where both have runs of the same seeds and folds; p is corrected
-    for the comparisons with that reference."""
+    line of the table, where both have runs of the same seeds and folds; p, which needs
+    several, is corrected for the comparisons with that reference, intervals are not."""
     evaluation = suite.shown[0][0]
     counts: dict[tuple[str, str], dict[tuple[str, str, str], np.ndarray]] = {}
     for r in people:
@@ -94,11 +94,13 @@ def _comparison(
         found.append((name, _difference(ours, theirs)))
     if not found:
         return ""
-    adjusted = holm([difference.p for _, (difference, _) in found])
+    tested = [(name, d.p) for name, (d, runs) in found if runs > 1]
+    adjusted = dict(zip(dict(tested), holm([p for _, p in tested]), strict=True))
     lines = []
-    for (name, (d, runs)), p in zip(found, adjusted, strict=True):
+    for name, (d, runs) in found:
+        p = f"{adjusted[name]:.2g}" if name in adjusted else ""
         reach = f"{d.low:+.3f} to {d.high:+.3f}"
-        lines.append([name, f"{d.mean:+.3f}", reach, f"{p:.2g}", str(runs)])
+        lines.append([name, f"{d.mean:+.3f}", reach, p, str(runs)])
     heads = [
         f"{reference}, {suite.shown[0][0]}, above", "by", "95 % interval", "p (Holm)",
         "pairs of runs",

@@ -48,7 +48,7 @@ class ZeroShotPrompts(Evaluation):
             }
 
         return {
-            "zero_shot_views": list(of(_VIEW).values()),
+            "zero_shot_views": of(_VIEW),
             "sensitivity": {
                 "templates": _spread(of(_TEMPLATE)),
                 "styles": _spread(of(_STYLE)),

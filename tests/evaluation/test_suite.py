@@ -2,7 +2,7 @@
 
 import csv
 import dataclasses
-import inspect
+import hashlib
 import io
 import json
 import pathlib
@@ -10,11 +10,11 @@ import pathlib
 import pytest
 
 from smile_jax.config import ConfigError
+from smile_jax.evaluation import definitions
 from smile_jax.evaluation.runs import COLUMNS, kept, perform, rows_of, runs_of
 from smile_jax.evaluation.suite import Suite, SuiteError, Sweep, read_suite
 from smile_jax.evaluation.sweep import trials
 from smile_jax.evaluation.tables import latex, table, to_csv
-from smile_jax.objectives import OBJECTIVES
 from tests.conftest import ROOT
 
 CONFIG = "from experiments.demo import get_config\n"
@@ -154,24 +154,58 @@ def test_rows_of_another_machine_count_until_the_method_changes(suite, tmp_path)
 
 
 def test_a_method_is_its_code_and_not_its_comments(suite, tmp_path, monkeypatch):
-    source = inspect.getsource(OBJECTIVES["smile"])
+    """Its class, and what that reaches in the files of objectives and losses."""
     (run, *_) = runs_of("s", suite, tmp_path, {})
-    before = run.digest
-    get = inspect.getsource
+    read, before = definitions.text_of, run.digest
 
-    def other(old, new):
-        assert old in source
-        changed = source.replace(old, new, 1)
-        monkeypatch.setattr(
-            inspect,
-            "getsource",
-            lambda x: changed if x is OBJECTIVES["smile"] else get(x),
-        )
+    def other(module, old, new):
+        def text_of(name):
+            text = read(name)
+            if name != f"smile_jax.{module}":
+                return text
+            assert old in text
+            return text.replace(old, new, 1)
+
+        monkeypatch.setattr(definitions, "text_of", text_of)
         return run.digest
 
-    assert other("w1 decorrelation", "w1 times decorrelation") == before
-    assert other("terms = {}", "terms = {}  # none yet") == before
-    assert other("self.decorrelation else 1", "self.decorrelation else 2") != before
+    smile, aligned = "objectives.smile", "losses.alignment"
+    assert other(smile, "w1 decorrelation", "w1 times decorrelation") == before
+    assert other(smile, "terms = {}", "terms = {}  # none yet") == before
+    assert other(smile, "self.decorrelation else 1", "self.decorrelation else 2") != (
+        before
+    )
+    assert other(aligned, "def image_to_text(", "def unused():\n    pass\n\n\ndef "
+                 "image_to_text(") == before  # fmt: skip
+    assert other(aligned, "log_softmax", "softmax") != before
+    assert other("objectives.sources", "one_class = True", "one_class = False") != (
+        before
+    )
+    assert other("losses.contrast", "log", "exp") == before  # it does not contrast
+
+
+def test_code_is_the_same_to_each_version_of_python(monkeypatch):
+    """Of one file, whose digest stands here: CI may run on any of them."""
+    file = """
+from smile_jax.stats import normalize
+
+_TWO: int = 2
+
+class Method:
+    \"\"\"Words.\"\"\"
+    needs: tuple[str, ...] = ()
+
+    def terms(self, x: int, *, name: str = "a") -> str:
+        return f"{normalize(x)!r} {name:>3}" + str(_TWO)
+"""
+    texts = {"a.b": file, "smile_jax.stats": "def normalize(x):\n    return x\n"}
+    monkeypatch.setattr(definitions, "text_of", texts.__getitem__)
+    method = type("Method", (), {"__module__": "a.b"})
+    code = definitions.code_of(method)
+    assert [place[:2] for place in code] == [
+        ["a.b", "Method"], ["a.b", "_TWO"], ["smile_jax.stats", "normalize"],
+    ]  # fmt: skip
+    assert hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16] == "c2e3b2c643f35ef5"
 
 
 def test_conditions_of_an_evaluation_are_rows(suite, tmp_path):
