@@ -132,7 +132,7 @@ def _stored(
 
 
 def _left_out(path: pathlib.Path) -> pathlib.Path:
-    """Where rows of a file of raw numbers go when they are not its methods' any more."""
+    """Where rows of a file of raw numbers go when its methods are others now."""
     return path.with_name(f"{path.stem}_left_out.csv")
 
 

@@ -9,6 +9,7 @@ import textwrap
 import numpy as np
 import pytest
 
+from experiments import who_wins
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.mesh.writers import write_obj, write_ply
@@ -30,6 +31,10 @@ def test_every_command_module_and_file_exists():
             assert (ROOT / path).exists(), path
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
             assert (ROOT / name).parent.joinpath(link).exists(), f"{name}: {link}"
+
+
+def test_the_first_table_is_of_the_raw_numbers():
+    assert who_wins.table(ROOT / "experiments" / "results") in README
 
 
 def test_make_has_the_targets():

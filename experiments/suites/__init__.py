@@ -1,1 +1,27 @@
-"""Suites: what `python -m smile_jax.benchmark` compares."""
+"""What is compared: a file for each suite (docs/evaluation.md)."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from smile_jax.evaluation.suite import Suite
+
+
+def with_fewer_people(
+    suite: Suite, people: int, *, draws: int, methods: Sequence[str]
+) -> Suite:
+    """A suite with variants of methods on so many of the people, "method, people, n":
+    each n draws other ones, and puts them into other folds."""
+    fewer = {
+        f"{name}, {people}, {n}": (name, {"data.people": people, "data.fold_seed": n})
+        for name in methods
+        for n in range(draws)
+    }
+    variants = {
+        name: {**suite.methods[of], **keys} for name, (of, keys) in fewer.items()
+    }
+    chosen_as = {name: of for name, (of, _) in fewer.items()}
+    return dataclasses.replace(
+        suite,
+        methods={**suite.methods, **variants},
+        chosen_as={**suite.chosen_as, **chosen_as},
+    )

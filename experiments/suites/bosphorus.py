@@ -2,27 +2,26 @@
 
     python -m smile_jax.benchmark --suite=experiments/suites/bosphorus.py
 
-The protocol of Berretti et al. (2010) and of those after them. Build the dataset as
+The protocol of Berretti et al. (2010) and of those after them, for all methods of
+experiments/suites/ict_methods.py; the sweep chooses for each fold. Build the dataset as
 experiments/bosphorus.py says. Not run on the licensed scans.
 """
 
-from smile_jax.evaluation.suite import Suite
+import dataclasses
+
+from experiments import bosphorus
+from experiments.suites import ict_methods
 
 
 def get_suite():
-    return Suite(
-        config="experiments/bosphorus.py",
-        methods={
-            "smile, captions": {},
-            "supervised": {"objective.name": "supervised", "text_source": "none"},
-        },
-        shown=(
-            ("linear_probe", "accuracy"),
-            ("knn", "accuracy"),
-            ("zero_shot", "accuracy"),
-        ),
-        baselines={"pixels_pca": "smile, captions", "random_init": "smile, captions"},
-        references=["smile, captions"],
-        seeds=(0,),
-        folds=range(10),
+    c = bosphorus.get_config()
+    suite = ict_methods.get_suite().over(
+        {
+            "data.dir": c.data.dir,
+            "data.complete_people": True,
+            "data.people": c.data.people,
+            "data.folds": c.data.folds,
+            "train.epochs": c.train.epochs,
+        }
     )
+    return dataclasses.replace(suite, folds=range(c.data.folds))

@@ -101,8 +101,8 @@ class Suite:
                 )
         if (self.protocol == "cross") != bool(self.test_data):
             raise SuiteError(
-                f"protocol={self.protocol!r}, test_data={self.test_data!r}: 'cross', and "
-                "no other protocol, tests on another dataset"
+                f"protocol={self.protocol!r}, test_data={self.test_data!r}: 'cross', "
+                "and no other protocol, tests on another dataset"
             )
         if self.references and self.shown[0][0] not in OF_LABELS:
             raise SuiteError(

@@ -1,0 +1,10 @@
+"""BU-3DFE's Subset II, all four intensities: experiments/suites/bu3dfe_i.py otherwise.
+
+python -m smile_jax.benchmark --suite=experiments/suites/bu3dfe_ii.py
+"""
+
+from experiments.suites import bu3dfe_i
+
+
+def get_suite():
+    return bu3dfe_i.get_suite().over({"data.intensities": (1, 2, 3, 4)})
