@@ -32,10 +32,13 @@ def code_of(method: type) -> list[Any]:
     version of Python that reads them.
     """
     found: dict[tuple[str, str], Any] = {}
+    files: dict[str, dict[str, _Definition | _Import]] = {}
     left = [(method.__module__, method.__name__)]
     while left:
         module, name = place = left.pop()
-        there = _named(text_of(module)).get(name)
+        if module not in files:
+            files[module] = _named(text_of(module))
+        there = files[module].get(name)
         if isinstance(there, _Import) and there.module.startswith(_PACKAGES):
             left.append((there.module, there.name))
         elif isinstance(there, _Definition) and place not in found:

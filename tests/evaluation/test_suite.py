@@ -123,6 +123,7 @@ def test_what_is_wrong_is_said(suite, tmp_path):
 )
 def test_suites_of_the_repository_name_what_there_is(name, tmp_path):
     suite = read_suite(pathlib.Path(f"experiments/suites/{name}.py"))
+    suite = dataclasses.replace(suite, folds=suite.folds[:1])  # others are alike
     runs = runs_of(name, suite, tmp_path, {})
     assert len({run.digest for run in runs}) == len(runs)
 
