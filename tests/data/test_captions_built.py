@@ -23,6 +23,7 @@ from smile_jax.training.plan import make_plan
 from tests.conftest import tfds_build
 from tests.data.trees import write_tree
 from tests.training.common import shrunk_config, train_here
+from tests.training.test_resume import assert_identical, final_state
 
 
 def built(name, data_dir, *flags, **fields):
@@ -102,6 +103,12 @@ def test_a_run_may_learn_from_captions_and_know_no_words(scans, tmp_path):
     keys |= {"loss.alignment_over": "pairs", "loss.redundancy": 0.0}
     keys |= {"tune.text": "frozen"}
     train_here(dataset.path, tmp_path / "run", text_source="captions", **keys)
+    for stop in (2, 0):  # and what it carries is resumed
+        part = keys | {"train.stop_after_steps": stop}
+        train_here(dataset.path, tmp_path / "parts", text_source="captions", **part)
+    ours, whole = (final_state(tmp_path / x, step=3) for x in ("parts", "run"))
+    assert np.abs(whole["extra"]["queue"]).min() > 0
+    assert_identical(ours, whole)
     last = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1]
     for term in ("contrast", "clustering", "reconstruction"):
         assert json.loads(last)[f"{term}/loss"] > 0

@@ -51,6 +51,18 @@ def test_action_units_are_those_of_the_loop(rng, x64):
     np.testing.assert_allclose(value, np.mean(each), rtol=1e-9)
 
 
+def test_action_units_by_hand(x64, rng):
+    """Without weights each moves or not by chance: ln 2; and 0 where sure and right."""
+    objective = ActionUnits(num_action_units=UNITS)
+    batch, params = make_batch(rng), make_params(objective, rng)
+    params["classifier"] = {"kernel": 0 * params["classifier"]["kernel"],
+                            "bias": np.zeros(UNITS)}  # fmt: skip
+    np.testing.assert_allclose(loss(objective, params, batch)[0], np.log(2), rtol=1e-9)
+    batch["action_units"] = np.ones_like(batch["action_units"])
+    params["classifier"]["bias"] = np.full(UNITS, 50.0)
+    np.testing.assert_allclose(loss(objective, params, batch)[0], 0, atol=1e-12)
+
+
 def test_devices(rng, x64):
     check_devices(Supervised(num_classes=K), rng)
     check_devices(ActionUnits(num_action_units=UNITS), rng)

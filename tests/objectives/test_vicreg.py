@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from smile_jax.models.encoder import Embeddings
+from smile_jax.objectives import Inputs
 from smile_jax.objectives.vicreg import VicReg
 from tests.defaults import by_default
 from tests.objectives.common import B, V, check_devices, loss, make_batch, make_params
@@ -52,6 +54,22 @@ def test_equal_views_have_no_gap(rng, x64):
     params = jax.tree.map(np.zeros_like, params)
     _, metrics = loss(OBJECTIVE, params, batch)  # by hand: nothing varies at all
     np.testing.assert_allclose(metrics["variance/loss"], 0.99, rtol=1e-9)
+
+
+def test_by_hand(x64):
+    """Two views that are one another's opposite, of two numbers that are equal."""
+    signs = np.tile([1.0, -1.0], B // 2)[:, None, None]
+    z = signs * np.array([1.0, -1.0])[:, None] * np.ones(2)  # B, 2 views, 2
+    nothing = dict.fromkeys(("fused", "views", "joint", "shared", "private"))
+    seen = Embeddings(features=z, heads={"projector": jnp.asarray(z)}, **nothing)
+    inputs = Inputs(embeddings=seen, batch={}, logit_scale=jnp.zeros(()))
+    terms = by_default(VicReg, "loss", projector_dim=2).terms(inputs, None)
+    # Numbers are 1 or -1, and in the other view the opposite.
+    np.testing.assert_allclose(terms["invariance"].loss, 4, rtol=1e-9)
+    # Variances, and both covariances beside them, are B / (B - 1): above the hinge.
+    np.testing.assert_allclose(terms["variance"].loss, 0, atol=1e-12)
+    expected = 2 * (2 * (B / (B - 1)) ** 2) / 2
+    np.testing.assert_allclose(terms["covariance"].loss, expected, rtol=1e-9)
 
 
 def test_devices(rng, x64):
