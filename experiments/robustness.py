@@ -23,6 +23,7 @@ import numpy as np
 from absl import flags
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -47,6 +48,7 @@ _OUT = flags.DEFINE_string("out", "", "CSV of every strength.")
 
 _SIX = tuple(name for name in EXPRESSIONS if name != "neutral")
 _COMPONENTS = 256
+_STRENGTHS = tuple(10.0**k for k in range(-4, 3))
 
 Answers = Callable[[dict[str, np.ndarray]], Sequence[str]]  # of a batch of pictures
 
@@ -101,13 +103,14 @@ def _others() -> range:
 
 
 def _pixels(run: Recognizer, heads: list[Mesh], truth: list[str]) -> Answers:
-    """A probe on what a run sees."""
+    """A probe on what a run sees; its strength is chosen by parts of these heads."""
     there, batch = _pictures(run, heads)
-    probe = make_pipeline(
+    line = make_pipeline(
         StandardScaler(),
-        PCA(min(_COMPONENTS, len(there)), random_state=0),
-        LogisticRegression(C=0.01, max_iter=2000),
+        PCA(min(_COMPONENTS, len(there) * 2 // 3), random_state=0),
+        LogisticRegression(max_iter=2000),
     )
+    probe = GridSearchCV(line, {"logisticregression__C": _STRENGTHS}, cv=3)
     probe.fit(_flat(batch), [truth[i] for i in there])
     return lambda batch: probe.predict(_flat(batch))
 

@@ -86,8 +86,8 @@ class _Bare(ast.NodeTransformer):
     """Without what says something and computes nothing."""
 
     def visit(self, node: ast.AST) -> ast.AST:
-        documented = isinstance(node, (ast.ClassDef, ast.FunctionDef))
-        if documented and ast.get_docstring(node) is not None:
+        named = (ast.ClassDef, ast.FunctionDef)
+        if isinstance(node, named) and ast.get_docstring(node) is not None:
             node.body.pop(0)
         if isinstance(node, ast.FunctionDef):
             node.returns = None
