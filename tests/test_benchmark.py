@@ -2,11 +2,16 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from smile_jax.evaluation.tables import from_csv
-from tests.conftest import run_module
+from tests.conftest import ROOT, run_module
 
 
 @pytest.fixture
@@ -76,6 +81,31 @@ def test_a_suite_is_run_and_not_run_again(suite, tmp_path):
     assert {row["method"] for row in left} == {"later"}
     kept = from_csv(tmp_path / "results/small.csv")
     assert {row["method"] for row in kept} == {"plain"}
+
+
+@pytest.mark.slow
+def test_a_suite_that_was_killed_goes_on(suite, tmp_path):
+    flags = [
+        f"--suite={suite}",
+        f"--out={tmp_path / 'runs'}",
+        f"--results={tmp_path / 'results'}",
+        "--only=plain",
+    ]
+    words = [sys.executable, "-m", "smile_jax.benchmark", *flags]
+    folder = tmp_path / "runs/small/plain_0_0"
+    process = subprocess.Popen(words, cwd=ROOT, start_new_session=True)
+    while not (folder / "run.json").exists():  # it trains
+        assert process.poll() is None, "it ended before"
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not json.loads((folder / "benchmark.json").read_text())["finished"]
+    assert not (tmp_path / "results/small.csv").exists()
+    again = run_module("smile_jax.benchmark", *flags)
+    assert again.returncode == 0, again.stderr
+    assert "1 runs, 0 of them done" in again.stdout
+    rows = from_csv(tmp_path / "results/small.csv")
+    assert {row["method"] for row in rows} == {"plain"}
 
 
 @pytest.mark.slow

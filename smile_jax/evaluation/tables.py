@@ -48,8 +48,14 @@ def scores(
         found = [values_of(mine, column) for column in suite.shown]
         count = max(map(len, found))
         if count:
-            lines.append([name, *map(said, found), str(count)])
+            lines.append([named(name, mine), *map(said, found), str(count)])
     return heads, lines
+
+
+def named(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """What a line of its rows is called, and that pretraining saw the test people."""
+    transductive = any(str(r.get("transductive")) == "True" for r in rows)
+    return f"{name} (transductive)" if transductive else name
 
 
 def values_of(rows: Sequence[Mapping[str, Any]], column: Sequence[str]) -> list[float]:

@@ -223,6 +223,13 @@ def test_conditions_of_an_evaluation_are_rows(suite, tmp_path):
     assert line.splitlines()[-1] == "| early | 0.750 | 1 |"
 
 
+def test_who_saw_the_test_people_is_marked(suite, tmp_path):
+    (run, *_) = runs_of("s", suite, tmp_path / "out", {})
+    finish(run, 0.5)
+    rows = [row | {"transductive": "True"} for row in rows_of(run)]
+    assert "| early (transductive) | 0.500 |" in table(suite, rows)
+
+
 def test_the_same_table_for_a_paper():
     text = latex(["method", "knn: uf1"], [["pixels_pca", "0.5 ± 0.1"]])
     assert r"pixels\_pca & 0.5 $\pm$ 0.1 \\" in text
