@@ -132,6 +132,12 @@ STATIC_CAPTIONS = FaceModelConfig(
     captions=True,
     description="`static` with captions against the median of each person's scans",
 )
+STATIC_CAPTIONS_FOUND = FaceModelConfig(
+    name="static_captions_found",
+    captions=True,
+    landmarks="found",
+    description="`static_captions` by landmarks that are found, as on scans without any",
+)
 CAPTIONS = FaceModelConfig(
     name="captions",
     sequence_frames=9,
@@ -205,8 +211,8 @@ RECORDINGS = FaceModelConfig(
 )
 
 CONFIGS = [
-    STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, CAPTIONS, MICRO,
-    MICRO_MAGNIFIED, RECORDINGS, SUBTLE, BLENDED,
+    STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, STATIC_CAPTIONS_FOUND,
+    CAPTIONS, MICRO, MICRO_MAGNIFIED, RECORDINGS, SUBTLE, BLENDED,
 ]  # fmt: skip
 
 
