@@ -136,7 +136,7 @@ STATIC_CAPTIONS_FOUND = FaceModelConfig(
     name="static_captions_found",
     captions=True,
     landmarks="found",
-    description="`static_captions` by landmarks that are found, as on scans without any",
+    description="`static_captions` by landmarks that are found on the scans",
 )
 CAPTIONS = FaceModelConfig(
     name="captions",
