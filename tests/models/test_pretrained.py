@@ -45,7 +45,17 @@ def copy_of(folders, tmp_path):
     return make
 
 
-@pytest.mark.parametrize("name", MODELS)
+# Of each family before every commit; all of them by `make test-all`.
+_FAST = ("clip_small", "siglip_small")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in _FAST else pytest.param(name, marks=pytest.mark.slow)
+        for name in MODELS
+    ],
+)
 def test_features_logits_gradients_and_ids_are_those_of_the_reference(name, folders):
     found = parity.compare(folders(name))
     assert found.within(TOLERANCE), found

@@ -21,6 +21,7 @@ def without_a_mean(gradient, axis_name, *, in_pieces):
     return mean | {"fusion": gradient["fusion"]}
 
 
+@pytest.mark.slow
 def test_norms_say_where_and_replicas_say_that(tiny_dataset, monkeypatch):
     config = shrunk_config(tiny_dataset)
     right = one_step(config, devices=1)[1]

@@ -106,7 +106,9 @@ TOWER_OF_12 = TransformerConfig(width=6, depth=12, heads=1, mlp_width=8)
 TOWER = {"transformer": {f"block_{i}": BLOCK for i in range(12)}, "norm": (6,)}
 
 
-@pytest.mark.parametrize("in_pieces", [False, True])
+@pytest.mark.parametrize(
+    "in_pieces", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_stacked_blocks_are_the_same_updates(rng, in_pieces):
     """Twelve blocks: "block_10" comes after "block_9"."""
     shapes = {"vision": TOWER, "text": TOWER}

@@ -162,6 +162,7 @@ def test_what_a_method_carries_is_resumed_bit_for_bit(
     assert_identical(ours, whole)
 
 
+@pytest.mark.slow
 def test_a_convolutional_tower_trains_its_last_layers(tiny_dataset):
     keys = {
         "model.vision.kind": "conv",

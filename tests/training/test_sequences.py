@@ -77,10 +77,16 @@ def test_records_of_micro_expressions(micro):
 @pytest.mark.parametrize(
     "kind",
     [
-        "transformer",
+        "mean",
         *(
             pytest.param(kind, marks=pytest.mark.slow)
-            for kind in ("mean", "attention", "differences", "two_phase", "dynamic")
+            for kind in (
+                "transformer",
+                "attention",
+                "differences",
+                "two_phase",
+                "dynamic",
+            )
         ),
     ],
 )

@@ -174,6 +174,7 @@ def test_other_readings_of_term_three_train(tiny_dataset, mode):
     assert np.isfinite(metrics["redundancy/loss"])
 
 
+@pytest.mark.slow
 def test_without_text_only_term_one_is_left(tiny_dataset):
     config = shrunk_config(tiny_dataset, text_source="none")
     _, metrics = run_steps(config, steps=1, devices=1)
