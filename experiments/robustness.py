@@ -32,7 +32,7 @@ from experiments.heads import unseen_head
 from smile_jax import commands
 from smile_jax.config.build import knows_words
 from smile_jax.data.windows import stacked
-from smile_jax.evaluation.tables import markdown
+from smile_jax.evaluation.corruptions import table
 from smile_jax.faces import EXPRESSIONS, load_face_model
 from smile_jax.faces.faults import FAULTS, STRENGTHS, damaged
 from smile_jax.inference.recognizer import Question, Recognizer
@@ -89,7 +89,7 @@ def main(argv: list[str]) -> None:
                 for name, x in right.items()
             ]
             print(f"{kind} {strength}", flush=True)
-    print(_table(rows, list(ways)))
+    print(table(rows, list(ways)))
     if _OUT.value:
         with pathlib.Path(_OUT.value).open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -173,26 +173,6 @@ def _right(
         name: sum(a == t for a, t in zip(ask(batch), names, strict=True)) / len(heads)
         for name, ask in ways.items()
     }
-
-
-def _table(rows: list[dict], methods: list[str]) -> str:
-    found: dict[tuple[str, str], float] = {
-        (kind, m): float(
-            np.mean(
-                [r["accuracy"] for r in rows if (r["fault"], r["method"]) == (kind, m)]
-            )
-        )
-        for kind in ("none", *FAULTS)
-        for m in methods
-    }
-    base = {kind: max(1 - found[kind, "pixels_pca"], 1e-9) for kind in FAULTS}
-    lines = [["accuracy without"] + [f"{found['none', m]:.3f}" for m in methods]]
-    for kind in FAULTS:
-        errors = [1 - found[kind, m] for m in methods]
-        lines.append([kind] + [f"{e:.3f} ({e / base[kind]:.2f})" for e in errors])
-    means = [np.mean([(1 - found[k, m]) / base[k] for k in FAULTS]) for m in methods]
-    lines.append(["mean of the ratios"] + [f"{x:.2f}" for x in means])
-    return markdown(["fault: error (to pixels)", *methods], lines)
 
 
 if __name__ == "__main__":

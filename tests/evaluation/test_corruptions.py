@@ -1,6 +1,6 @@
 """What is left of answers when scans are worse."""
 
-from experiments.robustness import _table
+from smile_jax.evaluation.corruptions import table
 from smile_jax.faces.faults import FAULTS, STRENGTHS
 
 
@@ -19,7 +19,7 @@ def test_errors_are_relative_to_those_of_pixels():
         *rows("pixels_pca", 0.8, [0.8, 0.7, 0.6, 0.5, 0.4], 0.5),
         *rows("ours", 0.9, [0.9, 0.9, 0.8, 0.8, 0.6], 0.75),
     ]
-    lines = _table(found, ["pixels_pca", "ours"]).splitlines()
+    lines = table(found, ["pixels_pca", "ours"]).splitlines()
     assert lines[2] == "| accuracy without | 0.800 | 0.900 |"
     assert "| light | 0.400 (1.00) | 0.200 (0.50) |" in lines
     assert "| glasses | 0.500 (1.00) | 0.250 (0.50) |" in lines
