@@ -17,7 +17,13 @@ from matplotlib.figure import Figure
 from smile_jax import commands
 from smile_jax.evaluation.page import image_of, page, sortable
 from smile_jax.evaluation.suite import Suite, read_suite
-from smile_jax.evaluation.tables import from_csv, named, said, values_of
+from smile_jax.evaluation.tables import (
+    from_csv,
+    named,
+    said,
+    values_of,
+    without_empty,
+)
 from smile_jax.files import replace_text
 
 _RESULTS = flags.DEFINE_string("results", "experiments/results", "Raw numbers.")
@@ -91,7 +97,7 @@ def _table(suite: Suite, rows: Sequence[Mapping[str, str]]) -> str:
         scores = [said(values_of(mine, column)) for column in suite.shown]
         name = named(name, mine)
         lines.append([name, *scores, *_cost(mine, trained=row == "smile")])
-    return sortable(heads, lines)
+    return sortable(*without_empty(heads, lines))
 
 
 def _cost(rows: Sequence[Mapping[str, Any]], *, trained: bool) -> list[str]:

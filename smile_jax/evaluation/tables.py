@@ -49,7 +49,15 @@ def scores(
         count = max(map(len, found))
         if count:
             lines.append([named(name, mine), *map(said, found), str(count)])
-    return heads, lines
+    return without_empty(heads, lines)
+
+
+def without_empty(
+    heads: Sequence[str], lines: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """A table without columns that nothing stands in."""
+    full = [i for i, _ in enumerate(heads) if any(line[i] for line in lines)]
+    return [heads[i] for i in full], [[line[i] for i in full] for line in lines]
 
 
 def named(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
