@@ -46,13 +46,18 @@ def suite(tiny_dataset, tmp_path):
     return path
 
 
+def where(suite, folder):
+    """Flags of a benchmark that keeps all it makes in a folder."""
+    return [
+        f"--suite={suite}",
+        f"--out={folder / 'runs'}",
+        f"--results={folder / 'results'}",
+    ]
+
+
 @pytest.mark.slow
 def test_a_suite_is_run_and_not_run_again(suite, tmp_path):
-    flags = [
-        f"--suite={suite}",
-        f"--out={tmp_path / 'runs'}",
-        f"--results={tmp_path / 'results'}",
-    ]
+    flags = where(suite, tmp_path)
     first = run_module("smile_jax.benchmark", *flags, "--only=plain")
     assert first.returncode == 0, first.stderr
     assert "1 runs, 0 of them done" in first.stdout
@@ -85,12 +90,7 @@ def test_a_suite_is_run_and_not_run_again(suite, tmp_path):
 
 @pytest.mark.slow
 def test_a_suite_that_was_killed_goes_on(suite, tmp_path):
-    flags = [
-        f"--suite={suite}",
-        f"--out={tmp_path / 'runs'}",
-        f"--results={tmp_path / 'results'}",
-        "--only=plain",
-    ]
+    flags = [*where(suite, tmp_path), "--only=plain"]
     words = [sys.executable, "-m", "smile_jax.benchmark", *flags]
     folder = tmp_path / "runs/small/plain_0_0"
     process = subprocess.Popen(words, cwd=ROOT, start_new_session=True)

@@ -1,6 +1,8 @@
-"""BU-3DFE's Subset II, all four intensities: experiments/suites/bu3dfe_i.py otherwise.
+"""BU-3DFE's Subset II, all four intensities.
 
-python -m smile_jax.benchmark --suite=experiments/suites/bu3dfe_ii.py
+    python -m smile_jax.benchmark --suite=experiments/suites/bu3dfe_ii.py
+
+As experiments/suites/bu3dfe_i.py otherwise.
 """
 
 from experiments.suites import bu3dfe_i
