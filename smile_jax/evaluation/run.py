@@ -244,8 +244,8 @@ def pixels_a_side(run: Trained, dataset: FaceDataset) -> int:
 
 def test_folds(
     run: Trained, protocol: str, *, one_of_many: bool
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(train, test) records of each fold that a run may be judged on.
+) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Each fold that a run may be judged on: its number, (train, test) records.
 
     A run that was trained with labels, or started from one that was, is not judged on
     subjects whose labels it saw. k folds over all subjects are open to a run without
@@ -256,7 +256,8 @@ def test_folds(
         none to test with.
     """
     plan, config = run.plan, run.config
-    if not len(plan.train_records) or not len(plan.test_records):
+    # Of many folds one may have none, as of a person who shows several at once only.
+    if not len(plan.train_records) or not (one_of_many or len(plan.test_records)):
         raise ProtocolError(
             f"{run.workdir}: {plan.dataset.path} has no clips labelled as "
             f"{list(config.data.classes)} on both sides of fold {config.data.fold}, so "
@@ -265,10 +266,10 @@ def test_folds(
         )
     labelled = set(run.stored.info.labels_seen.get(plan.dataset.people, ()))
     if protocol != "kfold" or one_of_many:
-        test = plan.test_records
+        fold, test = config.data.fold, plan.test_records
         if protocol == "validation":
-            test = plan.validation_records
-        if not len(test):
+            fold, test = config.data.validation_fold, plan.validation_records
+        if protocol == "validation" and not len(test):
             raise ProtocolError(
                 f"{run.workdir}: it held out no fold of training people; train with "
                 "--config.data.validation_fold=<a fold>"
@@ -281,7 +282,7 @@ def test_folds(
                 "...); start from a run with the same data.folds, data.fold and "
                 "data.fold_seed, or on another dataset"
             )
-        return [(plan.train_records, test)]
+        return [(fold, plan.train_records, test)]
     if labelled:
         raise ProtocolError(
             f"{run.workdir}: it, or a run that it started from, saw the labels of "
@@ -296,7 +297,7 @@ def test_folds(
         )
     subjects = plan.dataset.subjects
     return [
-        split_records(subjects, plan.labelled, plan.folds, i)
+        (i, *split_records(subjects, plan.labelled, plan.folds, i))
         for i in range(config.data.folds)
     ]
 
@@ -341,13 +342,14 @@ def evaluate(
     tested: list[TestedFold] = []
     for run in runs:
         if test_data:
-            sides = [(run.plan.train_records, tested_on.records_of(classes))]
+            records = run.plan.train_records, tested_on.records_of(classes)
+            sides = [(run.config.data.fold, *records)]
         else:
             sides = test_folds(run, protocol, one_of_many=len(runs) > 1)
-        for train, test in sides:
+        for side in sides:
             tested.append(
                 evaluate_fold(
-                    run, train, test, words, evaluations, tested_on, baselines=baselines
+                    run, *side, words, evaluations, tested_on, baselines=baselines
                 )
             )
     rows = []
@@ -378,6 +380,10 @@ def evaluate(
         for said in outcome.warnings
     ]
     subjects = {str(name) for t in tested for name in tested_on.subjects[t.records]}
+    if not subjects:
+        raise ProtocolError(
+            f"{workdir}: {tested_on.path} has no clips labelled as {list(classes)}"
+        )
     return {
         "dataset": str(tested_on.path),
         "trained_on": str(first.plan.dataset.path),
@@ -398,7 +404,7 @@ def evaluate(
         },
         "rows": rows,
         "warnings": list(dict.fromkeys(cautions)),
-        "embedding": tested[0].embedding(tested_on),
+        "embedding": next(t for t in tested if len(t.records)).embedding(tested_on),
         "known": tested[0].known() if protocol == "holdout" and not only else None,
         "predictions": [
             row for t in tested for row in t.predictions(tested_on, evaluations)
@@ -530,6 +536,7 @@ class Clips:
 
 def evaluate_fold(
     run: Trained,
+    number: int,
     train: np.ndarray,
     test: np.ndarray,
     words: Mapping[str, Prompts],
@@ -542,6 +549,7 @@ def evaluate_fold(
 
     Args:
       run: that is tested.
+      number: of the fold.
       train: records of its dataset, that probes learn from.
       test: records of `tested_on`, its own dataset or another one.
       words: other prompts.
@@ -552,7 +560,7 @@ def evaluate_fold(
     config, plan = run.config, run.plan
     sides = {False: (train, test)}
     if any(e.every_clip for e in evaluations):
-        sides[True] = _all_clips(plan, test)
+        sides[True] = _all_clips(run, number)
         if config.data.train_people:  # nor do such probes see more people
             subjects, (every, tested) = plan.dataset.subjects, sides[True]
             learned = np.isin(subjects[every], subjects[plan.pretrain_records])
@@ -615,14 +623,17 @@ def evaluate_fold(
             (method, e.name): e.run(fold)
             for e in evaluations
             for method, fold in clips[e.every_clip].folds.items()
-            if e.applies(fold)
+            if len(clips[e.every_clip].records) and e.applies(fold)
         }
     order = {method: i for i, method in enumerate(clips[False].folds)}
     ordered = sorted(outcomes.items(), key=lambda item: order[item[0][0]])
-    own, strength = clips[False].folds["smile"], outcomes["smile", LinearProbe.name]
-    known = functools.partial(
-        _known, run, train, own, images["smile"], strength.chosen["C"]
-    )
+
+    def known() -> Known:
+        strength = outcomes["smile", LinearProbe.name].chosen["C"]
+        return _known(
+            run, train, clips[False].folds["smile"], images["smile"], strength
+        )
+
     return TestedFold(clips, dict(ordered), known)
 
 
@@ -720,17 +731,16 @@ class Looked:
         return np.concatenate([pixels_of(seen, rows) for seen, rows in self.parts])
 
 
-def _all_clips(plan: Plan, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _all_clips(run: Trained, fold: int) -> tuple[np.ndarray, np.ndarray]:
     """(train, test) records of all clips of the people of a fold."""
+    plan, own = run.plan, run.config.data
     subjects = plan.dataset.subjects
-    fold = plan.folds[str(subjects[test[0]])]
     train, test = split_records(subjects, plan.chosen, plan.folds, fold)
-    held_out = set(subjects[plan.validation_records].tolist())
-    if str(subjects[test[0]]) in held_out:  # nor are those that are tested later
-        last = plan.folds[str(subjects[plan.test_records[0]])]
-        held_out |= {name for name, number in plan.folds.items() if number == last}
-    kept = np.array([str(name) not in held_out for name in subjects[train]], bool)
-    return train[kept], test
+    held_out = {own.validation_fold}
+    if fold == own.validation_fold:  # nor are those that are tested later
+        held_out.add(own.fold)
+    kept = [plan.folds[str(name)] not in held_out for name in subjects[train]]
+    return train[np.array(kept, bool)], test
 
 
 def _words_of(

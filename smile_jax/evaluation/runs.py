@@ -51,12 +51,12 @@ PEOPLE_COLUMNS = (
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One training and its evaluation.
+    """One training and its evaluation, or those of all folds and one of them together.
 
     Attributes:
       suite: name of it.
       method: name.
-      seed, fold: of the run.
+      seed, fold: of the run; fold "all" of one that has parts.
       config: file of the experiment.
       settings: keys of the config that differ from it.
       workdir: of the run.
@@ -67,12 +67,13 @@ class Run:
       prompts: files of other words.
       alone: evaluated without baselines.
       only: the evaluation that is taken beside the linear probe; empty for all.
+      parts: trainings of all folds, which are evaluated together; empty if it is one.
     """
 
     suite: str
     method: str
     seed: int
-    fold: int
+    fold: int | str
     config: str
     settings: Mapping[str, Any]
     workdir: pathlib.Path
@@ -83,6 +84,13 @@ class Run:
     prompts: Sequence[str] = ()
     alone: bool = False
     only: str = ""
+    parts: "tuple[Run, ...]" = ()
+
+    @property
+    def trainings(self) -> "Sequence[Run]":
+        """Those that are to be trained; the first stands for all of them where numbers
+        of one are told."""
+        return self.parts or (self,)
 
     @property
     def flags(self) -> list[str]:
@@ -106,9 +114,7 @@ class Run:
         Raises:
           ConfigError: a setting that there is not.
         """
-        own = {k: v for k, v in self.machine.items() if k not in _OF_MACHINES}
-        config = typed(function(pathlib.Path(self.config), "get_config")())
-        config = changed(config, {**self.settings, **own})
+        config = self.read_config()
         told = [
             _values(config),
             code_of(OBJECTIVES[config.objective.name]),
@@ -117,6 +123,12 @@ class Run:
             [self.protocol, *_dataset(self.test_data)],
         ]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+    def read_config(self) -> Config:
+        """Of the run, as far as it is not the machine's."""
+        own = {k: v for k, v in self.machine.items() if k not in _OF_MACHINES}
+        config = typed(function(pathlib.Path(self.config), "get_config")())
+        return changed(config, {**self.settings, **own})
 
     def done(self) -> dict[str, Any]:
         """What was written when it was done; empty where it is still to be done."""
@@ -167,7 +179,8 @@ def _values(config: Config) -> list[tuple[str, str]]:
 def runs_of(
     name: str, suite: Suite, out: pathlib.Path, machine: Mapping[str, Any]
 ) -> list[Run]:
-    """All runs of a suite, those first that others start from.
+    """All runs of a suite, those first that others start from; with the protocol
+    "kfold" one for all folds of a method and a seed.
 
     Args:
       name: of the suite.
@@ -188,9 +201,10 @@ def runs_of(
 
     found: dict[tuple[int, int, str], Run] = {}
     methods = sorted(suite.methods, key=depth)
+    pooled = suite.protocol == "kfold"
     for seed, fold, method in itertools.product(suite.seeds, suite.folds, methods):
         settings = suite.settings(method, fold) | {"seed": seed, "data.fold": fold}
-        found[seed, fold, method] = Run(
+        run = Run(
             name,
             method,
             seed,
@@ -206,7 +220,24 @@ def runs_of(
             # What nobody looks at takes as long as the method's own answers.
             alone=method not in {*suite.baselines.values(), *suite.starts},
         )
+        found[seed, fold, method] = _of_all_folds(run) if pooled else run
     return list(found.values())
+
+
+def _of_all_folds(run: Run) -> Run:
+    """The same method and seed in each fold, evaluated together."""
+    where = run.workdir.with_name(folder_name(run.method, run.seed))
+    parts = [
+        dataclasses.replace(
+            run,
+            fold=fold,
+            settings={**run.settings, "data.fold": fold},
+            workdir=where / f"fold_{fold}",
+            start=run.start and run.start.parts[fold],
+        )
+        for fold in range(run.read_config().data.folds)
+    ]
+    return dataclasses.replace(run, fold="all", workdir=where, parts=tuple(parts))
 
 
 def folder_name(method: str, *numbers: int) -> str:
@@ -243,7 +274,8 @@ def _perform(run: Run) -> None:
     replace_text(path, json.dumps(state))
     started = time.monotonic()
     try:
-        _command(run, "train", *run.flags)
+        for part in run.trainings:
+            _command(part, "train", *part.flags)
     finally:
         state["seconds"] = round(seconds + time.monotonic() - started, 1)
         replace_text(path, json.dumps(state))
@@ -261,6 +293,7 @@ def _perform(run: Run) -> None:
 def _command(run: Run, name: str, *flags: str) -> None:
     words = ["-m", f"smile_jax.{name}", f"--workdir={run.workdir}", *flags]
     log = run.workdir / f"{name}.log"
+    log.parent.mkdir(exist_ok=True)
     with log.open("w") as file:
         code = subprocess.run(
             [sys.executable, *words], stdout=file, stderr=file, check=False
@@ -271,10 +304,10 @@ def _command(run: Run, name: str, *flags: str) -> None:
 
 
 def rows_of(run: Run) -> Iterator[Row]:
-    """Every number of an evaluated run."""
-    done, results = run.done(), run.results()
-    told = json.loads((run.workdir / "run.json").read_text())
-    spent = json.loads((run.workdir / spending.FILE).read_text())
+    """Every number of an evaluated run; images and operations are of one training."""
+    done, results, first = run.done(), run.results(), run.trainings[0].workdir
+    told = json.loads((first / "run.json").read_text())
+    spent = json.loads((first / spending.FILE).read_text())
     common = {
         "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
         "images_seen": results["images_seen"],

@@ -62,7 +62,8 @@ class Suite:
       sweep: how settings are chosen; None: they stand here.
       chosen_as: method -> method of the sweep whose choices it has, as a variant of it.
       choices: method -> fold -> what the sweep has chosen; `read_suite` reads it.
-      protocol: of evaluations, "holdout" or "cross".
+      protocol: of evaluations, "holdout"; "kfold", which trains in all folds of the
+        dataset's people and pools what they answer; or "cross".
       test_data: with "cross", the dataset whose people are tested.
       prompts: files of other words to be zero-shot with as well.
     """
@@ -103,6 +104,11 @@ class Suite:
             raise SuiteError(
                 f"protocol={self.protocol!r}, test_data={self.test_data!r}: 'cross', "
                 "and no other protocol, tests on another dataset"
+            )
+        if self.protocol == "kfold" and (self.sweep or list(self.folds) != [0]):
+            raise SuiteError(
+                "protocol='kfold' trains in every fold by the same settings: it goes "
+                "without folds and without a sweep, whose people are tested in others"
             )
         if self.references and self.shown[0][0] not in OF_LABELS:
             raise SuiteError(

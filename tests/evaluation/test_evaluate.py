@@ -25,10 +25,16 @@ def evaluated(workdir, protocol="holdout"):
     return json.loads((workdir / "eval" / "results.json").read_text())
 
 
-def test_holdout_results_and_report(plain_run):
+@pytest.fixture(scope="module")
+def said(plain_run):
+    """What the command says of the run that it evaluates."""
     flags = (f"--workdir={plain_run}", "--set=pca_components=4")
     done = run_module("smile_jax.evaluate", *flags, devices=2)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_holdout_results_and_report(plain_run, said):
     results = json.loads((plain_run / "eval" / "results.json").read_text())
     assert {"dataset", "protocol", "folds", "classes", "seconds", "rows"} <= set(
         results
@@ -52,9 +58,10 @@ def test_holdout_results_and_report(plain_run):
     assert 6 <= report.count("data:image/png;base64,") <= 18
     assert "http://" not in report and "https://" not in report
     assert "training subjects' expression labels" in report
-    assert "linear_probe" in done.stdout
+    assert "linear_probe" in said
 
 
+@pytest.mark.usefixtures("said")
 def test_single_predictions_are_written(plain_run):
     with (plain_run / "eval" / "predictions.csv").open() as file:
         lines = list(csv.DictReader(file))

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import pathlib
+import subprocess
 
 import pytest
 
@@ -65,6 +66,37 @@ def test_runs_come_after_those_that_they_start_from(suite, tmp_path):
     assert "--config.model.pretrained_text=M" in early.flags
     assert "--config.train.steps=3" in early.flags
     assert len({r.digest for r in runs}) == 4
+
+
+def test_folds_are_trained_apart_and_evaluated_together(suite, tmp_path, monkeypatch):
+    """Those of a method and a seed are one run, whose rows are of the fold "all"."""
+    pooled = dataclasses.replace(suite, protocol="kfold")
+    out, machine = tmp_path / "out", {"data.folds": 3}
+    runs = runs_of("s", pooled, out, machine)
+    assert [r.place for r in runs[:2]] == [("early", "0", "all"), ("late", "0", "all")]
+    early, late = (r.parts for r in runs[:2])
+    assert [p.workdir for p in early] == [out / f"early_0/fold_{i}" for i in range(3)]
+    assert "--config.data.fold=2" in early[2].flags
+    assert f"--config.model.start_from={early[2].workdir}" in late[2].flags
+    alone = runs_of("s", suite, out, machine)
+    assert not {r.digest for r in runs} & {r.digest for r in alone}
+
+    asked = []
+
+    def command(words, **_):
+        asked.append([x for x in words if "workdir" in x or "protocol" in x])
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr(subprocess, "run", command)
+    perform(runs[0])
+    folders = [[f"--workdir={out / f'early_0/fold_{i}'}"] for i in range(3)]
+    assert asked == [*folders, [f"--workdir={out / 'early_0'}", "--protocol=kfold"]]
+    finish(runs[0], 0.5)
+    for name in ("run.json", "spent.json"):
+        (out / "early_0" / name).rename(out / "early_0/fold_0" / name)
+    assert {row["fold"] for row in rows_of(runs[0])} == {"all"}
+    with pytest.raises(SuiteError, match="goes without folds and without a sweep"):
+        dataclasses.replace(pooled, folds=(0, 1))
 
 
 def test_a_changed_method_is_another_run(suite, tmp_path):

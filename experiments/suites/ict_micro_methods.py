@@ -1,0 +1,112 @@
+r"""Methods on the motion of micro-expressions, with labels, without, and after others.
+
+    tfds build tfds_builders/ict_faces --config=micro --data_dir=data \
+        --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
+    tfds build tfds_builders/ict_faces --config=subtle ...
+    python -m smile_jax.benchmark --suite=experiments/suites/ict_micro_methods.py
+
+All see the strongest frame of a clip as experiments/ict_micro.py does: how far the skin
+has moved and how much it is strained. Settings of methods are those that were chosen
+for them on single scans of other people (experiments/suites/ict_methods.py). Of that
+suite's methods these need neither captions, which the set lacks, nor a single emotion a
+clip; `supervised` learns from clips of one emotion alone. `macro` has seen captions of
+larger, slower expressions of 60 other people and no label; `macro, frozen` is its tower
+as it is, probed on micro-expressions.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from experiments import ict_micro
+from smile_jax.evaluation.suite import Suite, read_suite
+
+_METHODS = (
+    "smile, labels as text",
+    "siglip, labels as text",
+    "supervised",
+    "conclugen",
+    "simclr",
+    "smile, no text",
+)
+_LABELLED = "smile, labels as text"
+
+
+def micro_suite(c: Any, clips_of_one: float = 1.0) -> Suite:
+    """Methods on what an experiment with micro-expressions, by its config, sees.
+
+    Args:
+      c: the config.
+      clips_of_one: share of the clips that show one emotion alone: who learns from
+        these sees each as much more often.
+    """
+    tuned = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
+    seen = {
+        "data.dir": c.data.dir,
+        "data.classes": c.data.classes,
+        "data.folds": c.data.folds,
+        "data.inputs": c.data.inputs,
+        "data.views": c.data.views,
+        "data.frames": c.data.frames,
+        "data.sampling": c.data.sampling,
+        "augment.relight": c.augment.relight,
+        "model.temporal": c.model.temporal,
+        "train.epochs": c.train.epochs,
+    }
+    in_words = {
+        "text_source": c.text_source,
+        "loss.alignment_over": c.loss.alignment_over,
+        "loss.redundancy": c.loss.redundancy,
+    }
+    methods = {
+        name: {
+            **tuned.settings(name, 0),
+            **seen,
+            **(in_words if name.endswith("as text") else {}),
+        }
+        for name in _METHODS
+    }
+    methods["supervised"]["train.epochs"] /= clips_of_one
+    methods["supervised, action units"] = {
+        **methods["supervised"],
+        "objective.name": "action_units",
+        "train.epochs": c.train.epochs,
+    }
+    return Suite(
+        config="experiments/ict_micro.py",
+        methods=methods,
+        shown=(
+            ("linear_probe", "uf1"),
+            ("knn", "uf1"),
+            ("emotions", "macro_f1"),
+            ("emotions_zero_shot", "macro_f1"),
+            ("action_units", "macro_f1"),
+        ),
+        references=[_LABELLED],
+        baselines=dict.fromkeys(("motion", "pixels_pca", "random_init"), _LABELLED),
+    )
+
+
+def get_suite():
+    suite = micro_suite(ict_micro.get_config(), clips_of_one=11 / 14)
+    on = suite.methods[_LABELLED]
+    macro = {
+        "config": "experiments/ict_subtle.py",
+        "data.inputs": on["data.inputs"],
+        "data.frames": 1,
+        "model.temporal": "mean",
+        "train.epochs": 24,
+        "optimizer.learning_rate": on["optimizer.learning_rate"],
+        "loss.decorrelation": on["loss.decorrelation"],
+    }
+    methods = {
+        **suite.methods,
+        "macro": macro,
+        "macro, frozen": {**suite.methods["supervised"], "tune.vision": "frozen"},
+        "macro, then labels as text": on,
+    }
+    return dataclasses.replace(
+        suite,
+        methods=methods,
+        starts=dict.fromkeys(("macro, frozen", "macro, then labels as text"), "macro"),
+    )
