@@ -30,7 +30,7 @@ from smile_jax.faces import load_face_model
 
 _WORKDIRS = flags.DEFINE_multi_string("workdir", None, "Evaluated run.", required=True)
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
-_OUT = flags.DEFINE_string("out", "", "CSV of every group.")
+_OUT = flags.DEFINE_string("out", "", "CSV of every group, with its attribute's gap.")
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 _ASKED = ("linear_probe", "zero_shot")
@@ -59,13 +59,14 @@ def main(argv: list[str]) -> None:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(
                 ["run", "evaluation", "attribute", "group", "people", "clips",
-                 "accuracy", "calibration_error"]
+                 "accuracy", "calibration_error", "gap", "gap_low", "gap_high"]
             )  # fmt: skip
             for run, evaluation, attribute, found in rows:
+                gap = [f"{x:.4f}" for x in (found.gap, found.low, found.high)]
                 for name, g in found.groups.items():
                     writer.writerow(
                         [run, evaluation, attribute, name, g.people, g.clips,
-                         f"{g.accuracy:.4f}", f"{g.calibration_error:.4f}"]
+                         f"{g.accuracy:.4f}", f"{g.calibration_error:.4f}", *gap]
                     )  # fmt: skip
 
 

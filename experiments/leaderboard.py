@@ -3,7 +3,8 @@
     python -m experiments.leaderboard
 
 Reads `experiments/results/<suite>.csv` for each `experiments/suites/<suite>.py` and
-writes `docs/leaderboard.html`: scores with their intervals, and what they cost.
+writes `docs/leaderboard.html`: scores with their intervals, what they cost, and where
+suites name references how far these are above the others.
 """
 
 import pathlib
@@ -18,8 +19,10 @@ from smile_jax import commands
 from smile_jax.evaluation.page import image_of, page, sortable
 from smile_jax.evaluation.suite import Suite, read_suite
 from smile_jax.evaluation.tables import (
+    comparisons,
     from_csv,
     named,
+    of_line,
     said,
     values_of,
     without_empty,
@@ -46,6 +49,8 @@ def main(argv: list[str]) -> None:
         if source.is_file():
             suite, rows = read_suite(source), from_csv(path)
             parts += [f"<h2>{path.stem}</h2>", _table(suite, rows)]
+            people = from_csv(path.with_name(f"{path.stem}_people.csv"))
+            parts += [sortable(*table) for table in comparisons(suite, people)]
             if figure := label_efficiency(suite, rows):
                 parts.append(image_of(figure))
     replace_text(pathlib.Path(_OUT.value), page("SMILE-JAX leaderboard", parts))
@@ -62,7 +67,7 @@ def label_efficiency(suite: Suite, rows: Sequence[Mapping[str, str]]) -> Figure 
     first, metric, *_ = suite.shown[0]
     curves: dict[str, dict[int, list[float]]] = {}
     for name, method, row in suite.listed():
-        mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
+        mine = of_line(rows, method, row)
         what, _, count = name.rpartition(", ")
         if count.isdecimal():
             curves.setdefault(what, {})[int(count)] = values_of(mine, (first, metric))
@@ -91,7 +96,7 @@ def _table(suite: Suite, rows: Sequence[Mapping[str, str]]) -> str:
     heads = ["method", *(", ".join(column) for column in suite.shown), *_COST]
     lines = []
     for name, method, row in suite.listed():
-        mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
+        mine = of_line(rows, method, row)
         if not mine:
             continue
         scores = [said(values_of(mine, column)) for column in suite.shown]

@@ -7,12 +7,12 @@ README.md: mean over seeds and half of Student's 95 % interval, best first.
 """
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from smile_jax import commands
-from smile_jax.evaluation.tables import from_csv, markdown, said, values_of
+from smile_jax.evaluation.tables import from_csv, markdown, of_line, said, values_of
 from smile_jax.files import replace_text
 
 _README = pathlib.Path("README.md")
@@ -69,7 +69,7 @@ def table(results: pathlib.Path) -> str:
     lines = []
     for name, method, row, told in _LINES:
         cells = [
-            _values(rows[suite], method, row, evaluation)
+            values_of(of_line(rows[suite], method, row), (evaluation, "accuracy"))
             for _, suite, evaluation in _COLUMNS
         ]
         if cells[0]:
@@ -77,13 +77,6 @@ def table(results: pathlib.Path) -> str:
             lines.append((mean, [name, told, *map(_cell, cells)]))
     best_first = sorted(lines, key=lambda line: -line[0])
     return markdown(_HEADS, [cells for _, cells in best_first])
-
-
-def _values(
-    rows: Sequence[Mapping[str, str]], method: str, row: str, evaluation: str
-) -> list[float]:
-    mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
-    return values_of(mine, (evaluation, "accuracy"))
 
 
 def _cell(values: Sequence[float]) -> str:

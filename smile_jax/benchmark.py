@@ -11,7 +11,8 @@ methods whose whole name it matches, `--seeds=0` runs of that seed (may be repea
 Writes `RESULTS/<suite>.csv`, a line for each number of each run, `<suite>_people.csv`,
 a line for each person, and `<suite>.md` and `.tex`, tables made of these alone: scores,
 and where the suite names references their difference from other methods, with an
-interval over people and runs. Each is of all runs that are done. Rows of a method that
+interval over people and runs; `<suite>_table.csv` has the scores as numbers. Each is of
+all runs that are done. Rows of a method that
 is another one now, by its settings or its own code, are taken out, which is said, and
 are kept in `RESULTS/<suite>_left_out.csv`.
 """
@@ -38,11 +39,13 @@ from smile_jax.evaluation.runs import (
 )
 from smile_jax.evaluation.suite import OF_LABELS, Suite, SuiteError, read_suite
 from smile_jax.evaluation.tables import (
+    MEANS,
     comparisons,
     from_csv,
     latex,
+    markdown,
+    means,
     scores,
-    table,
     to_csv,
 )
 from smile_jax.files import in_turn, replace_text
@@ -178,12 +181,12 @@ def _write_tables(
             kept_aside = [*from_csv(_left_out(path)), *gone]
             replace_text(_left_out(path), to_csv(kept_aside, columns))
         replace_text(path, to_csv(found, columns))
-    replace_text(folder / f"{name}.tex", latex(*scores(suite, rows)))
-    made = table(suite, rows)
-    if suite.references:
-        made += "\n" + comparisons(suite, people)
-    replace_text(folder / f"{name}.md", made)
-    print(made)
+    tables = [scores(suite, rows), *comparisons(suite, people)]
+    made = {f: "\n".join(f(*table) for table in tables) for f in (markdown, latex)}
+    replace_text(folder / f"{name}.md", made[markdown])
+    replace_text(folder / f"{name}.tex", made[latex])
+    replace_text(folder / f"{name}_table.csv", to_csv(means(suite, rows), MEANS))
+    print(made[markdown])
     count = len({place_of(row) for row in rows})
     print(f"wrote {name}*.csv, .md and .tex into {folder}, of {count} runs")
 

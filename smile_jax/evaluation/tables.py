@@ -31,25 +31,49 @@ def from_csv(path: pathlib.Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def table(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: mean over seeds and folds, and half of Student's 95 per cent interval
-    where there are several."""
-    return markdown(*scores(suite, rows))
+MEANS = (
+    "method", "evaluation", "metric", "condition", "mean", "half_interval", "runs",
+)  # fmt: skip
+
+
+def means(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The table of what a suite shows as numbers, by the names of `MEANS`."""
+    found = []
+    for name, method, row in suite.listed():
+        mine = of_line(rows, method, row)
+        for column in suite.shown:
+            if values := values_of(mine, column):
+                mean, half = interval(values)
+                said_of = dict(zip(MEANS[1:4], (*column, ""), strict=False))
+                about = {"method": named(name, mine), **said_of}
+                numbers = {"mean": f"{mean:.4f}", "runs": len(values)}
+                if len(values) > 1:
+                    numbers["half_interval"] = f"{half:.4f}"
+                found.append(about | numbers)
+    return found
 
 
 def scores(
     suite: Suite, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], list[list[str]]]:
-    """Heads and lines of the table of what a suite shows."""
+    """Heads and lines of the table of what a suite shows: mean over seeds and folds,
+    and half of Student's 95 per cent interval where there are several."""
     heads = ["method", *(": ".join(column) for column in suite.shown), "runs"]
     lines = []
     for name, method, row in suite.listed():
-        mine = [r for r in rows if (r["method"], r["row"]) == (method, row)]
+        mine = of_line(rows, method, row)
         found = [values_of(mine, column) for column in suite.shown]
         count = max(map(len, found))
         if count:
             lines.append([named(name, mine), *map(said, found), str(count)])
     return without_empty(heads, lines)
+
+
+def of_line(
+    rows: Sequence[Mapping[str, Any]], method: str, row: str
+) -> list[Mapping[str, Any]]:
+    """Raw rows of a line of a table, as `Suite.listed` names it."""
+    return [r for r in rows if (r["method"], r["row"]) == (method, row)]
 
 
 def without_empty(
@@ -77,10 +101,13 @@ def values_of(rows: Sequence[Mapping[str, Any]], column: Sequence[str]) -> list[
     ]
 
 
-def comparisons(suite: Suite, people: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown, of rows of people alone: how far each reference is above each other
-    line of the table, where both have runs of the same seeds and folds; p, which needs
-    several, is corrected for the comparisons with that reference, intervals are not."""
+def comparisons(
+    suite: Suite, people: Sequence[Mapping[str, Any]]
+) -> list[tuple[list[str], list[list[str]]]]:
+    """Heads and lines of a table for each reference, of rows of people alone: how far
+    it is above each other line of the table of scores, where both have runs of the same
+    seeds and folds; p, which needs several, is corrected for the comparisons with that
+    reference, intervals are not."""
     evaluation = suite.shown[0][0]
     counts: dict[tuple[str, str], dict[tuple[str, str, str], np.ndarray]] = {}
     for r in people:
@@ -89,14 +116,14 @@ def comparisons(suite: Suite, people: Sequence[Mapping[str, Any]]) -> str:
             place = str(r["seed"]), str(r["fold"]), r["subject"]
             own[place] = np.array([float(r["right"]), float(r["clips"])])
     made = (_comparison(suite, counts, name) for name in suite.references)
-    return "\n".join(filter(None, made))
+    return [(heads, lines) for heads, lines in made if lines]
 
 
 def _comparison(
     suite: Suite,
     counts: Mapping[tuple[str, str], Mapping[tuple[str, str, str], np.ndarray]],
     reference: str,
-) -> str:
+) -> tuple[list[str], list[list[str]]]:
     """Of one reference, of counts of right answers and clips by (method, row) and
     (seed, fold, person)."""
     ours = counts.get((reference, "smile"), {})
@@ -106,8 +133,6 @@ def _comparison(
         if (method, row) == (reference, "smile") or not ours.keys() & theirs:
             continue
         found.append((name, _difference(ours, theirs)))
-    if not found:
-        return ""
     tested = [(name, d.p) for name, (d, runs) in found if runs > 1]
     adjusted = dict(zip(dict(tested), holm([p for _, p in tested]), strict=True))
     lines = []
@@ -119,7 +144,7 @@ def _comparison(
         f"{reference}, {suite.shown[0][0]}, above", "by", "95 % interval", "p (Holm)",
         "pairs of runs",
     ]  # fmt: skip
-    return markdown(heads, lines)
+    return heads, lines
 
 
 def _difference(
@@ -170,14 +195,14 @@ def said(values: Sequence[float]) -> str:
     """Mean and interval as text."""
     if not values:
         return ""
-    if len(values) == 1:
-        return f"{values[0]:.3f}"
     mean, half = interval(values)
-    return f"{mean:.3f} ± {half:.3f}"
+    return f"{mean:.3f} ± {half:.3f}" if len(values) > 1 else f"{mean:.3f}"
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean, and half of Student's 95 per cent interval about it."""
+    """Mean, and half of Student's 95 per cent interval about it; NaN for one value."""
+    if len(values) == 1:
+        return values[0], math.nan
     deviation = float(np.std(values, ddof=1))
     reach = float(stats.t.ppf(0.975, len(values) - 1))
     return float(np.mean(values)), reach * deviation / math.sqrt(len(values))

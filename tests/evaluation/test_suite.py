@@ -15,7 +15,7 @@ from smile_jax.evaluation import definitions
 from smile_jax.evaluation.runs import COLUMNS, kept, perform, rows_of, runs_of
 from smile_jax.evaluation.suite import Suite, SuiteError, Sweep, read_suite
 from smile_jax.evaluation.sweep import trials
-from smile_jax.evaluation.tables import latex, table, to_csv
+from smile_jax.evaluation.tables import latex, markdown, means, scores, to_csv
 from tests.conftest import ROOT
 
 CONFIG = "from experiments.demo import get_config\n"
@@ -121,12 +121,17 @@ def test_the_table_is_of_the_raw_numbers(suite, tmp_path):
     rows = list(csv.DictReader(io.StringIO(text)))
     assert tuple(rows[0]) == COLUMNS and len(rows) == 8
     assert rows[0]["value"] == "0.4" and rows[0]["seconds"] == "2.5"
-    lines = table(suite, rows).splitlines()
+    lines = markdown(*scores(suite, rows)).splitlines()
     assert lines[0] == "| method | linear_probe: accuracy | runs |"  # there is no knn
     assert lines[2] == "| late | 0.700 ± 0.000 | 2 |"
     # Student's t of one degree of freedom: 12.706 * 0.1414 / sqrt(2).
     assert lines[3] == "| early | 0.500 ± 1.271 | 2 |"
     assert lines[4] == "| pixels_pca | 0.500 ± 0.000 | 2 |"
+    early = {
+        "method": "early", "evaluation": "linear_probe", "metric": "accuracy",
+        "condition": "", "mean": "0.5000", "half_interval": "1.2706", "runs": 2,
+    }  # fmt: skip
+    assert means(suite, rows)[1] == early
 
 
 def test_what_is_wrong_is_said(suite, tmp_path):
@@ -251,15 +256,15 @@ def test_conditions_of_an_evaluation_are_rows(suite, tmp_path):
     path.write_text(json.dumps(results))
     rows = list(rows_of(run))
     shown = ("views", "accuracy", "1")
-    line = table(dataclasses.replace(suite, shown=(shown,), baselines={}), rows)
-    assert line.splitlines()[-1] == "| early | 0.750 | 1 |"
+    _, lines = scores(dataclasses.replace(suite, shown=(shown,), baselines={}), rows)
+    assert lines[-1] == ["early", "0.750", "1"]
 
 
 def test_who_saw_the_test_people_is_marked(suite, tmp_path):
     (run, *_) = runs_of("s", suite, tmp_path / "out", {})
     finish(run, 0.5)
     rows = [row | {"transductive": "True"} for row in rows_of(run)]
-    assert "| early (transductive) | 0.500 |" in table(suite, rows)
+    assert ["early (transductive)", "0.500", "1"] in scores(suite, rows)[1]
 
 
 def test_the_same_table_for_a_paper():
