@@ -47,9 +47,10 @@ def main(argv: list[str]) -> None:
     results.mkdir(parents=True, exist_ok=True)
     scores = results / f"{name}_trials.csv"
     out = pathlib.Path(_OUT.value) / f"{name}_sweep"
+    before = from_csv(scores)  # a sweep of more values has them in another order
 
     def row_of(run: Run) -> sweep.Row:
-        stored = {row["digest"]: row for row in from_csv(scores)}
+        stored = {row["digest"]: row for row in [*before, *from_csv(scores)]}
         row = stored.get(run.digest) or sweep.done(run, suite)
         print(f"{run.method}, {row['value']}: {run.settings}", flush=True)
         return dict(row)
