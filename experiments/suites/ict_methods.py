@@ -10,15 +10,15 @@ the sweep has chosen for each method:
 
     python -m smile_jax.sweep --suite=experiments/suites/ict_methods.py
 
-seven trials a method, of a quarter of the images, for the learning rate and the method's
-own main number; SMILE with text has two numbers, the weights of two of its terms, and
-two learning rates fewer. Rows below `smile, no text` are SMILE with something left out or
-replaced. `shu` and `smile, no text` have batches of several scans of each person and so
-know who is who; so do captions and what `shu` compares, which are measured against the
-median of each person's scans, by landmarks. `actions` are these measurements.
-`captions, then pseudo` goes on from `smile, captions` with its own guesses and so has
-seen twice as many pictures. `two_crop` sees one view of a scan twice where others see
-three, and is evaluated on one.
+seven trials a method, of a quarter of the images, for the learning rate and the
+method's own main number; SMILE with text has two numbers, the weights of two of its
+terms, and two learning rates fewer. Rows below `smile, no text` are SMILE with
+something left out or replaced. `shu` and `smile, no text` have batches of several scans
+of each person and so know who is who; so do captions and what `shu` compares, which are
+measured against the median of each person's scans, by landmarks. `actions` are these
+measurements. `captions, then pseudo` goes on from `smile, captions` with its own
+guesses and so has seen twice as many pictures. `two_crop` sees one view of a scan twice
+where others see three, and is evaluated on one.
 """
 
 from experiments import ict_captions

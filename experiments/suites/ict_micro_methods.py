@@ -56,6 +56,7 @@ def micro_suite(c: Any, clips_of_one: float = 1.0) -> Suite:
     in_words = {
         "text_source": c.text_source,
         "loss.alignment_over": c.loss.alignment_over,
+        "loss.alignment": 1.0,  # less was chosen beside term 3, which there is not here
         "loss.redundancy": c.loss.redundancy,
     }
     methods = {
