@@ -78,7 +78,7 @@ _RATES = (1e-3, 3e-4, 3e-3, 1e-2, 1e-4)
 _WEIGHTS = {
     "optimizer.learning_rate": _RATES[:3],
     "loss.decorrelation": (0.3, 0.1, 1.0),
-    "loss.alignment": (1.0, 0.3, 0.1),
+    "loss.alignment": (1.0, 0.1, 0.03),
 }
 _NUMBERS = {
     "supervised": {"optimizer.weight_decay": (0.05, 0.005, 0.2)},
