@@ -40,13 +40,13 @@ _METHODS = {
     "mae": "ict_mae",
     "smile, no text": "ict_none",
 }
+# What captions say, as numbers, is their third term.
+_THIRD = {"model.redundancy": "actions", "loss.redundancy": 0.1}
 # name -> the method that it is a variant of, and what is other.
 _VARIANTS = {
     "captions, no decorrelation": ("smile, captions", {"loss.decorrelation": 0.0}),
-    "captions, with redundancy": (
-        "smile, captions",
-        {"model.redundancy": "actions", "loss.redundancy": 0.1},
-    ),
+    "captions, no alignment": ("smile, captions", {"loss.alignment": 0.0}),
+    "captions, no redundancy": ("smile, captions", {"loss.redundancy": 0.0}),
     "captions, equal ones positive": ("smile, captions", {"loss.pair_width": 0.0}),
     "labels, no decorrelation": (
         "smile, labels as text",
@@ -98,6 +98,7 @@ _NUMBERS = {
 
 def get_suite():
     own = {name: {"config": f"experiments/{x}.py"} for name, x in _METHODS.items()}
+    own["smile, captions"] |= _THIRD
     changed = {name: {**own[x], **keys} for name, (x, keys) in _VARIANTS.items()}
     suite = Suite(
         config="experiments/ict_captions.py",
