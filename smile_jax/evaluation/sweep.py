@@ -4,6 +4,7 @@ A trial is a run that holds out a fold of training people beside the test people
 evaluated on it (`--protocol=validation`); no test person's picture is looked at.
 """
 
+import dataclasses
 import itertools
 import json
 import pathlib
@@ -69,12 +70,14 @@ def trials(
             told = json.dumps(candidate)
             if told in done:
                 continue
-            where = out / folder_name(method, fold, len(done))
             run = Run(
                 name, method, sweep.seed, fold, config, {**settings, **candidate},
-                where, machine, protocol="validation", alone=True,
+                out, machine, protocol="validation", alone=True,
                 only=suite.shown[0][0],
             )  # fmt: skip
+            # By what it is: the next sweep may try it in another place.
+            where = out / f"{folder_name(method, fold)}_{run.digest}"
+            run = dataclasses.replace(run, workdir=where)
             done[told] = row_of(run) | {"trial": len(done), "settings": told}
             yield candidate, done[told]
         # The first of equals: values that stand first are the usual ones.
