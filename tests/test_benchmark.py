@@ -122,5 +122,11 @@ def test_a_sweep_chooses_and_is_not_done_again(suite, tmp_path):
     assert f"**{float(best['value']):.3f}**" in table and table.count("| plain |") == 2
     again = run_module("smile_jax.sweep", *flags, f"--out={tmp_path / 'elsewhere'}")
     assert again.returncode == 0 and not (tmp_path / "elsewhere").exists()
+    # One more value, tried before what was tried: the rest is as it stands.
+    suite.write_text(suite.read_text().replace("(1e-3, 1e-5)", "(1e-2, 1e-3, 1e-5)"))
+    more = run_module("smile_jax.sweep", *flags, f"--out={tmp_path / 'more'}")
+    assert more.returncode == 0, more.stderr
+    assert len(list((tmp_path / "more/small_sweep").glob("plain_0_*"))) == 1
+    assert len(from_csv(tmp_path / "small_trials.csv")) == 3
     wrong = run_module("smile_jax.sweep", *flags, "--only=nothing")
     assert wrong.returncode == 1 and "no method is left of plain" in wrong.stderr
