@@ -47,12 +47,22 @@ _VARIANTS = {
     "captions, no decorrelation": ("smile, captions", {"loss.decorrelation": 0.0}),
     "captions, no alignment": ("smile, captions", {"loss.alignment": 0.0}),
     "captions, no redundancy": ("smile, captions", {"loss.redundancy": 0.0}),
+    "captions, two terms": (
+        "smile, captions",
+        {
+            "model.redundancy": "whitened",
+            "loss.redundancy": 0.0,
+            "loss.alignment": 1.0,
+            "optimizer.learning_rate": 3e-3,
+        },
+    ),
     "captions, equal ones positive": ("smile, captions", {"loss.pair_width": 0.0}),
     "labels, no decorrelation": (
         "smile, labels as text",
         {"loss.decorrelation": 0.0},
     ),
     "labels, no alignment": ("smile, labels as text", {"loss.alignment": 0.0}),
+    "labels, alignment in full": ("smile, labels as text", {"loss.alignment": 1.0}),
     "labels, no redundancy": ("smile, labels as text", {"loss.redundancy": 0.0}),
     "labels, private": ("smile, labels as text", {"model.redundancy": "private"}),
     "labels, literal": ("smile, labels as text", {"model.redundancy": "literal"}),
