@@ -98,7 +98,6 @@ def get_suite():
         "model.temporal": "mean",
         "train.epochs": 24,
         "optimizer.learning_rate": on["optimizer.learning_rate"],
-        "loss.decorrelation": on["loss.decorrelation"],
     }
     methods = {
         **suite.methods,

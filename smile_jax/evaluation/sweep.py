@@ -90,10 +90,16 @@ def place_of(row: Mapping[str, Any]) -> tuple[str, int, int]:
 
 
 def in_order(suite: Suite, rows: Sequence[Row]) -> list[Row]:
-    """Rows of trials as the suite has its methods; those of other methods are left
-    out."""
-    order = list(suite.sweep.keys) if suite.sweep else []
-    known = [row for row in rows if row["method"] in order]
+    """Rows of trials as the suite has its methods; those of other methods, or of more
+    trials than there are, are left out."""
+    assert suite.sweep is not None
+    order = list(suite.sweep.keys)
+    known = [
+        row
+        for row in rows
+        if row["method"] in order
+        and place_of(row)[2] < suite.sweep.trials(row["method"])
+    ]
     return sorted(known, key=lambda r: (order.index(r["method"]), *place_of(r)[1:]))
 
 
