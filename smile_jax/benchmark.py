@@ -12,9 +12,8 @@ Writes `RESULTS/<suite>.csv`, a line for each number of each run, `<suite>_peopl
 a line for each person, and `<suite>.md` and `.tex`, tables made of these alone: scores,
 and where the suite names references their difference from other methods, with an
 interval over people and runs; `<suite>_table.csv` has the scores as numbers. Each is of
-all runs that are done. Rows of a method that
-is another one now, by its settings or its own code, are taken out, which is said, and
-are kept in `RESULTS/<suite>_left_out.csv`.
+all runs that are done. Rows of a method that is another one now, by its settings or its
+own code, are taken out, which is said, and are kept in `RESULTS/<suite>_left_out.csv`.
 """
 
 import pathlib

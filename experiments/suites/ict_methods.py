@@ -5,8 +5,9 @@ r"""SMILE, its four peers as we read them, and the baselines, on the same single
     python -m smile_jax.benchmark --suite=experiments/suites/ict_methods.py
 
 The same people, pictures, towers, augmentation and epochs. Settings are those of
-experiments/demo.py, which were chosen with SMILE, and, in ict_methods_chosen.json, what
-the sweep has chosen for each method:
+experiments/demo.py, which were chosen with SMILE, with a third term for captions over
+what they say as numbers, and, in ict_methods_chosen.json, what the sweep has chosen for
+each method (SMILE had two rounds of it, see experiments/results.md):
 
     python -m smile_jax.sweep --suite=experiments/suites/ict_methods.py
 

@@ -7,11 +7,13 @@ r"""Methods on the motion of micro-expressions, with labels, without, and after 
 
 All see the strongest frame of a clip as experiments/ict_micro.py does: how far the skin
 has moved and how much it is strained. Settings of methods are those that were chosen
-for them on single scans of other people (experiments/suites/ict_methods.py). Of that
-suite's methods these need neither captions, which the set lacks, nor a single emotion a
-clip; `supervised` learns from clips of one emotion alone. `macro` has seen captions of
-larger, slower expressions of 60 other people and no label; `macro, frozen` is its tower
-as it is, probed on micro-expressions.
+for them on single scans (experiments/suites/ict_methods.py), but for the weight of
+SMILE's alignment, which is 1, for there is no third term beside it. Of that suite's
+methods these need no captions, which the set lacks, and take several emotions a clip,
+but for `supervised`, which learns from clips of one. `macro` learns from captions of
+larger, slower expressions of 60 people of a set of its own, without any label, and is
+tested on such; `macro, then labels as text` goes on from it, and `before_training` is
+macro's tower as it is, probed on micro-expressions.
 """
 
 import dataclasses
@@ -56,7 +58,7 @@ def micro_suite(c: Any, clips_of_one: float = 1.0) -> Suite:
     in_words = {
         "text_source": c.text_source,
         "loss.alignment_over": c.loss.alignment_over,
-        "loss.alignment": 1.0,  # less was chosen beside term 3, which there is not here
+        "loss.alignment": 1.0,
         "loss.redundancy": c.loss.redundancy,
     }
     methods = {
@@ -102,11 +104,15 @@ def get_suite():
     methods = {
         **suite.methods,
         "macro": macro,
-        "macro, frozen": {**suite.methods["supervised"], "tune.vision": "frozen"},
         "macro, then labels as text": on,
     }
     return dataclasses.replace(
         suite,
         methods=methods,
-        starts=dict.fromkeys(("macro, frozen", "macro, then labels as text"), "macro"),
+        starts={"macro, then labels as text": "macro"},
+        baselines={
+            **suite.baselines,
+            "before_training": "macro, then labels as text",
+        },
+        references=(),  # macro's people are others of the same names
     )

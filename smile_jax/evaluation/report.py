@@ -25,6 +25,7 @@ from smile_jax.evaluation.page import embedded, image_of, page
 from smile_jax.objectives import SOURCES
 
 _MOST_FAILURES = 12
+_FEWEST = 3  # clips that t-SNE can lay out
 _PALETTE = "tab20"
 
 _METRICS = {"accuracy": "accuracy", "uar": "UAR", "uf1": "UF1", "macro_f1": "macro F1"}
@@ -55,11 +56,14 @@ def write(results: dict[str, Any], workdir: pathlib.Path, path: pathlib.Path) ->
             "<h2>Confusion matrices</h2>",
             "<p class=note>Rows: true class. Share of the row, in percent.</p>",
             image_of(_confusions(results)),
-            "<h2>Fused embedding of the test subjects (first fold)</h2>",
-            "<p class=note>t-SNE. Left by expression, right by subject: a good "
-            "embedding groups by expression and not by person.</p>",
-            image_of(_embedding(results)),
         ]
+        if len(results["embedding"]["features"]) >= _FEWEST:
+            parts += [
+                "<h2>Fused embedding of the test subjects of one fold</h2>",
+                "<p class=note>t-SNE. Left by expression, right by subject: a good "
+                "embedding groups by expression and not by person.</p>",
+                image_of(_embedding(results)),
+            ]
         curves = _curves(workdir)
         if curves is not None:
             parts += [
@@ -129,9 +133,9 @@ def _interval(results: dict[str, Any], method: str, name: str, metric: str) -> s
 
 def _main_column(results: dict[str, Any]) -> str:
     """SMILE's zero-shot answers; its linear probe's where it knows no words."""
-    first = results["predictions"][0] if results["predictions"] else {}
+    answered = {name for row in results["predictions"] for name in row}
     known = [f"smile/{name}" for name in ("zero_shot", "linear_probe")]
-    return next((name for name in known if name in first), known[-1])
+    return next((name for name in known if name in answered), known[-1])
 
 
 def _failures(results: dict[str, Any]) -> str:

@@ -404,7 +404,7 @@ def evaluate(
         },
         "rows": rows,
         "warnings": list(dict.fromkeys(cautions)),
-        "embedding": next(t for t in tested if len(t.records)).embedding(tested_on),
+        "embedding": max(tested, key=lambda t: len(t.records)).embedding(tested_on),
         "known": tested[0].known() if protocol == "holdout" and not only else None,
         "predictions": [
             row for t in tested for row in t.predictions(tested_on, evaluations)

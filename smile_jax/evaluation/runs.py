@@ -227,6 +227,12 @@ def runs_of(
 def _of_all_folds(run: Run) -> Run:
     """The same method and seed in each fold, evaluated together."""
     where = run.workdir.with_name(folder_name(run.method, run.seed))
+    folds = run.read_config().data.folds
+    if run.start and len(run.start.parts) != folds:
+        raise SuiteError(
+            f"{run.method!r} has {folds} folds and starts from {run.start.method!r}, "
+            f"which has {len(run.start.parts)}"
+        )
     parts = [
         dataclasses.replace(
             run,
@@ -235,7 +241,7 @@ def _of_all_folds(run: Run) -> Run:
             workdir=where / f"fold_{fold}",
             start=run.start and run.start.parts[fold],
         )
-        for fold in range(run.read_config().data.folds)
+        for fold in range(folds)
     ]
     return dataclasses.replace(run, fold="all", workdir=where, parts=tuple(parts))
 
@@ -304,7 +310,8 @@ def _command(run: Run, name: str, *flags: str) -> None:
 
 
 def rows_of(run: Run) -> Iterator[Row]:
-    """Every number of an evaluated run; images and operations are of one training."""
+    """Every number of an evaluated run; of one in several folds, images, operations and
+    memory are those of its first training, and seconds of all."""
     done, results, first = run.done(), run.results(), run.trainings[0].workdir
     told = json.loads((first / "run.json").read_text())
     spent = json.loads((first / spending.FILE).read_text())

@@ -78,7 +78,8 @@ def trials(
             # By what it is: the next sweep may try it in another place.
             where = out / f"{folder_name(method, fold)}_{run.digest}"
             run = dataclasses.replace(run, workdir=where)
-            done[told] = row_of(run) | {"trial": len(done), "settings": told}
+            place = {"method": method, "fold": fold, "trial": len(done)}
+            done[told] = row_of(run) | place | {"settings": told}
             yield candidate, done[told]
         # The first of equals: values that stand first are the usual ones.
         best = max(tried, key=lambda one: float(done[json.dumps(one)]["value"]))
