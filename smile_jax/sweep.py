@@ -75,6 +75,11 @@ def main(argv: list[str]) -> None:
                 choices = json.loads(beside.read_text()) if beside.exists() else {}
                 choices.setdefault(method, {})[str(fold)] = best
                 replace_text(beside, json.dumps(choices, indent=2) + "\n")
+    with in_turn(results):  # what is no trial any more is kept aside
+        there = {row["digest"] for row in from_csv(scores)}
+        if gone := [row for row in before if row["digest"] not in there]:
+            aside = scores.with_name(f"{scores.stem}_left_out.csv")
+            replace_text(aside, to_csv([*from_csv(aside), *gone], sweep.COLUMNS))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from experiments.suites import ict_methods
 
 def get_suite():
     c = bosphorus.get_config()
-    suite = ict_methods.get_suite().over(
+    suite = ict_methods.methods_suite().over(
         {
             "data.dir": c.data.dir,
             "data.complete_people": True,

@@ -17,7 +17,10 @@ from experiments.suites import ict_methods, with_fewer_people
 
 def get_suite():
     suite = with_fewer_people(
-        ict_methods.get_suite(), 60, draws=3, methods=("smile, captions", "supervised")
+        ict_methods.methods_suite(),
+        60,
+        draws=3,
+        methods=("smile, captions", "supervised"),
     )
     suite = suite.over(
         {

@@ -32,7 +32,7 @@ _EPOCHS, _TRIAL_EPOCHS = 100.0, 30.0
 
 
 def get_suite():
-    suite = ict_methods.get_suite().over(
+    suite = ict_methods.methods_suite().over(
         {**_TRAINING, **_SIZE, "train.epochs": _EPOCHS}
     )
     trials = dataclasses.replace(suite.sweep, settings={"train.epochs": _TRIAL_EPOCHS})

@@ -11,16 +11,11 @@ import dataclasses
 
 from experiments.suites import ict_methods
 
-_SECOND_ROUND = (
-    "captions, two terms",
-    "captions, no alignment",
-    "captions, no redundancy",
-    "labels, alignment in full",
-)
+_SECOND_ROUND = ("captions, no alignment", "captions, no redundancy")
 
 
 def get_suite():
-    suite = ict_methods.get_suite()
+    suite = ict_methods.methods_suite()
     methods = {name: dict(keys) for name, keys in suite.methods.items()}
     for name in _SECOND_ROUND:
         del methods[name]
