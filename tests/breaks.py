@@ -618,8 +618,8 @@ BREAKS = {
     ),
     "a trial is scored on test people": Break(
         "evaluation/run.py",
-        "            test = plan.validation_records",
-        "            test = plan.test_records",
+        "data.validation_fold, plan.validation_records",
+        "data.validation_fold, plan.test_records",
         "evaluation/test_validation_protocol.py",
     ),
     "a method of other code keeps its rows": Break(

@@ -23,7 +23,8 @@ def test_a_trial_looks_at_no_test_person(tiny_dataset, tmp_path, monkeypatch):
     keys = {"data.folds": 4, "data.validation_fold": 1, "train.steps": 2}
     train_here(tiny_dataset, tmp_path, **keys)
     results = evaluate(tmp_path, "validation", baselines=False)
-    plan = load_run(tmp_path).plan
+    run = load_run(tmp_path)
+    plan = run.plan
     assert set(plan.train_records) | set(plan.validation_records) == looked
     assert not looked & set(plan.test_records)
     people = {str(name) for name in plan.dataset.subjects[plan.validation_records]}
@@ -31,7 +32,7 @@ def test_a_trial_looks_at_no_test_person(tiny_dataset, tmp_path, monkeypatch):
     assert [row["method"] for row in results["rows"]] == ["smile"]
     # Nor do probes that see all clips of the people, whatever they show.
     subjects = plan.dataset.subjects
-    sides = [*_all_clips(plan, plan.validation_records), plan.test_records]
+    sides = [*_all_clips(run, keys["data.validation_fold"]), plan.test_records]
     for one, other in itertools.combinations(sides, 2):
         assert not np.intersect1d(subjects[one], subjects[other]).size
 
