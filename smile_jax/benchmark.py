@@ -41,7 +41,9 @@ from smile_jax.evaluation.tables import (
     MEANS,
     comparisons,
     from_csv,
+    keep_aside,
     latex,
+    left_out,
     markdown,
     means,
     scores,
@@ -128,14 +130,9 @@ def _stored(
         gone = sorted({r["method"] for r in every} - {r["method"] for r in found})
         print(
             f"{path}: {len(every) - len(found)} rows are of methods as they were "
-            f"({', '.join(gone) or 'some runs'}); they go to {_left_out(path).name}"
+            f"({', '.join(gone) or 'some runs'}); they go to {left_out(path).name}"
         )
     return found
-
-
-def _left_out(path: pathlib.Path) -> pathlib.Path:
-    """Where rows of a file of raw numbers go when its methods are others now."""
-    return path.with_name(f"{path.stem}_left_out.csv")
 
 
 def _write(path: pathlib.Path) -> None:
@@ -176,9 +173,8 @@ def _write_tables(
         path = folder / f"{name}{end}.csv"
         every = from_csv(path)
         digests = {row["digest"] for row in found}
-        if gone := [row for row in every if row.get("digest") not in digests]:
-            kept_aside = [*from_csv(_left_out(path)), *gone]
-            replace_text(_left_out(path), to_csv(kept_aside, columns))
+        gone = [row for row in every if row.get("digest") not in digests]
+        keep_aside(path, gone, columns)
         replace_text(path, to_csv(found, columns))
     tables = [scores(suite, rows), *comparisons(suite, people)]
     made = {f: "\n".join(f(*table) for table in tables) for f in (markdown, latex)}

@@ -4,8 +4,8 @@ Every method of the suite's sweep has as many trials, on training people alone: 
 of them is held out and scored, beside the test people, whom no trial looks at. The best
 values are written beside the suite (`x_chosen.json`), where `smile_jax.benchmark` finds
 them, and every trial into `RESULTS/x_trials.csv` and, as a table, `x_trials.md`. Trials
-that stand there, or whose folder is done, are not done again. Other flags: see
-`smile_jax.benchmark`.
+that stand there, or whose folder is done, are not done again; those that are no trials
+any more go to `RESULTS/x_trials_left_out.csv`. Other flags: see `smile_jax.benchmark`.
 """
 
 import json
@@ -18,7 +18,7 @@ from smile_jax import commands
 from smile_jax.evaluation import sweep
 from smile_jax.evaluation.runs import Run
 from smile_jax.evaluation.suite import SuiteError, choices_beside, read_suite
-from smile_jax.evaluation.tables import from_csv, to_csv
+from smile_jax.evaluation.tables import from_csv, keep_aside, to_csv
 from smile_jax.files import in_turn, replace_text
 
 _SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
@@ -77,9 +77,8 @@ def main(argv: list[str]) -> None:
                 replace_text(beside, json.dumps(choices, indent=2) + "\n")
     with in_turn(results):  # what is no trial any more is kept aside
         there = {row["digest"] for row in from_csv(scores)}
-        if gone := [row for row in before if row["digest"] not in there]:
-            aside = scores.with_name(f"{scores.stem}_left_out.csv")
-            replace_text(aside, to_csv([*from_csv(aside), *gone], sweep.COLUMNS))
+        gone = [row for row in before if row["digest"] not in there]
+        keep_aside(scores, gone, sweep.COLUMNS)
 
 
 if __name__ == "__main__":

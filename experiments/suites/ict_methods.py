@@ -111,10 +111,11 @@ def get_suite():
     return methods_suite({**_VARIANTS, **_FIRST_ROUND})
 
 
-def methods_suite(variants=_VARIANTS):
-    """The methods and some variants, for other data as well."""
+def methods_suite(variants=_VARIANTS, third=_THIRD):
+    """The methods, SMILE by captions with some third term, and some variants, for other
+    data as well."""
     own = {name: {"config": f"experiments/{x}.py"} for name, x in _METHODS.items()}
-    own["smile, captions"] |= _THIRD
+    own["smile, captions"] |= third
     changed = {name: {**own[x], **keys} for name, (x, keys) in variants.items()}
     suite = Suite(
         config="experiments/ict_captions.py",

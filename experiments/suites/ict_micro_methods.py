@@ -69,12 +69,11 @@ def micro_suite(c: Any, clips_of_one: float = 1.0) -> Suite:
         }
         for name in _METHODS
     }
-    methods["supervised"]["train.epochs"] /= clips_of_one
     methods["supervised, action units"] = {
         **methods["supervised"],
         "objective.name": "action_units",
-        "train.epochs": c.train.epochs,
     }
+    methods["supervised"]["train.epochs"] /= clips_of_one
     return Suite(
         config="experiments/ict_micro.py",
         methods=methods,

@@ -15,11 +15,6 @@ _SECOND_ROUND = ("captions, no alignment", "captions, no redundancy")
 
 
 def get_suite():
-    suite = ict_methods.methods_suite()
-    methods = {name: dict(keys) for name, keys in suite.methods.items()}
-    for name in _SECOND_ROUND:
-        del methods[name]
-    for keys in methods.values():
-        if keys.get("model.redundancy") == "actions":
-            del keys["model.redundancy"], keys["loss.redundancy"]
+    suite = ict_methods.methods_suite(third={})
+    methods = {k: keys for k, keys in suite.methods.items() if k not in _SECOND_ROUND}
     return dataclasses.replace(suite, methods=methods, sweep=None, chosen_as={})

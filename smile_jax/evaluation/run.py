@@ -269,11 +269,11 @@ def test_folds(
         fold, test = config.data.fold, plan.test_records
         if protocol == "validation":
             fold, test = config.data.validation_fold, plan.validation_records
-        if protocol == "validation" and not len(test):
-            raise ProtocolError(
-                f"{run.workdir}: it held out no fold of training people; train with "
-                "--config.data.validation_fold=<a fold>"
-            )
+            if not len(test):
+                raise ProtocolError(
+                    f"{run.workdir}: it held out no fold of training people; train "
+                    "with --config.data.validation_fold=<a fold>"
+                )
         seen = labelled & set(plan.dataset.subjects[test].tolist())
         if seen:
             raise ProtocolError(
@@ -339,19 +339,24 @@ def evaluate(
         evaluations = [e for e in evaluations if not e.every_clip]
     if only:
         evaluations = _some(evaluations, only)
-    tested: list[TestedFold] = []
-    for run in runs:
-        if test_data:
-            records = run.plan.train_records, tested_on.records_of(classes)
-            sides = [(run.config.data.fold, *records)]
-        else:
-            sides = test_folds(run, protocol, one_of_many=len(runs) > 1)
-        for side in sides:
-            tested.append(
-                evaluate_fold(
-                    run, *side, words, evaluations, tested_on, baselines=baselines
-                )
-            )
+    if test_data:
+        records = first.plan.train_records, tested_on.records_of(classes)
+        asked = [(first, first.config.data.fold, *records)]
+    else:
+        many = len(runs) > 1
+        asked = [
+            (run, *side)
+            for run in runs
+            for side in test_folds(run, protocol, one_of_many=many)
+        ]
+    if not any(len(test) for *_, test in asked):
+        raise ProtocolError(
+            f"{workdir}: {tested_on.path} has no clips labelled as {list(classes)}"
+        )
+    tested = [
+        evaluate_fold(*one, words, evaluations, tested_on, baselines=baselines)
+        for one in asked
+    ]
     rows = []
     whole = protocol == "kfold" and len(runs) == 1
     transductive = whole or first.config.data.transductive
@@ -380,10 +385,6 @@ def evaluate(
         for said in outcome.warnings
     ]
     subjects = {str(name) for t in tested for name in tested_on.subjects[t.records]}
-    if not subjects:
-        raise ProtocolError(
-            f"{workdir}: {tested_on.path} has no clips labelled as {list(classes)}"
-        )
     return {
         "dataset": str(tested_on.path),
         "trained_on": str(first.plan.dataset.path),

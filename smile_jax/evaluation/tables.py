@@ -12,6 +12,7 @@ from scipy import stats
 
 from smile_jax.evaluation.significance import Difference, holm, paired_bootstrap
 from smile_jax.evaluation.suite import Suite
+from smile_jax.files import replace_text
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -31,6 +32,20 @@ def from_csv(path: pathlib.Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def keep_aside(
+    path: pathlib.Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
+) -> None:
+    """Adds rows that a file of raw numbers has no more to `left_out` of it."""
+    if rows:
+        every = [*from_csv(left_out(path)), *rows]
+        replace_text(left_out(path), to_csv(every, columns))
+
+
+def left_out(path: pathlib.Path) -> pathlib.Path:
+    """Where rows of a file of raw numbers go when what they are of is other now."""
+    return path.with_name(f"{path.stem}_left_out.csv")
+
+
 MEANS = (
     "method", "evaluation", "metric", "condition", "mean", "half_interval", "runs",
 )  # fmt: skip
@@ -42,14 +57,21 @@ def means(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     for name, method, row in suite.listed():
         mine = of_line(rows, method, row)
         for column in suite.shown:
-            if values := values_of(mine, column):
-                mean, half = interval(values)
-                said_of = dict(zip(MEANS[1:4], (*column, ""), strict=False))
-                about = {"method": named(name, mine), **said_of}
-                numbers = {"mean": f"{mean:.4f}", "runs": len(values)}
-                if len(values) > 1:
-                    numbers["half_interval"] = f"{half:.4f}"
-                found.append(about | numbers)
+            if not (values := values_of(mine, column)):
+                continue
+            evaluation, metric, *condition = column
+            mean, half = interval(values)
+            found.append(
+                {
+                    "method": named(name, mine),
+                    "evaluation": evaluation,
+                    "metric": metric,
+                    "condition": condition[0] if condition else "",
+                    "mean": f"{mean:.4f}",
+                    "half_interval": f"{half:.4f}" if len(values) > 1 else "",
+                    "runs": len(values),
+                }
+            )
     return found
 
 
