@@ -8,7 +8,7 @@ choose settings; it writes into `DIR/validation`.
 `--protocol=cross --test_data=DATASET` tests on all people of another dataset.
 
 `--only=knn` takes that evaluation beside the linear probe and no other; may be
-repeated.
+repeated. It writes into `DIR/eval_knn`.
 
 `--set=pca_components=512` changes a key of `config.evaluation`.
 
@@ -23,9 +23,9 @@ from absl import flags
 from smile_jax import commands
 from smile_jax.evaluation import report
 from smile_jax.evaluation.run import (
-    FOLDERS,
     PROTOCOLS,
     evaluate,
+    results_folder,
     table,
     write_results,
 )
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> None:
         baselines=_BASELINES.value,
         only=_ONLY.value,
     )
-    folder = workdir / FOLDERS.get(_PROTOCOL.value, "eval")
+    folder = results_folder(workdir, _PROTOCOL.value, _ONLY.value)
     write_results(results, folder)
     if results["known"]:
         results["known"].save(workdir)

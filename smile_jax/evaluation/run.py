@@ -46,11 +46,19 @@ from smile_jax.training.plan import (
 from smile_jax.training.run_info import other_data
 
 PROTOCOLS = ("holdout", "kfold", "cross", "validation")
-FOLDERS = {"cross": "eval_cross", "validation": "validation"}  # others: "eval"
+_FOLDERS = {"cross": "eval_cross", "validation": "validation"}  # others: "eval"
 
 
 class ProtocolError(ValueError):
     """An evaluation that would not be a fair one; the message says why."""
+
+
+def results_folder(
+    workdir: pathlib.Path, protocol: str, only: Collection[str] = ()
+) -> pathlib.Path:
+    """Where a run's results are written, those of some evaluations alone in a folder of
+    their own ("eval_knn")."""
+    return workdir / "_".join([_FOLDERS.get(protocol, "eval"), *sorted(set(only))])
 
 
 @dataclasses.dataclass(frozen=True)

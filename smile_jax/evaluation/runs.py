@@ -20,7 +20,7 @@ from typing import Any
 from smile_jax.config import Config, changed, typed
 from smile_jax.config.default import all_keys
 from smile_jax.evaluation.definitions import code_of
-from smile_jax.evaluation.run import FOLDERS
+from smile_jax.evaluation.run import results_folder
 from smile_jax.evaluation.suite import Suite, SuiteError, function
 from smile_jax.files import in_turn, replace_text
 from smile_jax.objectives import OBJECTIVES, SOURCES
@@ -149,7 +149,8 @@ class Run:
     @property
     def evaluated(self) -> pathlib.Path:
         """Folder that its evaluation writes into."""
-        return self.workdir / FOLDERS.get(self.protocol, "eval")
+        only = [self.only] if self.only else []
+        return results_folder(self.workdir, self.protocol, only)
 
     @property
     def _results(self) -> pathlib.Path:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.run import ProtocolError, _all_clips, evaluate, load_run
+from smile_jax.evaluation.run import (
+    ProtocolError,
+    _all_clips,
+    evaluate,
+    load_run,
+    results_folder,
+)
 from tests.training.common import train_here
 
 
@@ -40,6 +46,13 @@ def test_a_trial_looks_at_no_test_person(tiny_dataset, tmp_path, monkeypatch):
 def test_there_must_be_validation_people(plain_run):
     with pytest.raises(ProtocolError, match=r"data\.validation_fold"):
         evaluate(plain_run, "validation")
+
+
+def test_some_evaluations_have_a_folder_of_their_own(tmp_path):
+    assert results_folder(tmp_path, "kfold") == tmp_path / "eval"
+    assert results_folder(tmp_path, "holdout", ["knn"]) == tmp_path / "eval_knn"
+    both = results_folder(tmp_path, "cross", ["zero_shot", "knn", "knn"])
+    assert both == tmp_path / "eval_cross_knn_zero_shot"
 
 
 def test_some_evaluations_are_taken_alone(plain_run):
