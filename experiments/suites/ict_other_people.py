@@ -7,13 +7,15 @@ r"""The main methods on twenty people whom nobody has looked at before.
 The people of fold 0, who are tested in experiments/suites/ict_methods.py, were looked
 at throughout development, and those of fold 1 chose its settings. Here are those of
 fold 2, with the same settings, which other folds' people have chosen; they were among
-whom trials learned from.
+whom trials learned from. experiments/suites/ict_other_sequences.py is the same of
+sequences.
 """
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
-from smile_jax.evaluation.suite import read_suite
+from smile_jax.evaluation.suite import Suite, read_suite
 
 _METHODS = (
     "smile, captions",
@@ -23,13 +25,19 @@ _METHODS = (
     "conclugen, captions",
     "shu",
 )
+_CHOSEN_WITHOUT, _TESTED = 0, 2  # folds
 
 
 def get_suite():
-    suite = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
+    return other_people("ict_methods", _METHODS)
+
+
+def other_people(name: str, methods: Sequence[str]) -> Suite:
+    """Some methods of the suite of a name, with what was chosen for its fold."""
+    suite = read_suite(pathlib.Path(__file__).with_name(f"{name}.py"))
     return dataclasses.replace(
-        suite.only(_METHODS),
-        methods={name: suite.settings(name, 0) for name in _METHODS},
+        suite.only(methods),
+        methods={m: suite.settings(m, _CHOSEN_WITHOUT) for m in methods},
         chosen_as={},
-        folds=(2,),
+        folds=(_TESTED,),
     )
