@@ -2,7 +2,7 @@
 
     python -m experiments.who_wins
 
-Reads `experiments/results/<suite>.csv` of three suites and puts the table into
+Reads `experiments/results/<suite>.csv` of four suites and puts the table into
 README.md: mean over seeds and half of Student's 95 % interval, best first.
 """
 
@@ -46,6 +46,7 @@ _LINES = (
 _COLUMNS = (
     ("linear probe", "ict_methods", "linear_probe"),
     ("zero-shot", "ict_methods", "zero_shot"),
+    ("20 other people: linear probe", "ict_other_people", "linear_probe"),
     ("probe on labels of one person", "ict_methods", "few_people_1"),
     ("sequences: linear probe", "ict_dynamic", "linear_probe"),
     ("single scans before tuning", "ict_untuned", "linear_probe"),

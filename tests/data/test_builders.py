@@ -1,5 +1,6 @@
 """The builders, run as a user runs them: `tfds build`."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -14,12 +15,14 @@ import pytest
 from smile_jax.data.builder import BuildReport, FaceDatasetBuilder
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.examples import Made, Sequence4D
+from smile_jax.data.face_model_builder import CONFIGS
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.schema import FacesConfig, sample_frames
 from smile_jax.mesh import MeshError, dynamic_image
 from tests.conftest import tfds_build
 from tests.mesh.shapes import sphere
+from tfds_builders.ict_faces.ict_faces_dataset_builder import Builder as IctFaces
 
 
 def test_schema_of_the_tiny_dataset(tiny_dataset):
@@ -89,6 +92,16 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path):
         assert "skipped 0" in printed
         digests.append(digest(tmp_path / run))
     assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("ours", CONFIGS, ids=lambda config: config.name)
+def test_what_makes_a_config_hard_is_the_same_with_ict(ours):
+    (theirs,) = (c for c in IctFaces.BUILDER_CONFIGS if c.name == ours.name)
+    turned = {}
+    if ours.task == "posed":
+        assert theirs.difficulty.pose_deg > ours.difficulty.pose_deg
+        turned = {"pose_deg": theirs.difficulty.pose_deg, "shift_mm": 7.0}
+    assert theirs.difficulty == dataclasses.replace(ours.difficulty, **turned)
 
 
 @pytest.mark.slow
