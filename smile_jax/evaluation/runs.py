@@ -66,7 +66,7 @@ class Run:
       test_data: dataset that is tested on, where it is another one.
       prompts: files of other words.
       alone: evaluated without baselines.
-      only: the evaluation that is taken beside the linear probe; empty for all.
+      only: evaluations that are taken beside the linear probe; empty for all.
       parts: trainings of all folds, which are evaluated together; empty if it is one.
     """
 
@@ -83,7 +83,7 @@ class Run:
     test_data: str = ""
     prompts: Sequence[str] = ()
     alone: bool = False
-    only: str = ""
+    only: Sequence[str] = ()
     parts: "tuple[Run, ...]" = ()
 
     @property
@@ -149,8 +149,7 @@ class Run:
     @property
     def evaluated(self) -> pathlib.Path:
         """Folder that its evaluation writes into."""
-        only = [self.only] if self.only else []
-        return results_folder(self.workdir, self.protocol, only)
+        return results_folder(self.workdir, self.protocol, self.only)
 
     @property
     def _results(self) -> pathlib.Path:
@@ -291,8 +290,7 @@ def _perform(run: Run) -> None:
         asked.append(f"--test_data={run.test_data}")
     if run.alone:
         asked.append("--nobaselines")
-    if run.only:
-        asked.append(f"--only={run.only}")
+    asked += [f"--only={name}" for name in run.only]
     _command(run, "evaluate", *asked)
     replace_text(path, json.dumps(state | {"finished": True}))
 

@@ -73,7 +73,7 @@ def trials(
             run = Run(
                 name, method, sweep.seed, fold, config, {**settings, **candidate},
                 out, machine, protocol="validation", alone=True,
-                only=suite.shown[0][0],
+                only=(suite.shown[0][0],),
             )  # fmt: skip
             # By what it is: the next sweep may try it in another place.
             where = out / f"{folder_name(method, fold)}_{run.digest}"

@@ -33,7 +33,7 @@ def _as_hard(config: FaceModelConfig) -> FaceModelConfig:
 class Builder(FaceModelBuilder):
     """Expressions performed by ICT-FaceKit's light model."""
 
-    BUILDER_CONFIGS = [_as_hard(config) for config in CONFIGS]  # noqa: RUF012 - TFDS'
+    BUILDER_CONFIGS = [_as_hard(config) for config in CONFIGS]  # noqa: RUF012 - TFDS
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
     Only where there is no network: put the ICT-FaceKit tree, or its .zip or .tar.xz,
     into the manual folder. The tree holds FaceXModel/generic_neutral_mesh.obj,
