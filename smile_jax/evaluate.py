@@ -22,13 +22,9 @@ from absl import flags
 
 from smile_jax import commands
 from smile_jax.evaluation import report
-from smile_jax.evaluation.run import (
-    PROTOCOLS,
-    evaluate,
-    results_folder,
-    table,
-    write_results,
-)
+from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.protocols import PROTOCOLS, results_folder
+from smile_jax.evaluation.results import table, write_results
 
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run, or of fold_<i> runs.", required=True

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 AXIS = "batch"
 
@@ -187,6 +188,24 @@ def put_state(state: Any, devices: Sequence[jax.Device] | None = None) -> Any:
     mesh = jax.sharding.Mesh(np.array(devices or jax.devices()), (AXIS,))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.device_put(state, sharding)
+
+
+def share_of_process(rows: np.ndarray) -> np.ndarray:
+    """Returns this process's share of some rows: every P-th, with the first of them
+    again where the shares would differ in length."""
+    processes = jax.process_count()
+    missing = -len(rows) % processes
+    filled = np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)])
+    return filled[jax.process_index() :: processes]
+
+
+def rows_of_processes(own: np.ndarray, count: int) -> np.ndarray:
+    """Returns the first `count` rows of all, of what each process has of its share
+    (`share_of_process`). Every process must call it."""
+    if jax.process_count() == 1:
+        return own[:count]
+    every = multihost_utils.process_allgather(own)  # (processes, rows, ...)
+    return np.swapaxes(every, 0, 1).reshape(-1, *own.shape[1:])[:count]
 
 
 def prefetch(batches: Iterator[Any], depth: int = 2) -> Iterator[Any]:

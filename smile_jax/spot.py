@@ -19,7 +19,6 @@ from absl import flags
 
 from smile_jax import commands
 from smile_jax.evaluation.recordings import read_recordings
-from smile_jax.evaluation.run import load_run
 from smile_jax.evaluation.spotter import (
     by_chance,
     choose_reading,
@@ -28,6 +27,7 @@ from smile_jax.evaluation.spotter import (
     kinds_of,
     motion_curve,
 )
+from smile_jax.evaluation.trained_run import load_run
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _DATA = flags.DEFINE_string("data", None, "Dataset of recordings.", required=True)

@@ -1,7 +1,6 @@
 """Fields of a batch that are not stored as such: worked out of a dataset's index."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -61,11 +60,13 @@ def read_fields(
     nothing = np.full(len(dataset.labels), -1, np.int32)
     columns = example_fields(needs, dataset, classes, nothing)
     stored = [name for name, column in columns.items() if column is None]
-    read: Any = RecordSource(dataset.path, pixels=False) if stored else None
-    found = {
-        name: np.stack([read[record][name] for record in records]) for name in stored
-    }
-    for name, column in columns.items():
-        if column is not None:
-            found[name] = column[records]
-    return found
+    found = {name: x[records] for name, x in columns.items() if x is not None}
+    if not stored:
+        return found
+    source = RecordSource(dataset.path, pixels=False)
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in stored}
+    for number in records:
+        record = source[number]
+        for name in stored:
+            rows[name].append(record[name])
+    return found | {name: np.stack(values) for name, values in rows.items()}

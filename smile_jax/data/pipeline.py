@@ -402,12 +402,13 @@ def eval_batches(
     is drawn: windows are whole clips."""
     source = grain.MapDataset.source(_Selection(dataset, records, {}))
     stream = source.map(_Cut(how)).batch(batch_size, drop_remainder=False)
-    for batch in stream.to_iter_dataset(grain.ReadOptions(num_threads=threads)):
+    # An element is a batch: a few wait, however many there are.
+    reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1)
+    for batch in stream.to_iter_dataset(reading):
         real = len(batch["views"])
-        missing = batch_size - real
-        padded = {
-            name: np.concatenate([x, np.repeat(x[:1], missing, axis=0)])
-            for name, x in batch.items()
-        }
-        padded["weight"] = np.arange(batch_size) < real
-        yield padded
+        if missing := batch_size - real:
+            batch = {
+                name: np.concatenate([x, np.repeat(x[:1], missing, axis=0)])
+                for name, x in batch.items()
+            }
+        yield batch | {"weight": np.arange(batch_size) < real}

@@ -1,16 +1,51 @@
 """An evaluation: what it needs of a fold, and what it makes of that."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from sklearn.model_selection import GroupKFold
 
 from smile_jax.evaluation import metrics
 from smile_jax.evaluation.embed import EmbeddedSet
 from smile_jax.inference.prompting import ZeroShot
+
+# Raise it when a score comes to mean something else: then results that were computed
+# before no longer count (2: strengths of probes are chosen on people not fitted to).
+VERSION = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class SubsetFeatures:
+    """Features of some of the views alone, fused as all of them are; those of a subset
+    are read when they are asked for.
+
+    Attributes:
+      subsets: of the views, by their places.
+      fused, joint: (N, F) and (N, E) of each subset.
+      rows: of these, the clips of a fold, training clips first.
+      split: number of training clips.
+    """
+
+    subsets: tuple[tuple[int, ...], ...]
+    fused: Sequence[np.ndarray]
+    joint: Sequence[np.ndarray]
+    rows: Int[np.ndarray, "n"]
+    split: int
+
+    def train(self, subset: int) -> Float[np.ndarray, "n f"]:
+        """Returns fused features of the training clips."""
+        return self.fused[subset][self.rows[: self.split]]
+
+    def test(self, subset: int) -> Float[np.ndarray, "m f"]:
+        """Returns fused features of the test clips."""
+        return self.fused[subset][self.rows[self.split :]]
+
+    def test_joint(self, subset: int) -> Float[np.ndarray, "m e"]:
+        """Returns joint embeddings of the test clips."""
+        return self.joint[subset][self.rows[self.split :]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,15 +58,13 @@ class Fold:
       fields: name -> (n + m, ...) of what evaluations ask for: "label" (index into the
         classes), "subject", "sequence", and numbers of the records by their names.
       classes: names of the labels.
-      test: joint embeddings of the m test clips; None for a method that has none.
+      test: embeddings of the m test clips; None for a method that has none.
       words: "" -> the run's prompts, file -> those of a file; empty without text.
       cameras: which of the dataset's views `test.views` are.
       leading: numbers of leading features that evaluations choose among by the training
         people, rising; () where all features belong together.
       scale: exp(logit_scale), by which joint embeddings and words are compared.
-      subsets: of the views, by their places: which ones `partial` and `test.partial`
-        are of; none for a method that knows no views.
-      partial: (n + m, S, F) features of each subset of the views alone.
+      some_views: features of subsets of the views; None for a method without views.
       logits: (n + m, k) of the classes, by the method's own classifier; None for a
         method that has none.
       shared: what an evaluation has fitted and another one asks for.
@@ -48,8 +81,7 @@ class Fold:
     cameras: tuple[int, ...] = ()
     leading: tuple[int, ...] = ()
     scale: float = 1.0
-    subsets: tuple[tuple[int, ...], ...] = ()
-    partial: Float[np.ndarray, "n s f"] | None = None
+    some_views: SubsetFeatures | None = None
     logits: Float[np.ndarray, "n k"] | None = None
     shared: dict[str, Any] = dataclasses.field(default_factory=dict)
     joined: tuple[np.ndarray, np.ndarray] | None = None
@@ -121,19 +153,21 @@ class Evaluation:
         """Answers for the test clips of a fold."""
         raise NotImplementedError
 
-    def score(self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold) -> Any:
+    def score(
+        self, parts: list[tuple[np.ndarray, np.ndarray]], classes: Sequence[str]
+    ) -> Any:
         """Metrics of one variant, by their names.
 
         Args:
           parts: (truth, answers) of each fold; here both are class indices.
-          fold: any of them, for the classes.
+          classes: names of the labels.
 
         Returns:
           At least what `shown` names; the first of them stands for the evaluation in
           `per_fold` and during training. Here "accuracy", "uar", "uf1" and more
           (docs/evaluation.md), counts pooled over folds, "mean" and "std" between them.
         """
-        matrices = [metrics.confusion(t, a, len(fold.classes)) for t, a in parts]
+        matrices = [metrics.confusion(t, a, len(classes)) for t, a in parts]
         pooled = np.sum(matrices, axis=0)
         by_fold = [metrics.accuracy(m) for m in matrices]
         return {
@@ -146,9 +180,9 @@ class Evaluation:
             "confusion": pooled.tolist(),
         }
 
-    def in_words(self, answer: Any, fold: Fold) -> str:
+    def in_words(self, answer: Any, classes: Sequence[str]) -> str:
         """One answer, for the table of predictions."""
-        return fold.classes[answer]
+        return classes[answer]
 
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         """More entries of a method's row, of the scores by variant (none of them for a
@@ -157,7 +191,7 @@ class Evaluation:
 
 
 def summarize(
-    evaluation: Evaluation, outcomes: list[Outcome], fold: Fold
+    evaluation: Evaluation, outcomes: list[Outcome], classes: Sequence[str]
 ) -> dict[str, Any]:
     """An evaluation's entries in a method's row, of its outcomes in all folds."""
     # A fold may lack some, such as a curve's point of more people than it has.
@@ -165,7 +199,7 @@ def summarize(
     scores = {
         variant: evaluation.score(
             [(o.truth, o.answers[variant]) for o in outcomes if variant in o.answers],
-            fold,
+            classes,
         )
         for variant in variants
     }

@@ -1,14 +1,17 @@
-"""Features of whole datasets: one pmapped pass, padding dropped."""
+"""Features of whole datasets: one pass over the clips for all models of a shape."""
 
+import collections
 import dataclasses
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from smile_jax import parallel
 from smile_jax.config import Config
@@ -19,6 +22,49 @@ from smile_jax.models import Encoder
 from smile_jax.models.shown import SHOWN, shares_of
 from smile_jax.models.temporal import timing_of
 from smile_jax.training.model_spec import ModelSpec, plain_view
+
+# A model's results, by name; those of each subset of the views have its number.
+Results = Mapping[str, Any]
+
+
+class RowStore:
+    """Arrays of n rows each, filled a few rows at a time.
+
+    With a folder they are mapped from files there, so that what a million clips give
+    does not have to fit into memory. The files have no name: their space is free again
+    when the arrays are gone, however that happens.
+    """
+
+    def __init__(self, rows: int, folder: pathlib.Path | None = None) -> None:
+        self._rows, self._folder = rows, folder
+        self._arrays: dict[str, np.ndarray | None] = {}
+
+    def write(self, name: str, first: int, values: np.ndarray) -> None:
+        """Writes rows of an array from the first one on; an array whose rows have
+        different shapes, as frames of two datasets have, is dropped."""
+        if name not in self._arrays:
+            self._arrays[name] = self._allocate(values)
+        array = self._arrays[name]
+        if array is None or array.shape[1:] != values.shape[1:]:
+            self._arrays[name] = None
+        else:
+            array[first : first + len(values)] = values
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        array = self._arrays[name]
+        assert array is not None
+        return array
+
+    def get(self, name: str) -> np.ndarray | None:
+        """Returns an array; None if there is none of that name."""
+        return self._arrays.get(name)
+
+    def _allocate(self, values: np.ndarray) -> np.ndarray:
+        shape = self._rows, *values.shape[1:]
+        if self._folder is None:
+            return np.empty(shape, values.dtype)
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            return np.memmap(file, values.dtype, "w+", shape=shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +78,8 @@ class EmbeddedSet:
       weights: (n, V) share of each view in the fused feature.
       frame_weights: (n, T) of each frame; None where frames are not averaged, or clips
         have different numbers.
-      partial_fused, partial: (n, S, F) and (n, S, E), `fused` and `joint` of each of
-        some subsets of the views alone; None where none is asked for.
+      partial_fused, partial: of each of some subsets of the views alone, (n, F) and
+        (n, E), `fused` and `joint`; empty where none is asked for.
     """
 
     fused: np.ndarray
@@ -41,31 +87,33 @@ class EmbeddedSet:
     views: np.ndarray
     weights: np.ndarray
     frame_weights: np.ndarray | None
-    partial_fused: np.ndarray | None = None
-    partial: np.ndarray | None = None
+    partial_fused: tuple[np.ndarray, ...] = ()
+    partial: tuple[np.ndarray, ...] = ()
 
-    def rows(self, rows: np.ndarray | slice) -> "EmbeddedSet":
-        """Those of some rows."""
-        fields: dict[str, Any] = vars(self)
-        kept: dict[str, Any] = {
-            k: None if x is None else x[rows] for k, x in fields.items()
-        }
-        return EmbeddedSet(**kept)
+    def rows(self, rows: np.ndarray) -> "EmbeddedSet":
+        """Returns some clips, in memory, without the subsets of views."""
+        fused, joint, views, weights = (
+            x[rows] for x in (self.fused, self.joint, self.views, self.weights)
+        )
+        frames = None if self.frame_weights is None else self.frame_weights[rows]
+        return EmbeddedSet(fused, joint, views, weights, frames)
 
     @classmethod
-    def joined(cls, parts: Sequence["EmbeddedSet"]) -> "EmbeddedSet":
-        """All of them, in order."""
-        found: dict[str, Any] = {}
-        for name in vars(parts[0]):
-            arrays = [getattr(part, name) for part in parts]
-            alike = len({None if x is None else x.shape[1:] for x in arrays}) == 1
-            known = alike and arrays[0] is not None
-            found[name] = np.concatenate(arrays) if known else None
-        return cls(**found)
+    def of_store(cls, store: RowStore, subsets: int) -> "EmbeddedSet":
+        """Returns what was written of one model."""
+        return cls(
+            fused=store["fused"],
+            joint=store["joint"],
+            views=store["views"],
+            weights=store["weights"],
+            frame_weights=store.get("frame_weights"),
+            partial_fused=tuple(store[f"fused_{i}"] for i in range(subsets)),
+            partial=tuple(store[f"joint_{i}"] for i in range(subsets)),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
+class ClipReader:
     """A dataset as a model sees it outside training.
 
     Attributes:
@@ -77,14 +125,16 @@ class Seen:
     """
 
     dataset: FaceDataset
-    view: Callable
+    view: functools.partial
     how: Sampling
     batch_size: int
     threads: int
 
     @classmethod
-    def by_run(cls, config: Config, spec: ModelSpec, dataset: FaceDataset) -> "Seen":
-        """As a run of this config and model sees it."""
+    def of_run(
+        cls, config: Config, spec: ModelSpec, dataset: FaceDataset
+    ) -> "ClipReader":
+        """Returns the reader of a run with this config and model."""
         devices = jax.local_device_count()
         return cls(
             dataset,
@@ -94,50 +144,99 @@ class Seen:
             config.data.threads,
         )
 
-    def batches(self, records: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-        """Every record once, in order; padding has weight 0."""
-        return eval_batches(
+    def batches(self, records: np.ndarray) -> Iterator[tuple[int, int, Any]]:
+        """Yields every record once, in order.
+
+        Yields:
+          Place of the batch's first record among all, how many there are, and the batch
+          on the local devices, filled up.
+        """
+        first = 0
+        for batch in eval_batches(
             self.dataset,
             records,
             self.how,
             batch_size=self.batch_size,
             threads=self.threads,
-        )
+        ):
+            real = int(batch.pop("weight").sum())
+            yield first, real, parallel.put_batch(batch)
+            first += real
 
 
-class Embedder:
-    """Embeds records without augmentation, on the devices of this process."""
+def embed_clips(
+    reader: ClipReader,
+    records: np.ndarray,
+    model: Encoder,
+    models: Mapping[str, Any],
+    stores: Mapping[str, RowStore],
+    *,
+    first_row: int = 0,
+    subsets: Sequence[tuple[int, ...]] = (),
+    more: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> None:
+    """Embeds records without augmentation, on the devices of this process.
 
-    def __init__(
-        self, model: Encoder, seen: Seen, subsets: Sequence[tuple[int, ...]] = ()
-    ) -> None:
-        """`subsets` of the views, by their places, are fused by themselves too."""
-        self._seen = seen
-        self._forward = forward_of(model, seen.view, subsets)
+    Each batch is read once, whatever the number of models; while the devices work on
+    it, the next one is read and copied.
 
-    def __call__(self, params: dict, records: np.ndarray) -> EmbeddedSet:
-        """Embeddings of the records, by parameters on the host."""
-        params = parallel.put_state(params, jax.local_devices())
-        parts = []
-        for batch in self._seen.batches(records):
-            real = batch.pop("weight")
-            out, shown = self._forward(params, parallel.put_batch(batch))
-            seen = {
-                "fused": out.fused,
-                "joint": out.joint,
-                "views": out.views,
-                "weights": shown["views"],
-                "frame_weights": shown["frames"],
-                "partial_fused": shown["partial_fused"],
-                "partial": shown["partial"],
-            }
-            on_host = EmbeddedSet(**jax.tree.map(_over_devices, seen))
-            parts.append(on_host.rows(real))
-        return EmbeddedSet.joined(parts)
+    Args:
+      reader: of the dataset.
+      records: to embed, in this order.
+      model: all models have its shape.
+      models: name -> parameters on the host.
+      stores: where the results of each go, by the same names; see `EmbeddedSet`.
+      first_row: of the stores, where the first record's results go.
+      subsets: of the views, by their places, that are fused by themselves too.
+      more: name -> compiled function of a batch on the devices; its rows go to "rows"
+        of the store of that name.
+    """
+    forward = forward_of(model, reader.view, subsets)
+    devices = jax.local_devices()
+    on_devices = {n: parallel.put_state(p, devices) for n, p in models.items()}
+
+    def asked(batch: Any) -> dict[str, Results]:
+        found = {name: forward(p, batch) for name, p in on_devices.items()}
+        return found | {name: {"rows": f(batch)} for name, f in (more or {}).items()}
+
+    def keep(first: int, real: int, results: Mapping[str, Results]) -> None:
+        for name, arrays in results.items():
+            for key, x in arrays.items():
+                rows = np.asarray(x).reshape(-1, *x.shape[2:])[:real]
+                stores[name].write(key, first_row + first, rows)
+
+    # Computation is asynchronous: a batch's results are waited for when the next one
+    # has been read, copied and given to the devices.
+    waiting: collections.deque = collections.deque()
+    for first, real, batch in reader.batches(records):
+        waiting.append((first, real, asked(batch)))
+        if len(waiting) > 1:
+            keep(*waiting.popleft())
+    while waiting:
+        keep(*waiting.popleft())
 
 
-def _over_devices(x: Array) -> np.ndarray:
-    return np.asarray(x).reshape(-1, *x.shape[2:])
+def embed_shared(
+    reader: ClipReader, records: np.ndarray, model: Encoder, params: Any
+) -> EmbeddedSet:
+    """Embeds records on the devices of all processes, each of which gets all results
+    in memory. Every process must call it."""
+    own = parallel.share_of_process(records)
+    store = RowStore(len(own))
+    embed_clips(reader, own, model, {"": params}, {"": store})
+    found = EmbeddedSet.of_store(store, 0)
+
+    def joined(x: np.ndarray) -> np.ndarray:
+        return parallel.rows_of_processes(x, len(records))
+
+    frames = found.frame_weights
+    return EmbeddedSet(
+        fused=joined(found.fused),
+        joint=joined(found.joint),
+        views=joined(found.views),
+        weights=joined(found.weights),
+        frame_weights=None if frames is None else joined(frames),
+    )
 
 
 def view_subsets(count: int) -> tuple[tuple[int, ...], ...]:
@@ -149,33 +248,49 @@ def view_subsets(count: int) -> tuple[tuple[int, ...], ...]:
 
 
 def forward_of(
-    model: Encoder, view: Callable, subsets: Sequence[tuple[int, ...]] = ()
-) -> Callable:
-    """`(params, batch) -> (Embeddings, shown)` on the devices of this process, of
-    batches as stored; `view` standardises their pixels. Shown: see `shares_of`; and
-    "partial_fused" and "partial" of the subsets of the views, None without any."""
+    model: Encoder, view: functools.partial, subsets: Sequence[tuple[int, ...]] = ()
+) -> Callable[[Any, Any], Results]:
+    """Returns `(params, batch) -> results` on the devices of this process, compiled
+    once for all models of a shape that see clips alike.
 
-    def forward(params: Any, batch: Any) -> Any:
+    Batches are as stored; `view` standardises their pixels. Results are arrays
+    [devices, B / devices, ...] by the names of `EmbeddedSet`; those of subset i of the
+    views are "fused_i" and "joint_i". Weights: see `shares_of`.
+    """
+    settings = tuple(sorted(view.keywords.items()))
+    return _compiled(model, view.func, settings, tuple(subsets))
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(
+    model: Encoder,
+    view: Callable,
+    settings: tuple[tuple[str, Any], ...],
+    subsets: tuple[tuple[int, ...], ...],
+) -> Callable[[Any, Any], Results]:
+    def forward(params: Any, batch: Any) -> Results:
         def applied(*given: Any, **how: Any) -> Any:
             return model.apply({"params": params}, *given, **how, mutable=[SHOWN])
 
-        clips, ids = view(batch["views"])
+        clips, ids = view(batch["views"], **dict(settings))
         features, of_time = applied(clips, timing_of(batch), method="encode")
         out, of_views = applied(features, ids, train=False, method="fuse")
         shares = shares_of({SHOWN: {**of_time.get(SHOWN, {}), **of_views[SHOWN]}})
-        partial: dict[str, Any] = {"partial_fused": None, "partial": None}
-        if subsets:
-            some: Any = [
-                model.apply(
-                    {"params": params},
-                    *(x[:, np.array(s)] for x in (features, ids)),
-                    train=False,
-                    method="fuse",
-                )
-                for s in subsets
-            ]
-            partial["partial_fused"] = jnp.stack([e.fused for e in some], axis=1)
-            partial["partial"] = jnp.stack([e.joint for e in some], axis=1)
-        return out, shares | partial
+        found = {
+            "fused": out.fused,
+            "joint": out.joint,
+            "views": out.views,
+            "weights": shares["views"],
+            "frame_weights": shares["frames"],
+        }
+        for i, places in enumerate(subsets):
+            some: Any = model.apply(
+                {"params": params},
+                *(x[:, jnp.array(places)] for x in (features, ids)),
+                train=False,
+                method="fuse",
+            )
+            found |= {f"fused_{i}": some.fused, f"joint_{i}": some.joint}
+        return {name: x for name, x in found.items() if x is not None}
 
     return parallel.pmap_eval(forward)

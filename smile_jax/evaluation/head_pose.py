@@ -1,6 +1,6 @@
 """How the head is turned: read off features by ridge regression."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,14 +33,14 @@ class HeadPose(Evaluation):
         answers = probe.predict(fold.features[fold.split :])
         return Outcome(fold.test_of("pose_deg"), {"": answers})
 
-    def in_words(self, answer: Any, fold: Fold) -> str:
+    def in_words(self, answer: Any, classes: Sequence[str]) -> str:
         return " ".join(
             f"{angle} {degrees:.0f}"
             for angle, degrees in zip(_ANGLES, answer, strict=True)
         )
 
     def score(
-        self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold
+        self, parts: list[tuple[np.ndarray, np.ndarray]], classes: Sequence[str]
     ) -> Mapping[str, float]:
         truth, answers = (np.concatenate(x) for x in zip(*parts, strict=True))
         found = r2_score(truth, answers, multioutput="raw_values")

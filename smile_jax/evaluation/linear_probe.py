@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
 
-# Inverse regularisation strengths of the probe, this project's choice: label-free
-# features want 100, features of few training people 1e-3.
+# Inverse regularisation strengths of the probe, this project's choice: features of few
+# training people want 1e-3 and less, features without regularisation up to 100.
 _STRENGTHS = tuple(10.0**k for k in range(-4, 7))
 # No strength is tried after two in turn that fall short of the best by this much. Less
 # may be a plateau, where weak regularisation has not begun to help.
@@ -22,17 +22,19 @@ _PLAIN = 1.0  # the strength of a probe on one person
 
 
 class LinearProbe(Evaluation):
-    """Trained on the training people's labels."""
+    """Logistic regression on the training people's labels."""
 
     name = "linear_probe"
     title = "linear probe"
     fields = ("label", "subject")
 
     def run(self, fold: Fold) -> Outcome:
-        features = self.seen_of(fold)
+        features = self.features_of(fold)
         found = probe_of(fold, features)
         test = features[fold.split :]
         chosen = {"C": found.strength, "features": found.features}
+        if found.validation is not None:
+            chosen["validation"] = found.validation
         return Outcome(
             fold.test_of("label"),
             {"": found(test)},
@@ -41,40 +43,67 @@ class LinearProbe(Evaluation):
             found.confidence(test),
         )
 
-    def seen_of(self, fold: Fold) -> Float[np.ndarray, "n f"]:
-        """The features that it looks at."""
+    def features_of(self, fold: Fold) -> Float[np.ndarray, "n f"]:
+        """Returns the features that the probe is given."""
         return fold.features
 
 
 @dataclasses.dataclass(frozen=True)
-class Probed:
-    """A fitted probe.
+class FittedProbe:
+    """A fitted linear probe.
 
     Attributes:
       strength: C, the inverse strength of its regularisation.
-      features: how many of the leading features it takes.
+      features: number of leading features that it uses.
+      validation: accuracy by which the strength was chosen: the mean over folds of the
+        training people, each scored on people whom its fit did not see. None if there
+        was one person.
       warnings: choices at the end of what was tried, where more might be better.
     """
 
     strength: float
     features: int
+    validation: float | None
     warnings: tuple[str, ...]
     _scaler: StandardScaler
     _probe: LogisticRegression
 
     def __call__(self, x: Float[np.ndarray, "m f"]) -> Int[np.ndarray, "m"]:
-        """Classes of clips."""
+        """Predicts the classes of clips."""
         return self._probe.predict(self._scaler.transform(x[:, : self.features]))
 
     def confidence(self, x: Float[np.ndarray, "m f"]) -> Float[np.ndarray, "m"]:
-        """Probabilities that it gives its answers."""
+        """Returns the probabilities of the predicted classes."""
         seen = self._scaler.transform(x[:, : self.features])
         return self._probe.predict_proba(seen).max(axis=1)
 
+    def as_matrix(
+        self, num_classes: int
+    ) -> tuple[Float32[np.ndarray, "f k"], Float32[np.ndarray, "k"]]:
+        """Returns weights and biases for features that are not standardised.
 
-def probe_of(fold: Fold, features: np.ndarray | None = None) -> Probed:
-    """The probe on the training clips of a fold, on its features or on other ones; the
-    first is fitted once."""
+        A class that no training clip shows is never the answer: its bias is -inf.
+        """
+        probe, scaler = self._probe, self._scaler
+        slope, offset = probe.coef_, probe.intercept_
+        if len(probe.classes_) == 2:  # scikit-learn has one row for both
+            slope, offset = np.concatenate([-slope, slope]), np.array([-1, 1]) * offset
+        weights = np.zeros((self.features, num_classes), np.float32)
+        biases = np.full(num_classes, -np.inf, np.float32)
+        slope = slope / scaler.scale_
+        weights[:, probe.classes_] = slope.T
+        biases[probe.classes_] = offset - slope @ scaler.mean_
+        return weights, biases
+
+
+def probe_of(fold: Fold, features: np.ndarray | None = None) -> FittedProbe:
+    """Returns the probe on the training clips of a fold.
+
+    Args:
+      fold: its own features are used unless others are given; their probe is fitted
+        once and shared between evaluations.
+      features: (n + m, f), in place of the fold's.
+    """
     own = features is None or features is fold.features
     if own and "probe" in fold.shared:
         return fold.shared["probe"]
@@ -94,32 +123,32 @@ def linear_probe(
     labels: Int[np.ndarray, "n"],
     subjects: np.ndarray,
     leading: Sequence[int] = (),
-) -> Probed:
-    """Logistic regression on standardised features.
+) -> FittedProbe:
+    """Fits logistic regression on standardised features.
 
     The strength, and the number of leading features, are chosen by cross-validation
-    over the training subjects; then the probe is fitted on all of them. Of one
-    subject: strength 1, all features.
+    over the training subjects: each fold's fit is scored on that fold's own people,
+    whom it has not seen. Then the probe is fitted on all training clips. If there is
+    one subject: strength 1, all features.
 
     Args:
-      train, labels, subjects: of n clips.
+      train, labels, subjects: n clips.
       leading: numbers of leading features to choose among, rising; () takes all.
     """
+    validation = None
+    strength, features = _PLAIN, leading[-1] if leading else train.shape[1]
     if len(np.unique(subjects)) > 1:
-        best = _chosen(train, labels, subjects, leading)
-    else:  # nobody is left to choose by
-        best = (0.0, _PLAIN, leading[-1] if leading else train.shape[1])
-    _, strength, features = best
+        validation, strength, features = _choose(train, labels, subjects, leading)
     scaler = StandardScaler().fit(train[:, :features])
     (probe,) = _path(scaler.transform(train[:, :features]), labels, (strength,))
-    ends = _at_the_end(best, leading, len(train))
-    return Probed(strength, features, ends, scaler, probe)
+    ends = _warnings_of(strength, features, leading, len(train))
+    return FittedProbe(strength, features, validation, ends, scaler, probe)
 
 
-def _chosen(
+def _choose(
     train: np.ndarray, labels: np.ndarray, subjects: np.ndarray, leading: Sequence[int]
 ) -> tuple[float, float, int]:
-    """(mean accuracy, C, number of features) that the training people choose."""
+    """Chooses (mean accuracy, C, number of features) by the training people."""
     folds = people_folds(subjects)
     best = (-1.0, 0.0, 0)
     for features in leading or (train.shape[1],):
@@ -129,37 +158,16 @@ def _chosen(
     return best
 
 
-def as_matrix(
-    train: Float[np.ndarray, "n f"],
-    labels: Int[np.ndarray, "n"],
-    strength: float,
-    num_classes: int,
-) -> tuple[Float32[np.ndarray, "f k"], Float32[np.ndarray, "k"]]:
-    """The probe of a strength as weights and biases of features as they are; a class
-    that no clip shows is never the answer."""
-    scaler = StandardScaler().fit(train)
-    (probe,) = _path(scaler.transform(train), labels, (strength,))
-    slope, offset = probe.coef_, probe.intercept_
-    if len(probe.classes_) == 2:  # scikit-learn has one row for both
-        slope, offset = np.concatenate([-slope, slope]), np.array([-1, 1]) * offset
-    weights = np.zeros((train.shape[1], num_classes), np.float32)
-    biases = np.full(num_classes, -np.inf, np.float32)
-    slope = slope / scaler.scale_
-    weights[:, probe.classes_] = slope.T
-    biases[probe.classes_] = offset - slope @ scaler.mean_
-    return weights, biases
-
-
 def _best_strength(
     train: np.ndarray, labels: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[float, float]:
-    """(mean accuracy, C) of the best C, the smallest of equals."""
-    paths = []
-    for fit, check in folds:
-        scaler = StandardScaler().fit(train[fit])
-        held_out = scaler.transform(train[check]), labels[check]
-        probes = _path(scaler.transform(train[fit]), labels[fit], _STRENGTHS)
-        paths.append(probe.score(*held_out) for probe in probes)
+    """Returns (mean accuracy, C) of the best C, the smallest of equals."""
+    # A function call binds each fold's arrays; a generator expression in this loop
+    # would score all fits on the last fold's people.
+    paths = [
+        _accuracies(train[fit], labels[fit], train[check], labels[check])
+        for fit, check in folds
+    ]
     best, worse = (-1.0, 0.0), 0
     for strength, scores in zip(_STRENGTHS, zip(*paths, strict=True), strict=False):
         score = float(np.mean(scores))
@@ -170,11 +178,22 @@ def _best_strength(
     return best
 
 
+def _accuracies(
+    features: np.ndarray, labels: np.ndarray, others: np.ndarray, truth: np.ndarray
+) -> Iterator[float]:
+    """Yields accuracies on other people's clips of probes of rising strengths, each
+    fitted when it is asked for."""
+    scaler = StandardScaler().fit(features)
+    others = scaler.transform(others)
+    for probe in _path(scaler.transform(features), labels, _STRENGTHS):
+        yield probe.score(others, truth)
+
+
 def _path(
     features: np.ndarray, labels: np.ndarray, strengths: Sequence[float]
 ) -> Iterator[LogisticRegression]:
-    """Probes of rising strengths, each started from the one before: most iterations
-    are spent once, and strengths that nobody asks for are not fitted."""
+    """Yields probes of rising strengths, each started from the one before: most
+    iterations are spent once."""
     probe = LogisticRegression(max_iter=1000, tol=1e-3, warm_start=True)
     for strength in strengths:
         with warnings.catch_warnings():
@@ -183,10 +202,10 @@ def _path(
             yield probe.set_params(C=strength).fit(features, labels)
 
 
-def _at_the_end(
-    best: tuple[float, float, int], leading: Sequence[int], clips: int
+def _warnings_of(
+    strength: float, features: int, leading: Sequence[int], clips: int
 ) -> tuple[str, ...]:
-    _, strength, features = best
+    """Says which choices lie at the end of what was tried."""
     found = []
     if strength in (_STRENGTHS[0], _STRENGTHS[-1]):
         found.append(f"C={strength:g} is the end of what was tried")

@@ -1,13 +1,14 @@
 """k nearest neighbours in the space of frozen features."""
 
-import functools
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
-from smile_jax.inference.prompting import unit_rows
+from smile_jax.evaluation.nearest import nearest
+
+_MOST = 20  # neighbours that any evaluation asks for
 
 
 class Neighbours(Evaluation):
@@ -20,26 +21,42 @@ class Neighbours(Evaluation):
     k: ClassVar[int] = 10
 
     def run(self, fold: Fold) -> Outcome:
-        vote = functools.partial(
-            nearest_neighbours, k=self.k, num_classes=len(fold.classes)
-        )
-        train, labels = fold.features[: fold.split], fold.train_of("label")
-        features = train.shape[1]
+        features = fold.features.shape[1]
         if len(fold.leading) > 1:
-            folds = people_folds(fold.train_of("subject"))
-
-            def score(n: int) -> float:
-                answers = (
-                    vote(train[fit, :n], labels[fit], train[held, :n]) == labels[held]
-                    for fit, held in folds
-                )
-                return float(np.mean([right.mean() for right in answers]))
-
-            features = max(fold.leading, key=score)
-        answers = vote(
-            train[:, :features], labels, fold.features[fold.split :, :features]
+            features = max(fold.leading, key=lambda n: self._accuracy(fold, n))
+        everybody, test = (
+            np.arange(fold.split),
+            np.arange(fold.split, len(fold.features)),
         )
+        answers = self._answers(fold, features, "test", everybody, test)
         return Outcome(fold.test_of("label"), {"": answers}, {"features": features})
+
+    def _accuracy(self, fold: Fold, features: int) -> float:
+        """Mean accuracy over folds of the training people."""
+        labels, right = fold.train_of("label"), []
+        for i, (fit, held_out) in enumerate(people_folds(fold.train_of("subject"))):
+            answers = self._answers(fold, features, f"fold {i}", fit, held_out)
+            right.append((answers == labels[held_out]).mean())
+        return float(np.mean(right))
+
+    def _answers(
+        self,
+        fold: Fold,
+        features: int,
+        name: str,
+        keys: Int[np.ndarray, "n"],
+        queries: Int[np.ndarray, "m"],
+    ) -> Int[np.ndarray, "m"]:
+        """Classes of some clips by others, of a number of leading features; evaluations
+        of fewer neighbours take those that another one has found."""
+        shared = fold.shared.setdefault("neighbours", {})
+        if (name, features) not in shared:
+            x = fold.features[:, :features]
+            count = min(_MOST, len(keys))
+            cosines, places = nearest(x[queries], x[keys], count)
+            shared[name, features] = cosines, fold.fields["label"][keys][places]
+        cosines, labels = shared[name, features]
+        return vote(cosines[:, : self.k], labels[:, : self.k], len(fold.classes))
 
 
 class TwentyNeighbours(Neighbours):
@@ -48,27 +65,27 @@ class TwentyNeighbours(Neighbours):
     name = "knn_20"
     title = ""
     cheap = False
-    k = 20
+    k = _MOST
 
 
-def nearest_neighbours(
-    train: Float[np.ndarray, "n f"],
-    labels: Int[np.ndarray, "n"],
-    test: Float[np.ndarray, "m f"],
-    *,
-    k: int,
+def vote(
+    cosines: Float[np.ndarray, "m k"],
+    labels: Int[np.ndarray, "m k"],
     num_classes: int,
     temperature: float = 0.07,
 ) -> Int[np.ndarray, "m"]:
-    """Weighted k nearest neighbours by cosine (Wu et al., 2018; T = 0.07).
+    """Returns the class that neighbours vote for, each with the weight exp(cosine / T)
+    (Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+    Discrimination", 2018; T = 0.07).
 
-    `train` must hold other subjects than `test`.
+    Args:
+      cosines, labels: of the k neighbours of each of m clips.
+      num_classes: number of classes.
+      temperature: T.
     """
-    similarity = unit_rows(test) @ unit_rows(train).T
-    k = min(k, len(train))
-    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-    weights = np.exp(np.take_along_axis(similarity, nearest, axis=1) / temperature)
-    votes = np.zeros((len(test), num_classes))
-    rows = np.repeat(np.arange(len(test)), k)
-    np.add.at(votes, (rows, labels[nearest].ravel()), weights.ravel())
+    weights = np.exp(cosines.astype(np.float64) / temperature)
+    votes = np.zeros((len(labels), num_classes))
+    rows = np.arange(len(labels))
+    for i in range(labels.shape[1]):
+        votes[rows, labels[:, i]] += weights[:, i]
     return votes.argmax(axis=1).astype(np.int64)

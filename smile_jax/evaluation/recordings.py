@@ -12,8 +12,9 @@ from smile_jax.data.pipeline import FaceDataset, open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.windows import centres, filled_batches, windows
 from smile_jax.evaluation.embed import forward_of
-from smile_jax.evaluation.run import ProtocolError, Trained, pixels_a_side
+from smile_jax.evaluation.protocols import pixels_a_side
 from smile_jax.evaluation.spotter import Recording
+from smile_jax.evaluation.trained_run import ProtocolError, TrainedRun
 from smile_jax.mesh.displacement import motion_of
 from smile_jax.training.model_spec import plain_view
 
@@ -21,7 +22,7 @@ _AROUND_S = 0.5  # seconds before and after, to which a window's motion is compa
 
 
 def read_recordings(
-    run: Trained, path: str | os.PathLike, window_s: float, every_s: float
+    run: TrainedRun, path: str | os.PathLike, window_s: float, every_s: float
 ) -> tuple[list[Recording], list[Recording]]:
     """Those of the people that the run was trained on, and those of its test people.
 
@@ -53,7 +54,7 @@ def read_recordings(
     return sides
 
 
-def _check(run: Trained, dataset: FaceDataset) -> None:
+def _check(run: TrainedRun, dataset: FaceDataset) -> None:
     """Refuses what the run cannot look at."""
     if not {"events", "motion"} <= dataset.field_names or not dataset.rates_known:
         raise ProtocolError(
@@ -82,14 +83,14 @@ def _check(run: Trained, dataset: FaceDataset) -> None:
         )
 
 
-def _embedder(run: Trained, dataset: FaceDataset) -> tuple[Any, Any]:
+def _embedder(run: TrainedRun, dataset: FaceDataset) -> tuple[Any, Any]:
     view = plain_view(run.config, run.stored.spec, dataset.yaws_deg, dataset.channels)
     devices = jax.local_devices()
     return forward_of(run.model, view), parallel.put_state(run.params, devices)
 
 
 def _recording(
-    run: Trained,
+    run: TrainedRun,
     record: dict[str, Any],
     forward: Any,
     params: Any,
@@ -106,7 +107,7 @@ def _recording(
     size = -(-run.config.evaluation.batch_size // devices) * devices
     parts = []
     for batch, real in filled_batches(clips, size):
-        found = np.asarray(forward(params, parallel.put_batch(batch))[0].fused)
+        found = np.asarray(forward(params, parallel.put_batch(batch))["fused"])
         parts.append(found.reshape(-1, found.shape[-1])[:real])
     fused = np.concatenate(parts)
     first = int(numbers[0])

@@ -26,6 +26,8 @@ from smile_jax.objectives import SOURCES
 
 _MOST_FAILURES = 12
 _FEWEST = 3  # clips that t-SNE can lay out
+_MOST_POINTS = 2000  # that it lays out in seconds, drawn from all clips
+_MOST_PEOPLE = 100  # whose bars can be told apart
 _PALETTE = "tab20"
 
 _METRICS = {"accuracy": "accuracy", "uar": "UAR", "uf1": "UF1", "macro_f1": "macro F1"}
@@ -113,11 +115,14 @@ def _score_table(results: dict[str, Any]) -> str:
 def _right(results: dict[str, Any], column: str) -> dict[str, np.ndarray]:
     """Of the test clips that a method answered by an evaluation ("method/evaluation"):
     whether it was right, and whose they are."""
-    known = results["classes"]
-    rows = [r for r in results["predictions"] if r["label"] and r.get(column) in known]
+    columns = results["predictions"]
+    labels, answers = columns["label"], columns.get(column, columns["label"][:0])
+    if not len(answers):
+        return {"right": np.zeros(0, bool), "subjects": np.zeros(0, str)}
+    known = (labels != "") & np.isin(answers, results["classes"])
     return {
-        "right": np.array([row[column] == row["label"] for row in rows], bool),
-        "subjects": np.array([row["subject"] for row in rows]),
+        "right": (answers == labels)[known].astype(bool),
+        "subjects": columns["subject"][known],
     }
 
 
@@ -133,9 +138,8 @@ def _interval(results: dict[str, Any], method: str, name: str, metric: str) -> s
 
 def _main_column(results: dict[str, Any]) -> str:
     """SMILE's zero-shot answers; its linear probe's where it knows no words."""
-    answered = {name for row in results["predictions"] for name in row}
     known = [f"smile/{name}" for name in ("zero_shot", "linear_probe")]
-    return next((name for name in known if name in answered), known[-1])
+    return next((name for name in known if name in results["predictions"]), known[-1])
 
 
 def _failures(results: dict[str, Any]) -> str:
@@ -144,16 +148,19 @@ def _failures(results: dict[str, Any]) -> str:
     classes, p = results["classes"], sample["probabilities"]
     dataset = open_dataset(results["dataset"])
     source = RecordSource(dataset.path)
-    answers = {row["sequence"]: row for row in results["predictions"]}
+    columns = results["predictions"]
+    row_of = {name: row for row, name in enumerate(columns["sequence"])}
     wrong = []
     for i, record in enumerate(sample["records"]):
-        row = answers[str(dataset.sequences[record])]
-        if row.get(column) not in (None, row["label"]):
+        at = row_of[dataset.sequences[record]]
+        answer = columns[column][at] if column in columns else ""
+        if answer not in ("", columns["label"][at]):
             sure = float(p[i].max()) if p is not None else 0.0
-            wrong.append((sure, i, row))
+            wrong.append((sure, i, at))
     wrong.sort(key=lambda found: -found[0])
     figures = []
-    for _, i, row in wrong[:_MOST_FAILURES]:
+    for _, i, at in wrong[:_MOST_FAILURES]:
+        row = {name: str(values[at]) for name, values in columns.items()}
         pixels = _apex_views(dataset, source, sample["records"][i])
         views = lit_views(pixels, dataset.channels, gain=DataKeys().dynamic_gain)
         bars = "" if p is None else _bars(dict(zip(classes, p[i], strict=True)))
@@ -186,6 +193,7 @@ def _people(results: dict[str, Any]) -> Figure:
     column = _main_column(results)
     found = _right(results, column)
     names = np.unique(found["subjects"])
+    names = np.random.default_rng(0).permutation(names)[:_MOST_PEOPLE]
     scores = [found["right"][found["subjects"] == name].mean() for name in names]
     order = np.argsort(scores)
     figure = Figure(figsize=(11, 2.6))
@@ -348,7 +356,9 @@ def _confusions(results: dict[str, Any]) -> Figure:
 
 def _embedding(results: dict[str, Any]) -> Figure:
     sample = results["embedding"]
-    features, labels = sample["features"], sample["labels"]
+    order = np.random.default_rng(0).permutation(len(sample["labels"]))
+    shown = np.sort(order[:_MOST_POINTS])
+    features, labels = sample["features"][shown], sample["labels"][shown]
     features = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
     features = PCA(min(30, *features.shape)).fit_transform(features)
     perplexity = min(30.0, (len(features) - 1) / 3)
@@ -364,7 +374,7 @@ def _embedding(results: dict[str, Any]) -> Figure:
         )
     left.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     left.set_title("expression")
-    _, person = np.unique(sample["subjects"], return_inverse=True)
+    _, person = np.unique(sample["subjects"][shown], return_inverse=True)
     # Neighbouring colours of a wheel cannot be told apart: so many colours, then marks.
     marks, colors = "osD^v<>P", mpl.colormaps[_PALETTE]
     for i in range(person.max() + 1):

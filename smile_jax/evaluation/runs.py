@@ -19,8 +19,8 @@ from typing import Any
 
 from smile_jax.config import Config, changed, typed
 from smile_jax.config.default import all_keys
-from smile_jax.evaluation.definitions import code_of
-from smile_jax.evaluation.run import results_folder
+from smile_jax.evaluation.base import VERSION
+from smile_jax.evaluation.protocols import results_folder
 from smile_jax.evaluation.suite import Suite, SuiteError, function
 from smile_jax.files import in_turn, replace_text
 from smile_jax.objectives import OBJECTIVES, SOURCES
@@ -105,9 +105,9 @@ class Run:
         ]
 
     @property
-    def digest(self) -> str:
-        """Of the config, of the code of its method and of its text source, and of the
-        run that it starts from: of another digest it is another run.
+    def training_digest(self) -> str:
+        """Of what is trained: the config, the versions of its method and of its text
+        source, and the run that it starts from.
 
         Keys that a config did not always have count where they are not as without them.
 
@@ -115,14 +115,19 @@ class Run:
           ConfigError: a setting that there is not.
         """
         config = self.read_config()
-        told = [
+        return _digest(
             _values(config),
-            code_of(OBJECTIVES[config.objective.name]),
-            code_of(SOURCES[config.text_source]),
-            self.start.digest if self.start else "",
-            [self.protocol, *_dataset(self.test_data)],
-        ]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+            _versions(OBJECTIVES[config.objective.name]),
+            _versions(SOURCES[config.text_source]),
+            self.start.training_digest if self.start else "",
+        )
+
+    @property
+    def digest(self) -> str:
+        """Of what is trained and how it is evaluated: results of another digest are of
+        another run."""
+        evaluation = [VERSION, self.protocol, *_dataset(self.test_data)]
+        return _digest(self.training_digest, evaluation)
 
     def read_config(self) -> Config:
         """Of the run, as far as it is not the machine's."""
@@ -154,6 +159,15 @@ class Run:
     @property
     def _results(self) -> pathlib.Path:
         return self.evaluated / "results.json"
+
+
+def _digest(*told: Any) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _versions(method: type) -> list[int]:
+    """Versions of a class and of those that it is a variant of."""
+    return [vars(c)["version"] for c in method.__mro__ if "version" in vars(c)]
 
 
 def _dataset(folder: str) -> tuple[str, ...]:
@@ -270,21 +284,26 @@ def _perform(run: Run) -> None:
     """While no other process does."""
     path = run.workdir / _DONE
     before = json.loads(path.read_text()) if path.exists() else {}
-    if before and before["digest"] != run.digest:
+    if before and before["training"] != run.training_digest:
         raise SuiteError(
             f"{run.workdir} holds a run of other settings; remove it, or name another "
             "--out"
         )
     seconds = before.get("seconds", 0.0)
-    state = {"digest": run.digest, "seconds": seconds, "finished": False}
+    state = {
+        "training": run.training_digest, "trained": before.get("trained", False),
+        "digest": run.digest, "seconds": seconds, "finished": False,
+    }  # fmt: skip
     replace_text(path, json.dumps(state))
-    started = time.monotonic()
-    try:
-        for part in run.trainings:
-            _command(part, "train", *part.flags)
-    finally:
-        state["seconds"] = round(seconds + time.monotonic() - started, 1)
-        replace_text(path, json.dumps(state))
+    if not state["trained"]:  # else it is evaluated again
+        started = time.monotonic()
+        try:
+            for part in run.trainings:
+                _command(part, "train", *part.flags)
+            state["trained"] = True
+        finally:
+            state["seconds"] = round(seconds + time.monotonic() - started, 1)
+            replace_text(path, json.dumps(state))
     asked = [f"--protocol={run.protocol}", *(f"--prompts={x}" for x in run.prompts)]
     if run.test_data:
         asked.append(f"--test_data={run.test_data}")

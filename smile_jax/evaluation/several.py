@@ -1,5 +1,6 @@
 """Several labels at once: one logistic regression each, or prompts that join names."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,10 +34,12 @@ class SeveralLabels(Evaluation):
         found = [_probe(train, column, folds, test) for column in shown.T]
         return _outcome(fold.test_of(self.field), *zip(*found, strict=True))
 
-    def in_words(self, answer: Any, fold: Fold) -> str:
+    def in_words(self, answer: Any, classes: Sequence[str]) -> str:
         return " ".join(str(i) for i in np.flatnonzero(answer[:, 0]))  # columns
 
-    def score(self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold) -> Any:
+    def score(
+        self, parts: list[tuple[np.ndarray, np.ndarray]], classes: Sequence[str]
+    ) -> Any:
         truth, answers = (np.concatenate(x) for x in zip(*parts, strict=True))
         return several_scores(truth > 0, answers[..., 0] > 0.5, answers[..., 1])
 

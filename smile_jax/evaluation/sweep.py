@@ -76,7 +76,7 @@ def trials(
                 only=(suite.shown[0][0],),
             )  # fmt: skip
             # By what it is: the next sweep may try it in another place.
-            where = out / f"{folder_name(method, fold)}_{run.digest}"
+            where = out / f"{folder_name(method, fold)}_{run.training_digest}"
             run = dataclasses.replace(run, workdir=where)
             place = {"method": method, "fold": fold, "trial": len(done)}
             done[told] = row_of(run) | place | {"settings": told}

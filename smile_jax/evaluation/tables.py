@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from smile_jax.evaluation.significance import Difference, holm, paired_bootstrap
+from smile_jax.evaluation.significance import Difference, FoldCounts, difference
 from smile_jax.evaluation.suite import Suite
 from smile_jax.files import replace_text
 
@@ -123,13 +124,24 @@ def values_of(rows: Sequence[Mapping[str, Any]], column: Sequence[str]) -> list[
     ]
 
 
+# Of a method: right answers and clips by (seed, fold, person).
+_Counts = Mapping[tuple[str, str, str], np.ndarray]
+
+
 def comparisons(
     suite: Suite, people: Sequence[Mapping[str, Any]]
 ) -> list[tuple[list[str], list[list[str]]]]:
-    """Heads and lines of a table for each reference, of rows of people alone: how far
-    it is above each other line of the table of scores, where both have runs of the same
-    seeds and folds; p, which needs several, is corrected for the comparisons with that
-    reference, intervals are not."""
+    """Compares each reference of a suite with each other line of its table of scores.
+
+    Args:
+      suite: names the references; the first evaluation that it shows is compared.
+      people: raw rows of right answers by person.
+
+    Returns:
+      Heads and lines of a table for each reference: the difference, its 95 per cent
+      interval, and p after Holm for all comparisons with that reference; intervals are
+      not corrected, and without several runs or folds there is no p.
+    """
     evaluation = suite.shown[0][0]
     counts: dict[tuple[str, str], dict[tuple[str, str, str], np.ndarray]] = {}
     for r in people:
@@ -142,48 +154,65 @@ def comparisons(
 
 
 def _comparison(
-    suite: Suite,
-    counts: Mapping[tuple[str, str], Mapping[tuple[str, str, str], np.ndarray]],
-    reference: str,
+    suite: Suite, counts: Mapping[tuple[str, str], _Counts], reference: str
 ) -> tuple[list[str], list[list[str]]]:
-    """Of one reference, of counts of right answers and clips by (method, row) and
-    (seed, fold, person)."""
+    """Compares one reference, by the counts of each (method, row)."""
     ours = counts.get((reference, "smile"), {})
-    found = []
+    found: list[tuple[str, Difference, str]] = []
     for name, method, row in suite.listed():
         theirs = counts.get((method, row), {})
-        if (method, row) == (reference, "smile") or not ours.keys() & theirs:
+        if (method, row) == (reference, "smile"):
             continue
-        found.append((name, _difference(ours, theirs)))
-    tested = [(name, d.p) for name, (d, runs) in found if runs > 1]
-    adjusted = dict(zip(dict(tested), holm([p for _, p in tested]), strict=True))
+        if folds := _shared_folds(ours, theirs):
+            runs = ", ".join(str(_runs(x, folds)) for x in (ours, theirs))
+            found.append((name, difference(list(folds.values())), runs))
+    tested = {name: d.p for name, d, _ in found if d.p is not None}
+    adjusted: dict[str, float] = {}
+    if tested:
+        corrected = multipletests(list(tested.values()), method="holm")[1]
+        adjusted = dict(zip(tested, corrected, strict=True))
     lines = []
-    for name, (d, runs) in found:
+    for name, d, runs in found:
         p = f"{adjusted[name]:.2g}" if name in adjusted else ""
         reach = f"{d.low:+.3f} to {d.high:+.3f}"
-        lines.append([name, f"{d.mean:+.3f}", reach, p, str(runs)])
+        lines.append([name, f"{d.mean:+.3f}", reach, p, runs])
     heads = [
         f"{reference}, {suite.shown[0][0]}, above", "by", "95 % interval", "p (Holm)",
-        "pairs of runs",
+        "runs of each",
     ]  # fmt: skip
     return heads, lines
 
 
-def _difference(
-    ours: Mapping[tuple[str, str, str], np.ndarray],
-    theirs: Mapping[tuple[str, str, str], np.ndarray],
-) -> tuple[Difference, int]:
-    """Of counts by seed, fold and person; and of how many pairs of runs."""
-    shared = sorted(ours.keys() & theirs.keys())
-    runs = sorted({(seed, fold) for seed, fold, _ in shared})
-    people = sorted({subject for *_, subject in shared})
-    right = np.zeros((len(runs), len(people)))
-    clips = np.zeros_like(right)
-    for place in shared:
-        at = runs.index(place[:2]), people.index(place[2])
-        right[at] = ours[place][0] - theirs[place][0]
-        clips[at] = ours[place][1]
-    return paired_bootstrap(right, clips), len(runs)
+def _shared_folds(ours: _Counts, theirs: _Counts) -> dict[str, FoldCounts]:
+    """Counts of two methods in the folds that both have runs of, by fold; of the people
+    who were tested in all of these runs."""
+    found = {}
+    for fold in sorted({f for _, f, _ in ours} & {f for _, f, _ in theirs}):
+        of_runs = [_by_run(counts, fold) for counts in (ours, theirs)]
+        every = [run for runs in of_runs for run in runs]
+        people = sorted(set.intersection(*(set(run) for run in every)))
+        if people:
+            right = [
+                np.array([[run[name][0] for name in people] for run in runs])
+                for runs in of_runs
+            ]
+            clips = np.array([every[0][name][1] for name in people])
+            found[fold] = FoldCounts(right[0], right[1], clips)
+    return found
+
+
+def _by_run(counts: _Counts, fold: str) -> list[dict[str, np.ndarray]]:
+    """Counts by person of each run of a fold, by seed."""
+    runs: dict[str, dict[str, np.ndarray]] = {}
+    for (seed, of, subject), count in counts.items():
+        if of == fold:
+            runs.setdefault(seed, {})[subject] = count
+    return [runs[seed] for seed in sorted(runs)]
+
+
+def _runs(counts: _Counts, folds: Mapping[str, FoldCounts]) -> int:
+    """How many runs of a method some folds have."""
+    return len({(seed, fold) for seed, fold, _ in counts if fold in folds})
 
 
 def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

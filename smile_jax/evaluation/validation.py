@@ -9,7 +9,7 @@ from smile_jax.config import Config
 from smile_jax.config.build import knows_words
 from smile_jax.data.fields import read_fields
 from smile_jax.evaluation.base import Fold, summarize
-from smile_jax.evaluation.embed import Embedder, Seen
+from smile_jax.evaluation.embed import ClipReader, embed_shared
 from smile_jax.evaluation.evaluations import EVALUATIONS, applicable, fields_of
 from smile_jax.inference.prompting import ZeroShot
 from smile_jax.models import Encoder
@@ -24,6 +24,9 @@ def make_scorer(
     """Cheap evaluations of `data.validation_fold`'s people, who are neither trained on
     nor tested on; neighbours are people that are trained on.
 
+    All processes of a run must call the scorer: they share the work, and each gets the
+    same scores.
+
     Returns:
       Nested parameters on the host to "validation/<evaluation>", the first metric of
       each that tables show.
@@ -34,12 +37,12 @@ def make_scorer(
         chosen = [e for e in chosen if not e.needs_text]
     fields = read_fields(fields_of(chosen), plan.dataset, config.data.classes, records)
     model = Encoder(spec.model)
-    embed = Embedder(model, Seen.by_run(config, spec, plan.dataset))
+    reader = ClipReader.of_run(config, spec, plan.dataset)
     split = len(plan.train_records)
     frozen = tune_config(config).text == "frozen"  # else its prompts are new each time
 
     def score(params: Any) -> dict[str, float]:
-        embedded = embed(params, records)
+        embedded = embed_shared(reader, records, model, params)
         words = {}
         if any(e.needs_text for e in chosen):
             words = {
@@ -50,11 +53,11 @@ def make_scorer(
             split,
             fields,
             config.data.classes,
-            embedded.rows(slice(split, None)),
+            embedded.rows(np.arange(split, len(records))),
             words,
             plan.dataset.spread_views(config.data.views),
         )
-        scores = {e: summarize(e, [e.run(fold)], fold)[e.name] for e in chosen}
+        scores = {e: summarize(e, [e.run(fold)], fold.classes)[e.name] for e in chosen}
         return {f"validation/{e.name}": x[e.shown[0]] for e, x in scores.items()}
 
     return score

@@ -1,11 +1,11 @@
 """When not every view is there: some of a face's views, or other ones than before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from smile_jax.evaluation.base import Evaluation, Fold, Outcome
+from smile_jax.evaluation.base import Evaluation, Fold, Outcome, SubsetFeatures
 from smile_jax.evaluation.linear_probe import linear_probe, probe_of
 
 _PROBE, _WORDS = "probe ", "words "
@@ -20,15 +20,17 @@ class _OfViews(Evaluation):
     """Scores by which views are seen; none stands for all of them."""
 
     def run(self, fold: Fold) -> Outcome:
-        found = self.answers(fold) if fold.partial is not None else {}
+        found = {} if fold.some_views is None else self.answers(fold, fold.some_views)
         return Outcome(fold.test_of("label"), found)
 
-    def answers(self, fold: Fold) -> dict[str, np.ndarray]:
+    def answers(self, fold: Fold, views: SubsetFeatures) -> dict[str, np.ndarray]:
         """By the name of the views."""
         raise NotImplementedError
 
-    def score(self, parts: list[tuple[np.ndarray, np.ndarray]], fold: Fold) -> Any:
-        scores = super().score(parts, fold)
+    def score(
+        self, parts: list[tuple[np.ndarray, np.ndarray]], classes: Sequence[str]
+    ) -> Any:
+        scores = super().score(parts, classes)
         return {metric: scores[metric] for metric in self.shown}
 
 
@@ -39,14 +41,13 @@ class MissingViews(_OfViews):
     name = "missing_views"
     fields = ("label", "subject")
 
-    def answers(self, fold: Fold) -> dict[str, np.ndarray]:
-        assert fold.partial is not None
+    def answers(self, fold: Fold, views: SubsetFeatures) -> dict[str, np.ndarray]:
         probe, found = probe_of(fold), {}
-        for i, views in enumerate(fold.subsets):
-            name = name_of(views)
-            found[_PROBE + name] = probe(fold.partial[fold.split :, i])
-            if fold.words and fold.test is not None and fold.test.partial is not None:
-                found[_WORDS + name] = fold.words[""].predict(fold.test.partial[:, i])
+        for i, places in enumerate(views.subsets):
+            name = name_of(places)
+            found[_PROBE + name] = probe(views.test(i))
+            if fold.words:
+                found[_WORDS + name] = fold.words[""].predict(views.test_joint(i))
         return found
 
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,15 +71,14 @@ class CrossView(_OfViews):
     name = "cross_view"
     fields = ("label", "subject")
 
-    def answers(self, fold: Fold) -> dict[str, np.ndarray]:
-        assert fold.partial is not None
-        single = {v[0]: i for i, v in enumerate(fold.subsets) if len(v) == 1}
+    def answers(self, fold: Fold, views: SubsetFeatures) -> dict[str, np.ndarray]:
+        single = {v[0]: i for i, v in enumerate(views.subsets) if len(v) == 1}
         labels, subjects = fold.train_of("label"), fold.train_of("subject")
         found = {}
         for seen, i in single.items():
-            probe = linear_probe(fold.partial[: fold.split, i], labels, subjects)
+            probe = linear_probe(views.train(i), labels, subjects)
             for asked, j in single.items():
-                answers = probe(fold.partial[fold.split :, j])
+                answers = probe(views.test(j))
                 found[f"{seen} to {asked}"] = answers
         return found
 

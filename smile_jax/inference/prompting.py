@@ -1,5 +1,6 @@
 """Prompts as a classifier: which one an embedding is nearest to, in whose words."""
 
+import copy
 import dataclasses
 import functools
 from typing import Any
@@ -51,17 +52,24 @@ class ZeroShot:
         tokenizer: Tokenizer,
         prompts: Prompts,
         *,
-        grounds: Grounds | None = None,
         keep: bool = True,
     ) -> None:
         """Embeds the prompts; `keep` as of `embed_prompts`."""
-        self._prompts, self.grounds = prompts, grounds
+        self._prompts = prompts
+        self.grounds: Grounds | None = None
         tokens = tokenizer(prompts.texts)
         self._embedded = embed_prompts(model, params, tokens, keep=keep)
         shape = prompts.groups, len(prompts.classes)
         self.bank = np.asarray(
             prototypes(jnp.asarray(self._embedded), prompts.owners, shape)
         )
+
+    def grounded_by(self, grounds: Grounds | None) -> "ZeroShot":
+        """Returns the same prompts with what the model learned from."""
+        other = copy.copy(self)
+        other.grounds = grounds
+        vars(other).pop("grounded", None)  # the other grounds' meaning
+        return other
 
     def predict(self, joint: np.ndarray) -> np.ndarray:
         """(n,) class of each fused embedding (n, E)."""

@@ -42,6 +42,8 @@ class Objective:
     """A training method; its fields are its settings, by the names of `config.loss`.
 
     Attributes:
+      version: number of what its code computes; raise it when that changes, and the
+        results of suites that were computed before no longer count. So has each class.
       needs: fields of the batch beside the pixels: "label", "subject", or what the
         dataset's records hold, such as "action_units".
       uses_labels: what it needs says what people show, and its results say that labels
@@ -58,6 +60,7 @@ class Objective:
         channels these are.
     """
 
+    version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ()
     uses_labels: ClassVar[bool] = False
     uses_text: ClassVar[bool] = False

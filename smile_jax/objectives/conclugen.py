@@ -44,6 +44,7 @@ class ConCluGen(Objective):
     has passed. Reconstruction: sum_m |decoder(h_m) - target_m|^2 / dim.
     """
 
+    version = 1
     sees_thumbnails: ClassVar[bool] = True
 
     temperature: float
@@ -163,6 +164,7 @@ class CaptionedConCluGen(ConCluGen):
     and that decoder are linear. Views meet captions in the ring's space and not in the
     joint one, so prompts are not compared with a trained run's faces."""
 
+    version = 1
     embed_dim: int
 
     def heads(self) -> dict[str, Head]:

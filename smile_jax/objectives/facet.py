@@ -32,6 +32,7 @@ class Facet(Objective):
     What probes and zero-shot see of a trained run is fused by no prompt.
     """
 
+    version = 1
     uses_text: ClassVar[bool] = True
     views_may_attend: ClassVar[bool] = True
 

@@ -20,6 +20,7 @@ class InfoNce(Objective):
     over positives; with two views it is SimCLR's.
     """
 
+    version = 1
     temperature: float
     projector_dim: int
 

@@ -22,6 +22,7 @@ class Mae(Objective):
       decoder_width, decoder_depth, decoder_heads: of the transformer that guesses.
     """
 
+    version = 1
     hides_patches: ClassVar[bool] = True
 
     decoder_width: int

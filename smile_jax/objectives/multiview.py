@@ -33,6 +33,7 @@ class Multiview(Objective):
     (`pseudo.warmup`) positives are views of one clip, negatives of different ones.
     """
 
+    version = 1
     uses_text: ClassVar[bool] = True
 
     pair_weight: float

@@ -37,6 +37,7 @@ class Shu(InfoNce):
     nothing is like nobody.
     """
 
+    version = 1
     false_negatives: Literal["keep", "eliminate", "attract"]
     alike: float
     attraction: float

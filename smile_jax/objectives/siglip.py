@@ -17,6 +17,7 @@ class SigLip(Objective):
     the fused embedding and, in their mean, of every view's: each of K prompts fits or
     does not. One bias b."""
 
+    version = 1
     uses_text: ClassVar[bool] = True
     views_may_attend: ClassVar[bool] = True
 

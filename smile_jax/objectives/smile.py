@@ -37,6 +37,7 @@ class Smile(Objective):
     Attributes: see `smile_jax/config/default.py`.
     """
 
+    version = 1
     uses_text: ClassVar[bool] = True
     without_views: ClassVar[str] = "; or set loss.decorrelation=0"
 

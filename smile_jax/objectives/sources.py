@@ -26,6 +26,7 @@ class TextSource:
 
     Attributes:
       name: in `config.text_source`.
+      version: see `Objective.version`.
       has_text: there is a bank of prompts to align with.
       uses_labels: expression labels choose the prompt.
       one_class: so each clip must have its class among the run's.
@@ -36,6 +37,7 @@ class TextSource:
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
     has_text: ClassVar[bool] = True
     uses_labels: ClassVar[bool] = False
     one_class: ClassVar[bool] = False
@@ -70,6 +72,7 @@ class TextSource:
 class Weak(TextSource):
     """The prompts of each clip's class."""
 
+    version = 1
     name = "weak"
     uses_labels = True
     one_class = True
@@ -82,6 +85,7 @@ class Weak(TextSource):
 class Several(TextSource):
     """The prompts of all emotions that a clip shows, by labels of 4DME's kind."""
 
+    version = 1
     name = "several"
     uses_labels = True
     several = True
@@ -101,6 +105,7 @@ class Several(TextSource):
 class Captions(TextSource):
     """The dataset's captions."""
 
+    version = 1
     name = "captions"
     own_texts = True
     says = "Text: the dataset's captions (source <i>captions</i>)."
@@ -110,6 +115,7 @@ class Captions(TextSource):
 class Pseudo(TextSource):
     """The averaged model's zero-shot guesses; settings in `smile_jax/config`."""
 
+    version = 1
     name = "pseudo"
     makes_targets = True
     says = (
@@ -155,6 +161,7 @@ class Pseudo(TextSource):
 class NoText(TextSource):
     """No text: terms that need some are left out."""
 
+    version = 1
     name = "none"
     has_text = False
     says = "No text (source <i>none</i>)."

@@ -17,6 +17,7 @@ from smile_jax.stats import example_weights, global_mean
 class Supervised(Objective):
     """Cross-entropy of a linear classifier of the fused feature."""
 
+    version = 1
     needs: ClassVar[tuple[str, ...]] = ("label",)
     uses_labels: ClassVar[bool] = True
     views_may_attend: ClassVar[bool] = True
@@ -41,6 +42,7 @@ class ActionUnits(Objective):
       num_action_units: of the dataset's records.
     """
 
+    version = 1
     needs: ClassVar[tuple[str, ...]] = ("action_units",)
     uses_labels: ClassVar[bool] = True
     views_may_attend: ClassVar[bool] = True

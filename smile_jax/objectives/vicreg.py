@@ -26,6 +26,7 @@ class VicReg(Objective):
     the means over all pairs of views and over views in their place.
     """
 
+    version = 1
     invariance: float
     variance: float
     covariance: float

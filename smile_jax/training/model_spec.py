@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,7 +107,7 @@ def plain_view(
     spec: ModelSpec,
     yaws_deg: Sequence[float],
     channels: Sequence[str],
-) -> Callable:
+) -> functools.partial:
     """`augment.plain_clips` as a run sees clips outside training: its views, channels
     and statistics.
 

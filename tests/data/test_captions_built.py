@@ -13,7 +13,8 @@ from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rest import at_rest
 from smile_jax.data.schema import rendering_of
-from smile_jax.evaluation.run import evaluate, table
+from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.results import table
 from smile_jax.faces import EXPRESSIONS, load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
 from smile_jax.faces.motion import FIRST, MODEL, PERSON, look_at

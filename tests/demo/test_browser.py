@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from smile_jax.evaluation.run import evaluate
+from smile_jax.evaluation.loop import evaluate
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import ROOT
 from tests.faces.heads import performed

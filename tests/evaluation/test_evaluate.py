@@ -8,13 +8,10 @@ import pytest
 
 from smile_jax.config import ConfigError
 from smile_jax.evaluation import report
-from smile_jax.evaluation.run import (
-    Looked,
-    ProtocolError,
-    evaluate,
-    load_run,
-    write_results,
-)
+from smile_jax.evaluation.clips import ClipSet
+from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.results import write_results
+from smile_jax.evaluation.trained_run import ProtocolError, load_run
 from tests.conftest import run_module, tfds_build
 from tests.training.common import train_here
 
@@ -44,7 +41,8 @@ def test_holdout_results_and_report(plain_run, said):
     assert rows["smile"]["text_source"] == "weak"
     assert rows["smile"]["labels_used"].startswith("of 6 people (synthetic_faces")
     assert rows["pixels_pca"]["labels_used"] == "none"
-    assert {"C", "features"} == set(rows["smile"]["linear_probe_chosen"][0])
+    chosen = rows["smile"]["linear_probe_chosen"][0]
+    assert {"C", "features", "validation"} == set(chosen)
     for method, row in rows.items():
         for probe in ("linear_probe", "knn"):
             assert {"accuracy", "uar", "uf1", "std"} <= set(row[probe])
@@ -94,9 +92,9 @@ def test_settings_that_there_are_not(plain_run, setting, said):
 
 def test_rows_of_two_datasets_do_not_mix():
     first, other = np.array([1, 3, 5]), np.array([0, 3])
-    one = Looked([(None, first)])  # type: ignore[list-item]
+    one = ClipSet([(None, first)])  # type: ignore[list-item]
     assert one.rows(np.array([5, 1]), np.array([3])).tolist() == [2, 0, 1]
-    two = Looked([(None, first), (None, other)])  # type: ignore[list-item]
+    two = ClipSet([(None, first), (None, other)])  # type: ignore[list-item]
     assert two.rows(np.array([5, 3]), np.array([0, 3])).tolist() == [2, 1, 3, 4]
 
 
@@ -116,8 +114,8 @@ def test_a_run_is_tested_on_another_dataset(plain_run, tiny_dataset, tmp_path):
         for name in ("linear_probe", "knn"):
             assert np.sum(rows[method][name]["confusion"]) == 18
     assert rows["smile"]["zero_shot"] and rows["smile"]["who"]
-    assert len(results["predictions"]) == 18
-    assert all(line["smile/linear_probe"] for line in results["predictions"])
+    answers = results["predictions"]["smile/linear_probe"]
+    assert len(answers) == 18 and all(answers)
 
     for protocol, data, said in (
         ("cross", str(tiny_dataset), "its people are the run's own"),

@@ -23,7 +23,7 @@ def score(evaluation, features, person, label, split=0):
     fold = Fold(features, split, {"subject": person, "label": label}, ("a", "b", "c"))
     outcome = evaluation.run(fold)
     scores = {
-        variant: evaluation.score([(outcome.truth, given)], fold)["accuracy"]
+        variant: evaluation.score([(outcome.truth, given)], fold.classes)["accuracy"]
         for variant, given in outcome.answers.items()
     }
     return scores, evaluation.extras(scores)
@@ -62,7 +62,7 @@ def test_how_heads_are_turned_is_read_off_what_knows_it(rng):
     features += 0.5 * rng.normal(size=features.shape)
     fold = Fold(features, 120, {"pose_deg": turned}, ())
     outcome = HeadPose().run(fold)
-    found = HeadPose().score([(outcome.truth, outcome.answers[""])], fold)
+    found = HeadPose().score([(outcome.truth, outcome.answers[""])], fold.classes)
     assert tuple(found) == HeadPose.shown
     assert found["yaw"] > 0.9 and found["roll"] > 0.9 and found["pitch"] < 0.1
 

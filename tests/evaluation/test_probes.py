@@ -1,18 +1,20 @@
 """Probes on data with a known answer."""
 
 import numpy as np
+import pytest
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from smile_jax.evaluation.base import Fold, summarize
+from smile_jax.evaluation import pixels
+from smile_jax.evaluation.base import Fold, SubsetFeatures, people_folds, summarize
 from smile_jax.evaluation.embed import view_subsets
 from smile_jax.evaluation.few_people import PEOPLE, FewPeople
-from smile_jax.evaluation.linear_probe import LinearProbe, as_matrix, linear_probe
-from smile_jax.evaluation.neighbours import Neighbours, nearest_neighbours
-from smile_jax.evaluation.pixels import pca_features
+from smile_jax.evaluation.linear_probe import LinearProbe, linear_probe, probe_of
+from smile_jax.evaluation.neighbours import Neighbours
+from smile_jax.evaluation.pixels import PixelComponents
 from smile_jax.evaluation.views import CrossView, MissingViews
 
 
@@ -45,6 +47,47 @@ def test_the_probe_chooses_as_a_search_of_all_strengths_would(rng):
     assert (found(x[180:]) == labels[180:]).mean() > max(0.7, weak + 0.2)
 
 
+def test_a_probe_that_memorises_people_is_seen_to_know_nothing(rng):
+    """Every person always shows one class, and features say who it is: a fit answers
+    for its own people in every case, for others by chance."""
+    people = np.repeat(np.arange(60), 10)
+    labels = rng.integers(0, 4, 60)[people]
+    features = np.eye(60)[people] + 0.1 * rng.normal(size=(600, 60))
+    assert LogisticRegression().fit(features, labels).score(features, labels) > 0.95
+    assert linear_probe(features, labels, people).validation < 0.4  # chance is 0.25
+
+
+def test_each_fold_is_checked_on_its_own_people(monkeypatch, rng):
+    """Labels are random, so that each person's are known again."""
+    people, labels = np.repeat(np.arange(24), 10), rng.integers(0, 3, 240)
+    checked, score = {}, LogisticRegression.score
+
+    def spied(probe, x, truth):
+        checked[id(probe)] = truth
+        return score(probe, x, truth)
+
+    monkeypatch.setattr(LogisticRegression, "score", spied)
+    linear_probe(rng.normal(size=(240, 5)), labels, people)
+    folds = [labels[check] for _, check in people_folds(people)]
+    assert len(checked) == len(folds) == 3
+    for expected, found in zip(folds, checked.values(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_probe_of_all_evaluations_is_fitted_once(monkeypatch, rng):
+    """Also where `predict` is to have it as a matrix."""
+    x, labels, people = clusters(rng, 0.5)
+    fold = Fold(x, 180, {"label": labels, "subject": people}, ("a", "b", "c"))
+    LinearProbe().run(fold)
+
+    def refit(*_):
+        raise AssertionError("it was fitted again")
+
+    monkeypatch.setattr(LogisticRegression, "fit", refit)
+    LinearProbe().run(fold)
+    probe_of(fold).as_matrix(3)
+
+
 def test_leading_features_are_chosen_and_an_end_is_told(rng):
     x, labels, people = clusters(rng, 0.5)
     noise = 3 * rng.normal(size=(240, 300)).astype(np.float32)
@@ -74,25 +117,52 @@ def test_probe_standardises_with_the_training_fold(rng):
 
 
 def test_nearest_neighbours_by_cosine(rng):
-    x, labels, _ = clusters(rng, 0.5)
-    scaled = x * rng.uniform(0.1, 10, (240, 1))
-    predicted = nearest_neighbours(
-        scaled[:180], labels[:180], scaled[180:], k=10, num_classes=3
-    )
-    assert (predicted == labels[180:]).mean() == 1
-    few = nearest_neighbours(x[:6], labels[:6], x[180:], k=10, num_classes=3)
-    assert few.shape == (60,)
+    x, labels, subjects = clusters(rng, 0.5)
+    fields = {"label": labels, "subject": subjects}
+    scaled = x * rng.uniform(0.1, 10, (240, 1)).astype(np.float32)
+    outcome = Neighbours().run(Fold(scaled, 180, fields, ("a", "b", "c")))
+    assert (outcome.answers[""] == labels[180:]).mean() == 1
+    few = {name: values[174:] for name, values in fields.items()}
+    outcome = Neighbours().run(Fold(x[174:], 6, few, ("a", "b", "c")))
+    assert outcome.answers[""].shape == (60,)
 
 
-def test_pca_is_fitted_on_the_training_rows_only(rng):
-    x = rng.normal(size=(60, 20))
+def test_components_are_fitted_on_the_training_rows_only(rng):
+    x = rng.normal(size=(60, 20)).astype(np.float32)
     moved = x.copy()
     moved[50:] += 100  # test rows must not move the components
-    fit = np.arange(50)
-    a, b = (pca_features(v, fit, 5)[:50] for v in (x, moved))
-    np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9)
+    fit, rest = np.arange(50), np.arange(50, 60)
+    a, b = (PixelComponents(v).features(fit, rest, 5)[:50] for v in (x, moved))
+    np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
     expected = PCA(5, svd_solver="full").fit_transform(x[fit])
-    np.testing.assert_allclose(np.abs(a), np.abs(expected), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(np.abs(a), np.abs(expected), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("in_memory", [0, 1 << 40])
+def test_components_of_many_clips_are_those_of_few(monkeypatch, rng, in_memory):
+    """By batches and by random projections as by the products of all clips."""
+    spectrum = 0.9 ** np.arange(60)  # as pictures have
+    x = (rng.normal(size=(400, 60)) * spectrum) @ rng.normal(size=(60, 300))
+    x = (x + 0.01 * rng.normal(size=x.shape) + 3).astype(np.float32)
+    fit, rest = np.arange(300), np.arange(300, 400)
+    exact = PixelComponents(x).features(fit, rest, 20)
+    monkeypatch.setattr(pixels, "_PRODUCTS", 0)
+    monkeypatch.setattr(pixels, "_IN_MEMORY", in_memory)
+    monkeypatch.setattr(pixels, "_AT_ONCE", 64)
+    found = PixelComponents(x).features(fit, rest, 20)
+    signs = np.sign((exact * found).sum(axis=0))
+    assert np.abs(
+        signs * found / exact.std(axis=0) - exact / exact.std(axis=0)
+    ).max() < (1e-3)
+
+
+def test_components_are_those_of_each_fold(rng):
+    """Products are of all clips, components of the training clips alone."""
+    components = PixelComponents(rng.normal(size=(60, 20)).astype(np.float32))
+    first = components.features(np.arange(40), np.arange(40, 60), 5)
+    components.features(np.arange(20, 60), np.arange(20), 5)
+    again = components.features(np.arange(40), np.arange(40, 60), 5)
+    np.testing.assert_array_equal(first, again)
 
 
 def test_more_people_help_and_few_are_drawn_by_chance(rng):
@@ -107,7 +177,7 @@ def test_more_people_help_and_few_are_drawn_by_chance(rng):
     fold = Fold(features, 22 * 4 * classes, fields, ("a", "b", "c"))
     outcome = FewPeople().run(fold)
     assert set(outcome.answers) == {f"{n}/{d}" for n in PEOPLE for d in range(3)}
-    row = summarize(FewPeople(), [outcome], fold)
+    row = summarize(FewPeople(), [outcome], fold.classes)
     assert row["few_people"] is None
     curve = [row[f"few_people_{n}"]["accuracy"] for n in PEOPLE]
     assert curve[-1] > curve[0] + 0.05 and max(curve) <= 1
@@ -129,16 +199,23 @@ def test_some_views_are_scored_by_the_probe_of_all(rng):
         180,
         {"label": labels, "subject": people},
         ("a", "b", "c"),
-        subsets=view_subsets(3),
-        partial=np.stack([x, x, blind, x, x / 2, x / 2], axis=1),
+        some_views=SubsetFeatures(
+            view_subsets(3),
+            [x, x, blind, x, x / 2, x / 2],
+            [],
+            np.arange(240),
+            180,
+        ),
     )
     evaluation = MissingViews()
-    scores = summarize(evaluation, [evaluation.run(fold)], fold)["missing_views"]
+    scores = summarize(evaluation, [evaluation.run(fold)], fold.classes)[
+        "missing_views"
+    ]
     assert list(scores) == ["0", "1", "2", "0+1", "0+2", "1+2"]
     assert scores["0+2"]["accuracy"] == scores["1"]["accuracy"] == 1
     assert scores["2"]["accuracy"] < 0.5
     evaluation = CrossView()
-    scores = summarize(evaluation, [evaluation.run(fold)], fold)["cross_view"]
+    scores = summarize(evaluation, [evaluation.run(fold)], fold.classes)["cross_view"]
     assert len(scores) == 9 and scores["0 to 1"]["accuracy"] == 1
     assert max(scores[f"{v} to 2"]["accuracy"] for v in range(3)) < 0.5
 
@@ -146,7 +223,7 @@ def test_some_views_are_scored_by_the_probe_of_all(rng):
 def test_a_method_without_views_has_no_such_scores(rng):
     x, labels, people = clusters(rng, 0.5)
     fold = Fold(x, 180, {"label": labels, "subject": people}, ("a", "b", "c"))
-    found = summarize(MissingViews(), [MissingViews().run(fold)], fold)
+    found = summarize(MissingViews(), [MissingViews().run(fold)], fold.classes)
     assert found == {"missing_views": {}, "missing_views_zero_shot": {}}
 
 
@@ -160,7 +237,7 @@ def test_a_probe_says_how_sure_it_is(rng):
     x, labels, people = clusters(rng, 2.0)
     fold = Fold(x, 180, {"label": labels, "subject": people}, ("a", "b", "c"))
     outcome = LinearProbe().run(fold)
-    weights, bias = as_matrix(x[:180], labels[:180], outcome.chosen["C"], 3)
+    weights, bias = probe_of(fold).as_matrix(3)
     shares = softmax(x[180:] @ weights + bias, axis=1)
     np.testing.assert_allclose(outcome.confidence, shares.max(axis=1), atol=1e-5)
     assert (outcome.answers[""] == shares.argmax(axis=1)).all()

@@ -46,14 +46,12 @@ def test_people_failures_and_views_are_shown(words, rng):
     p = np.abs(rng.normal(size=(40, 2)))
     results = {
         "classes": ["happy", "sad"],
-        "predictions": [
-            {
-                "sequence": f"s{i}", "subject": people[i],
-                "label": ["happy", "sad"][labels[i]],
-                f"smile/{'zero_shot' if words else 'linear_probe'}": "sad",
-            }
-            for i in range(40)
-        ],
+        "predictions": {
+            "sequence": np.array([f"s{i}" for i in range(40)]),
+            "subject": people,
+            "label": np.array(["happy", "sad"], object)[labels],
+            f"smile/{'zero_shot' if words else 'linear_probe'}": np.full(40, "sad"),
+        },
         "embedding": {
             "labels": labels,
             "probabilities": p / p.sum(axis=1, keepdims=True) if words else None,

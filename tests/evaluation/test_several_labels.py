@@ -55,10 +55,11 @@ def fold(rng, clips=240):
 def test_the_probe_finds_what_features_tell(rng):
     one = fold(rng)
     outcome = Emotions().run(one)
-    score = Emotions().score([(outcome.truth, outcome.answers[""])], one)
+    score = Emotions().score([(outcome.truth, outcome.answers[""])], one.classes)
     assert min(score["per_label_f1"][:2]) > 0.85 > score["per_label_f1"][2]
     assert score["per_label_ap"][2] < 0.7
-    assert Emotions().in_words(np.array([[1, 0.9], [0, 0.1], [1, 0.6]]), one) == "0 2"
+    answer = np.array([[1, 0.9], [0, 0.1], [1, 0.6]])
+    assert Emotions().in_words(answer, one.classes) == "0 2"
 
 
 def test_joined_prompts_name_both(rng):

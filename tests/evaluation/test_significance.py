@@ -1,85 +1,174 @@
 """Differences of methods, with what chance alone would show."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from smile_jax.evaluation.significance import holm, paired_bootstrap
+from smile_jax.evaluation.significance import FoldCounts, difference
 from smile_jax.evaluation.suite import Suite
 from smile_jax.evaluation.tables import comparisons
 
-
-def test_a_difference_has_the_interval_of_its_people(rng):
-    """Many people, one run: as by the normal distribution."""
-    right = rng.normal(0.5, 1.0, size=(1, 400))
-    found = paired_bootstrap(right, np.ones((1, 400)), rounds=10_000)
-    half = 1.96 * right.std() / 20
-    assert found.mean == pytest.approx(right.mean())
-    assert found.low == pytest.approx(right.mean() - half, abs=0.02)
-    assert found.high == pytest.approx(right.mean() + half, abs=0.02)
-    assert found.p < 0.001
+_CLIPS = 24.0  # of each person
+_RUN, _PERSON, _ANSWER = 0.019, 0.06, 0.07  # deviations of scores, as measured
 
 
-def test_no_difference_is_found_where_there_is_none(rng):
-    """Of three runs that differ, as seeds do: resampling as many as there are finds one
-    in a tenth of such cases."""
+def experiments(rng, count, *, runs, people, apart=0.0, person=_PERSON):
+    """`count` comparisons of two methods that differ by `apart`."""
+    own = person * rng.normal(size=(count, 1, people))
+    both = []
+    for sign in (0.5, -0.5):
+        of_run = _RUN * rng.normal(size=(count, runs, 1))
+        noise = _ANSWER * rng.normal(size=(count, runs, people))
+        both.append(_CLIPS * (0.8 + sign * (apart + own) + of_run + noise))
+    clips = np.full(people, _CLIPS)
+    return [FoldCounts(a, b, clips) for a, b in zip(*both, strict=True)]
+
+
+def share_found(folds):
+    """How often p is below 0.05."""
+    return float(np.mean([difference([fold]).p < 0.05 for fold in folds]))
+
+
+def welch(folds):
+    """The same by Welch's t test over the scores of runs, which knows no people."""
+    scores = [[right.mean(axis=1) for right in (x.ours, x.theirs)] for x in folds]
+    tests = [stats.ttest_ind(*pair, equal_var=False) for pair in scores]
+    return float(np.mean([test.pvalue < 0.05 for test in tests]))
+
+
+@pytest.mark.parametrize(
+    "people, runs", list(itertools.product((20, 100, 1000), (3, 5, 10)))
+)
+def test_false_alarms_are_one_in_twenty(people, runs):
+    """Also where seeds decide, because there are many people and few of them."""
+    rng = np.random.default_rng(people + runs)
+    count = 4000 if people < 1000 else 1500
+    for person in (_PERSON, 0.0):
+        folds = experiments(rng, count, runs=runs, people=people, person=person)
+        assert 0.02 < share_found(folds) < 0.06
+
+
+@pytest.mark.parametrize("people", [20, 100, 1000])
+def test_differences_are_found_as_often_as_by_welch(people):
+    """Where people do not differ in how the methods differ: there Welch is right."""
+    for runs in (3, 5):
+        rng = np.random.default_rng(runs)
+        size = {"runs": runs, "people": people, "person": 0.0}
+        folds = experiments(rng, 1000, apart=0.05, **size)
+        assert share_found(folds) > welch(folds) - 0.02
+
+
+def test_by_hand():
+    """Two runs and two people: run scores 0.5, 0.7 and 0.4, 0.4, of people who differ
+    by 0.2 and 0.2, so that only runs are left."""
+    ours = np.array([[6.0, 4.0], [8.0, 6.0]])
+    theirs = np.array([[5.0, 3.0], [5.0, 3.0]])
+    found = difference([FoldCounts(ours, theirs, np.array([10.0, 10.0]))])
+    assert found.mean == pytest.approx(0.2)
+    # Variance of our mean: 0.02 / 2, of one degree of freedom; theirs: none.
+    assert found.high - found.mean == pytest.approx(0.1 * stats.t.ppf(0.975, 1))
+    assert found.p == pytest.approx(2 * stats.t.sf(2.0, 1))
+
+
+def test_people_of_one_run_have_an_interval_and_no_p(rng):
+    """Many people, one run of each: as by the normal distribution."""
+    gain = rng.normal(0.5, 1.0, size=(1, 400))
+    found = difference([FoldCounts(gain, np.zeros((1, 400)), np.ones(400))])
+    half = 1.96 * gain.std() / 20
+    assert found.mean == pytest.approx(gain.mean())
+    assert found.low == pytest.approx(gain.mean() - half, abs=0.002)
+    assert found.high == pytest.approx(gain.mean() + half, abs=0.002)
+    assert found.p is None
+
+
+def test_one_run_a_fold_is_tested_over_folds(rng):
+    """Ten folds of ten people, a run each."""
     p = []
-    for _ in range(400):
-        runs, people = rng.normal(0, 0.03, (3, 1)), rng.normal(0, 0.05, (1, 20))
-        right = runs + people + rng.normal(0, 0.06, (3, 20))
-        p.append(paired_bootstrap(right, np.ones((3, 20)), rounds=500).p)
-    assert np.mean(np.array(p) < 0.05) < 0.08 and max(p) <= 1
+    for _ in range(1500):
+        folds = [experiments(rng, 1, runs=1, people=10)[0] for _ in range(10)]
+        p.append(difference(folds).p < 0.05)
+    assert 0.03 < np.mean(p) < 0.065
 
 
-def test_the_spread_over_few_runs_is_that_of_their_mean(rng):
-    """Not smaller by (R - 1) / R, as that of the plain bootstrap is."""
-    ratios = []
-    for _ in range(100):
-        right = rng.normal(size=(8, 1))
-        found = paired_bootstrap(right, np.ones((8, 1)), rounds=2000)
-        half = 1.96 * right.std(ddof=1) / np.sqrt(8)
-        ratios.append((found.high - found.low) / 2 / half)
-    assert np.mean(ratios) == pytest.approx(1, abs=0.03)
+def test_folds_of_several_runs(rng):
+    p = []
+    for _ in range(1500):
+        folds = [experiments(rng, 1, runs=3, people=10)[0] for _ in range(5)]
+        p.append(difference(folds).p < 0.05)
+    assert 0.03 < np.mean(p) < 0.06
 
 
-def test_who_was_not_in_a_fold_does_not_count():
-    right, clips = np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([[4.0, 0], [0, 4]])
-    assert paired_bootstrap(right, clips).mean == 0.5
+def test_equal_answers_do_not_differ():
+    same = np.array([[3.0, 1.0], [2.0, 2.0]])
+    found = difference([FoldCounts(same, same, np.array([4.0, 4.0]))])
+    assert (found.mean, found.p) == (0.0, 1.0)
+    alike = np.array([[3.0, 1.0], [3.0, 1.0]])
+    found = difference([FoldCounts(alike, alike, np.array([4.0, 4.0]))])
+    assert (found.mean, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
 
 
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    p = np.random.default_rng(0).uniform(size=7)
-    assert np.all(np.array(holm(p)) <= 7 * p + 1e-12)  # never above Bonferroni's
-    assert stats.rankdata(holm(np.arange(1, 8) / 100)).min() >= 1
+def test_nothing_in_common_is_refused():
+    nobody = np.zeros((2, 0))
+    with pytest.raises(ValueError, match="no clip"):
+        difference([FoldCounts(nobody, nobody, np.zeros(0))])
 
 
-def test_methods_are_compared_run_by_run():
+def people_rows(method, row, right, seeds=(0, 1), fold=0):
+    return [
+        {
+            "method": method, "row": row, "seed": seed, "fold": fold,
+            "evaluation": "knn", "subject": f"p{i}", "clips": 4, "right": n,
+        }
+        for seed in seeds
+        for i, n in enumerate(right)
+    ]  # fmt: skip
+
+
+def test_methods_are_compared_on_the_same_people():
     suite = Suite(
         config="x", methods={"ours": {}, "theirs": {}, "absent": {}},
         shown=(("knn", "accuracy"),), baselines={"pixels_pca": "ours"},
         references=["ours"],
     )  # fmt: skip
-
-    def people(method, row, right, seeds=(0, 1)):
-        return [
-            {
-                "method": method, "row": row, "seed": seed, "fold": 0,
-                "evaluation": "knn", "subject": f"p{i}", "clips": 4, "right": n,
-            }
-            for seed in seeds
-            for i, n in enumerate(right)
-        ]  # fmt: skip
-
     rows = [
-        *people("ours", "smile", [4, 3, 4, 4]),
-        *people("theirs", "smile", [2, 2, 2, 1], seeds=(0, 2)),
-        *people("ours", "pixels_pca", [4, 3, 4, 4]),
+        *people_rows("ours", "smile", [4, 3, 4, 4]),
+        *people_rows("theirs", "smile", [2, 2, 2, 1], seeds=(0,)),
+        *people_rows("theirs", "smile", [4, 4], seeds=(0,), fold=1),  # not of ours
+        *people_rows("ours", "pixels_pca", [4, 3, 4, 4]),
     ]
     ((heads, lines),) = comparisons(suite, rows)
     assert heads[:2] == ["ours, knn, above", "by"]
     (theirs, by, _, *rest), pixels = lines
-    assert [theirs, by, *rest] == ["theirs", "+0.500", "", "1"]
-    assert pixels == ["pixels_pca", "+0.000", "+0.000 to +0.000", "1", "2"]
+    assert [theirs, by, *rest] == ["theirs", "+0.500", "", "2, 1"]
+    assert pixels == ["pixels_pca", "+0.000", "+0.000 to +0.000", "1", "2, 2"]
     assert comparisons(suite, []) == []
+
+
+def test_p_is_corrected_by_holm():
+    """The smallest of two is doubled."""
+    suite = Suite(
+        config="x", methods={"a": {}, "b": {}, "c": {}}, shown=(("knn", "accuracy"),),
+        references=["a"],
+    )  # fmt: skip
+    rows = [
+        *people_rows("a", "smile", [4, 4, 3, 4], seeds=(0,)),
+        *people_rows("a", "smile", [4, 3, 4, 4], seeds=(1,)),
+        *people_rows("b", "smile", [0, 1, 0, 1], seeds=(0,)),
+        *people_rows("b", "smile", [1, 0, 0, 0], seeds=(1,)),
+        *people_rows("c", "smile", [3, 4, 4, 3], seeds=(0,)),
+        *people_rows("c", "smile", [4, 3, 4, 4], seeds=(1,)),
+    ]
+
+    def alone(method):
+        own = Suite(
+            config="x", methods={"a": {}, method: {}}, references=["a"],
+            shown=(("knn", "accuracy"),),
+        )  # fmt: skip
+        ((_, ((_, _, _, p, _),)),) = comparisons(own, rows)
+        return float(p)
+
+    of_b, of_c = (float(line[3]) for line in comparisons(suite, rows)[0][1])
+    assert of_b == pytest.approx(2 * alone("b"), rel=0.05)
+    assert of_c == pytest.approx(alone("c"), rel=0.05)

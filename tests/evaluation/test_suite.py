@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import hashlib
 import io
 import json
 import pathlib
@@ -11,11 +10,15 @@ import subprocess
 import pytest
 
 from smile_jax.config import ConfigError
-from smile_jax.evaluation import definitions
+from smile_jax.evaluation import runs
 from smile_jax.evaluation.runs import COLUMNS, kept, perform, rows_of, runs_of
 from smile_jax.evaluation.suite import Suite, SuiteError, Sweep, read_suite
 from smile_jax.evaluation.sweep import trials
 from smile_jax.evaluation.tables import latex, markdown, means, scores, to_csv
+from smile_jax.objectives import Objective
+from smile_jax.objectives.smile import Smile
+from smile_jax.objectives.sources import Weak
+from smile_jax.objectives.vicreg import VicReg
 from tests.conftest import ROOT
 
 CONFIG = "from experiments.demo import get_config\n"
@@ -37,7 +40,7 @@ def suite(tmp_path):
 
 def finish(run, value):
     """As if it was trained and evaluated."""
-    (run.workdir / "eval").mkdir(parents=True)
+    (run.workdir / "eval").mkdir(parents=True, exist_ok=True)
     rows = [
         {
             "method": method, "text_source": None, "labels_used": "none",
@@ -51,7 +54,10 @@ def finish(run, value):
     spent = {"hardware": "1 x cpu", "flops_per_step": 2e9, "peak_memory": 5}
     (run.workdir / "spent.json").write_text(json.dumps(spent))
     (run.workdir / "run.json").write_text(json.dumps({"versions": {}, "commit": "c"}))
-    state = {"digest": run.digest, "seconds": 2.5, "finished": True}
+    state = {
+        "training": run.training_digest, "trained": True, "digest": run.digest,
+        "seconds": 2.5, "finished": True,
+    }  # fmt: skip
     (run.workdir / "benchmark.json").write_text(json.dumps(state))
 
 
@@ -191,60 +197,37 @@ def test_rows_of_another_machine_count_until_the_method_changes(suite, tmp_path)
         runs_of("s", suite, tmp_path, {"seed": 3})
 
 
-def test_a_method_is_its_code_and_not_its_comments(suite, tmp_path, monkeypatch):
-    """Its class, and what that reaches in the files of objectives and losses."""
+def test_another_version_of_a_method_is_another_run(suite, tmp_path, monkeypatch):
+    """Of its class, of one that it is a variant of, or of its text source."""
     (run, *_) = runs_of("s", suite, tmp_path, {})
-    read, before = definitions.text_of, run.digest
-
-    def other(module, old, new):
-        def text_of(name):
-            text = read(name)
-            if name != f"smile_jax.{module}":
-                return text
-            assert old in text
-            return text.replace(old, new, 1)
-
-        monkeypatch.setattr(definitions, "text_of", text_of)
-        return run.digest
-
-    smile, aligned = "objectives.smile", "losses.alignment"
-    assert other(smile, "w1 decorrelation", "w1 times decorrelation") == before
-    assert other(smile, "terms = {}", "terms = {}  # none yet") == before
-    assert other(smile, "self.decorrelation else 1", "self.decorrelation else 2") != (
-        before
-    )
-    assert other(aligned, "def image_to_text(", "def unused():\n    pass\n\n\ndef "
-                 "image_to_text(") == before  # fmt: skip
-    assert other(aligned, "log_softmax", "softmax") != before
-    assert other("objectives.sources", "one_class = True", "one_class = False") != (
-        before
-    )
-    assert other("losses.contrast", "log", "exp") == before  # it does not contrast
+    before = run.digest
+    for method in (Smile, Objective, Weak):
+        monkeypatch.setattr(method, "version", method.version + 1)
+        assert run.digest != before
+        monkeypatch.undo()
+    monkeypatch.setattr(VicReg, "version", 2)
+    assert run.digest == before
 
 
-def test_code_is_the_same_to_each_version_of_python(monkeypatch):
-    """Of one file, whose digest stands here: CI may run on any of them."""
-    file = """
-from smile_jax.stats import normalize
+def test_another_evaluation_is_done_again_without_training(
+    suite, tmp_path, monkeypatch
+):
+    (run, *_) = runs_of("s", suite, tmp_path / "out", {})
+    asked = []
 
-_TWO: int = 2
+    def command(words, **_):
+        asked.append(words[2])
+        return subprocess.CompletedProcess(words, 0)
 
-class Method:
-    \"\"\"Words.\"\"\"
-    needs: tuple[str, ...] = ()
-
-    def terms(self, x: int, *, name: str = "a") -> str:
-        return f"{normalize(x)!r} {name:>3}" + str(_TWO)
-"""
-    texts = {"a.b": file, "smile_jax.stats": "def normalize(x):\n    return x\n"}
-    monkeypatch.setattr(definitions, "text_of", texts.__getitem__)
-    method = type("Method", (), {"__module__": "a.b"})
-    code = definitions.code_of(method)
-    assert [place[:2] for place in code] == [
-        ["a.b", "Method"], ["a.b", "_TWO"], ["smile_jax.stats", "normalize"],
-    ]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(code).encode()).hexdigest()
-    assert digest.startswith("c2e3b2c643f35ef5")
+    monkeypatch.setattr(subprocess, "run", command)
+    perform(run)
+    finish(run, 0.5)
+    perform(run)
+    assert asked == ["smile_jax.train", "smile_jax.evaluate"] and run.done()
+    monkeypatch.setattr(runs, "VERSION", runs.VERSION + 1)
+    assert not run.done()
+    perform(run)
+    assert asked[2:] == ["smile_jax.evaluate"] and run.done()
 
 
 def test_conditions_of_an_evaluation_are_rows(suite, tmp_path):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.run import (
-    ProtocolError,
-    _all_clips,
-    evaluate,
-    load_run,
+from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.protocols import (
+    EvaluationFold,
+    all_clips,
     results_folder,
 )
+from smile_jax.evaluation.trained_run import ProtocolError, load_run
 from tests.training.common import train_here
 
 
@@ -38,7 +38,10 @@ def test_a_trial_looks_at_no_test_person(tiny_dataset, tmp_path, monkeypatch):
     assert [row["method"] for row in results["rows"]] == ["smile"]
     # Nor do probes that see all clips of the people, whatever they show.
     subjects = plan.dataset.subjects
-    sides = [*_all_clips(run, keys["data.validation_fold"]), plan.test_records]
+    held_out = EvaluationFold(
+        run, keys["data.validation_fold"], plan.train_records, plan.validation_records
+    )
+    sides = [*all_clips(held_out), plan.test_records]
     for one, other in itertools.combinations(sides, 2):
         assert not np.intersect1d(subjects[one], subjects[other]).size
 

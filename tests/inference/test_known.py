@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from smile_jax.evaluation.linear_probe import as_matrix, linear_probe
+from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.inference.known import FILE, Known
 from smile_jax.training.checkpoints import CheckpointError
 
@@ -84,7 +84,7 @@ def test_the_probe_as_a_matrix_answers_as_the_probe(rng, classes):
     labels = (features[:, 0] > 5).astype(int) + (classes > 2) * (features[:, 1] > 12)
     people = np.repeat(np.arange(12), 10)
     found = linear_probe(features[:90], labels[:90], people[:90])
-    weights, bias = as_matrix(features[:90], labels[:90], found.strength, classes + 1)
+    weights, bias = found.as_matrix(classes + 1)
     answers = (features[90:] @ weights + bias).argmax(axis=1)
     np.testing.assert_array_equal(answers, found(features[90:]))
     assert bias[classes] == -np.inf  # nobody shows it

@@ -71,12 +71,16 @@ def shrunk_flags(
     ]
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
 @contextlib.contextmanager
 def processes(count, flags, *more) -> Iterator[list[subprocess.Popen]]:
     """Training processes of two devices each; none survives the block."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     started = [
         subprocess.Popen(
             [

@@ -9,7 +9,7 @@ import pytest
 from smile_jax.data.face_model_builder import Performance
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.run import evaluate
+from smile_jax.evaluation.loop import evaluate
 from smile_jax.faces import Difficulty
 from smile_jax.inference.inputs import frames_in
 from smile_jax.inference.reading import Reading

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from smile_jax.data.pipeline import open_dataset
-from smile_jax.evaluation.run import evaluate
+from smile_jax.evaluation.loop import evaluate
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.training.versions import FORMAT
 from tests.training.common import train_here

@@ -17,7 +17,7 @@ from etils import epath
 
 from smile_jax.data.index import read_index, write_index
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.run import load_run
+from smile_jax.evaluation.trained_run import load_run
 from smile_jax.training import lock
 from smile_jax.training.build import build
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints

@@ -13,13 +13,10 @@ from smile_jax.config.validate import validate
 from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.evaluations import applicable
-from smile_jax.evaluation.run import (
-    ProtocolError,
-    evaluate,
-    evaluate_fold,
-    load_run,
-    table,
-)
+from smile_jax.evaluation.loop import _evaluate_run, evaluate
+from smile_jax.evaluation.protocols import EvaluationFold
+from smile_jax.evaluation.results import _predictions, table
+from smile_jax.evaluation.trained_run import ProtocolError, load_run
 from smile_jax.faces.dataset_names import FOUR_DME
 from smile_jax.training.plan import make_plan
 from tests.conftest import built_once, run_module, tfds_build
@@ -158,20 +155,22 @@ def test_from_sequences_to_scores_and_intervals(micro, tmp_path_factory, tmp_pat
     assert rows["smile"]["emotions_zero_shot"] and not rows["motion"]["zero_shot"]
     assert "emotions, zero-shot" in str(results["columns"])
     assert "macro F1" in table(results) or "macro_f1" in table(results)
-    people = {row["subject"] for row in results["predictions"]}
-    assert len(results["predictions"]) == 14 * len(people)  # two at once, too
+    subjects = results["predictions"]["subject"]
+    people = set(subjects)
+    assert len(subjects) == 14 * len(people)  # two at once, too
 
     # Somebody who is left out may show several emotions at once only.
     run = load_run(tmp_path / "run")
     plan, evaluations = run.plan, applicable(run.plan.dataset)
     fold, nobody = run.config.data.fold, plan.test_records[:0]
-    tested = evaluate_fold(
-        run, fold, plan.train_records, nobody, {}, evaluations, plan.dataset,
-        baselines=False,
-    )  # fmt: skip
+    alone = EvaluationFold(run, fold, plan.train_records, nobody)
+    (tested,), _ = _evaluate_run(
+        [alone], {}, evaluations, plan.dataset, {}, baselines=False, keep_known=False
+    )
     answered = {"emotions", "emotions_zero_shot", "action_units"}
     assert {name for _, name in tested.outcomes} == answered
-    assert len(tested.predictions(plan.dataset, evaluations)) == 14 * len(people)
+    columns = _predictions([tested], evaluations, plan.dataset)
+    assert len(columns["sequence"]) == 14 * len(people)
 
     recordings = built(tmp_path_factory, RECORDED)
     flags = (f"--workdir={tmp_path / 'run'}", f"--data={recordings}", "--window_s=0.5")

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smile_jax.evaluation.run import ProtocolError, evaluate
+from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.trained_run import ProtocolError
 from smile_jax.faces import load_face_model
 from smile_jax.inference.export import _scores, export, load_exported
 from smile_jax.inference.recognizer import Recognizer
