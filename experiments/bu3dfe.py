@@ -10,14 +10,9 @@ Without a licence, a rehearsal tree takes the place of the folder:
     python -m smile_jax.faces.export --format=bu3dfe --out=BU_3DFE --subjects=100 \
         --texture=256 [--ict=ARCHIVE]
 
-On such a tree, of 24 ICT-FaceKit modes, as measured on two CPU cores: 125 s to write
-the tree, 41 s to build, 12 minutes to train, 46 s to evaluate. 20 held-out people, six
-expressions, chance 0.167. Linear probe 0.950, zero-shot 0.940; random_init 0.454,
-pixels_pca 0.675 (linear probes). One seed, one fold; measured before attention put
-heads before tokens, which rounds otherwise.
-
-Measured before version 2.0.0 of the datasets framed heads by their faces, with a
-projector of 512 and the baselines of then; not run again since.
+On such a tree, of 24 ICT-FaceKit modes, two CPU cores take 125 s to write the tree, 41
+s to build, 12 minutes to train, 46 s to evaluate. Scores have not been measured since
+probes were mended (experiments/results.md).
 """
 
 from experiments import demo

@@ -7,12 +7,9 @@ r"""Micro-expressions of five emotions, one or two at once, among blinks and spe
 
 41 people, 574 clips of a second; labels of training people choose the prompts of all
 emotions that a clip shows. Seen is the frame of most motion, as how far the skin has
-moved and how much it is strained. 9 held-out people of one fold, three seeds, mean and
-half of Student's 95 % interval: UF1 of the five emotions 0.600 +- 0.070 (linear probe),
-0.602 +- 0.041 (zero-shot); macro F1 over emotions where clips may show two 0.605 +-
-0.097, over twelve action units 0.364 +- 0.014. The same of depth and normals: 0.198
-(linear probe), 0.369, 0.198; of `motion`, which sees no picture: 0.610, 0.540, 0.293.
-4 minutes of training on two CPU cores beside other work.
+moved and how much it is strained. 9 held-out people of one fold. 4 minutes of training
+on two CPU cores beside other work. Scores have not been measured since probes were
+mended (experiments/results.md).
 `experiments/suites/ict_micro.py` compares what a model sees of such a clip.
 
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.

@@ -7,11 +7,11 @@ r"""`ict_static` with the frozen text tower of all-MiniLM-L6-v2: zero-shot in an
     python -m smile_jax.evaluate --workdir=runs/ict_minilm \
         --prompts=experiments/prompts_reworded.yaml
 
-On two CPU cores, beside much other work: 11 minutes of training; zero-shot 0.948 on 20
-held-out people, 0.944 in the reworded prompts, none of which was seen in training;
-linear probe 0.942, 10-NN 0.940; random_init 0.440, pixels_pca 0.740 (linear probes). 24
-of 100 identity modes, one seed, one fold; the same pixels as of `static`, built as
-`static_captions`. Without labels: experiments/ict_captions.py.
+On two CPU cores, beside much other work: 11 minutes of training. 20 held-out people,
+one fold; 24 of 100 identity modes; the same pixels as of `static`, built as
+`static_captions`. Scores with other settings: experiments/suites/ict_methods.py; of
+these they have not been measured since probes were mended (experiments/results.md).
+Without labels: experiments/ict_captions.py.
 
 Without a network: --config.model.pretrained_text=FOLDER of config.json,
 model.safetensors and the tokenizer's files.

@@ -12,11 +12,8 @@ r"""No labels: eighty people, from a model that was trained on nine others.
     python -m smile_jax.evaluate --workdir=runs/ict_pseudo
 
 Its own zero-shot guesses become targets. The expressions are balanced by design, so the
-uniform alignment is fair here. On two CPU cores beside much other work: 20 minutes; 20
-held-out people, one seed, one fold: linear probe from 0.654 to 0.706, zero-shot from
-0.596 to 0.615; pixels_pca 0.740, random_init 0.435 (linear probes). With all guesses
-counted (--config.pseudo.min_confidence=0): 0.708 and 0.606. experiments/results.md has
-what else was tried.
+uniform alignment is fair here. On two CPU cores beside much other work: 20 minutes.
+Scores have not been measured since probes were mended (experiments/results.md).
 """
 
 from experiments import ict_minilm

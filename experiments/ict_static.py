@@ -6,12 +6,9 @@ r"""ICT-FaceKit's scan-derived heads at 64 pixels, on two CPU cores.
         --workdir=runs/ict_static
     python -m smile_jax.evaluate --workdir=runs/ict_static
 
-With 24 of the 100 identity modes, as measured on two CPU cores that did other work
-besides: 20 minutes of training. 20 held-out people, six expressions, chance 0.167.
-Linear probe 0.927, zero-shot 0.929; random_init 0.442, pixels_pca 0.765 (linear
-probes). One seed, one fold; rounding alone moves them by 0.02. In words that it was not
-trained with, zero-shot fell to 0.204 before heads were framed by their faces: see
-experiments/ict_minilm.py. Of these numbers experiments/results.md says of which code.
+With 24 of the 100 identity modes, 20 held-out people, six expressions, chance 0.167. 20
+minutes of training on two CPU cores that did other work besides. Scores have not been
+measured since probes were mended (experiments/results.md).
 """
 
 from experiments import demo

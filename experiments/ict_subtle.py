@@ -7,11 +7,8 @@ r"""Weak expressions in motion, without labels: what frames tell beside their st
     python -m smile_jax.evaluate --workdir=runs/ict_subtle
 
 4 frames of 4 seconds, two views of depth and normals, 720 clips of 60 people of
-intensities 1 and 2. `experiments/suites/ict_time.py` compares all temporal models here:
-of 12 held-out people, three seeds, linear probe 0.586 +- 0.082 by the strongest frame
-alone, 0.694 +- 0.075 with `model.temporal=dynamic`, 0.674 +- 0.121 with `two_phase`,
-0.308 +- 0.043 by the mean of the frames; 0.806 +- 0.035 by the strongest frame alone
-that is seen four times as often (`train.epochs=48`).
+intensities 1 and 2. `experiments/suites/ict_time.py` compares all temporal models here.
+Scores have not been measured since probes were mended (experiments/results.md).
 
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """

@@ -202,17 +202,17 @@ BREAKS = {
         "Term(x.targets.worth, loss, metrics)",
         "objectives/test_siglip.py",
     ),
-    "a difference is of clips, not of people": Break(
+    "an interval knows no people": Break(
         "evaluation/significance.py",
-        "drawn_people = _counts(rng, rounds, people)",
-        "drawn_people = np.ones((rounds, people))",
-        "evaluation/test_significance.py",
+        "    if of_people <= twice:",
+        "    if True:",
+        "evaluation/test_significance.py -k false_alarms",
     ),
-    "Holm forgets how many comparisons there are": Break(
-        "evaluation/significance.py",
-        "* np.arange(len(p), 0, -1)",
-        "* 1.0",
-        "evaluation/test_significance.py",
+    "p of many comparisons are those of one": Break(
+        "evaluation/tables.py",
+        'multipletests(list(tested.values()), method="holm")[1]',
+        "list(tested.values())",
+        "evaluation/test_significance.py -k holm",
     ),
     "a run forgets that motion was magnified": Break(
         "inference/reading.py",
@@ -403,15 +403,53 @@ BREAKS = {
     ),
     # Evaluation and runs.
     "neighbours are the farthest": Break(
-        "evaluation/neighbours.py",
-        "np.argpartition(-similarity,",
-        "np.argpartition(similarity,",
+        "evaluation/nearest.py",
+        "jax.lax.top_k(values, k)",
+        "jax.lax.top_k(-values, k)",
+        "evaluation/test_nearest.py",
+    ),
+    "a clip is its own neighbour": Break(
+        "evaluation/nearest.py",
+        "hidden = (numbers >= count) | (numbers == own[:, None])",
+        "hidden = jnp.broadcast_to(numbers >= count, alike.shape)",
+        "evaluation/test_nearest.py",
+    ),
+    "all probes are checked on the last fold's people": Break(
+        "evaluation/linear_probe.py",
+        "    paths = [\n"
+        "        _accuracies(train[fit], labels[fit], train[check], labels[check])\n"
+        "        for fit, check in folds\n"
+        "    ]\n",
+        "    paths = []\n"
+        "    for fit, check in folds:\n"
+        "        scaler = StandardScaler().fit(train[fit])\n"
+        "        held_out = scaler.transform(train[check]), labels[check]\n"
+        "        probes = _path(scaler.transform(train[fit]), labels[fit], _STRENGTHS)\n"
+        "        paths.append(probe.score(*held_out) for probe in probes)\n",
         "evaluation/test_probes.py",
+    ),
+    "a probe is checked on people whom it was fitted to": Break(
+        "evaluation/linear_probe.py",
+        "_accuracies(train[fit], labels[fit], train[check], labels[check])",
+        "_accuracies(train, labels, train[check], labels[check])",
+        "evaluation/test_probes.py",
+    ),
+    "every process embeds everything": Break(
+        "parallel.py",
+        "filled[jax.process_index() :: processes]",
+        "filled",
+        "evaluation/test_embed.py -k shared",
+    ),
+    "every fold embeds its clips again": Break(
+        "evaluation/loop.py",
+        "itertools.groupby(folds, key=lambda fold: fold.run.workdir)",
+        "itertools.groupby(folds, key=lambda fold: fold.number)",
+        "evaluation/test_embed.py -k one_pass",
     ),
     "components are fitted on test people": Break(
         "evaluation/pixels.py",
-        "pca.fit(centred[fit])",
-        "pca.fit(centred)",
+        "pca.fit(self._pixels[fit])",
+        "pca.fit(self._pixels)",
         "evaluation/test_probes.py",
     ),
     "recall of classes that there are": Break(
@@ -421,9 +459,9 @@ BREAKS = {
         "evaluation/test_metrics.py",
     ),
     "a run is judged on people whose labels it saw": Break(
-        "evaluation/run.py",
-        "    if labelled:\n",
-        "    if False:\n",
+        "evaluation/protocols.py",
+        "if labelled := run.stored.info.labels_seen.get(plan.dataset.people, ()):",
+        "if labelled := ():",
         "evaluation/test_evaluate.py",
     ),
     "another fold may continue a run": Break(
@@ -617,27 +655,33 @@ BREAKS = {
         "objectives/test_mae.py",
     ),
     "a trial is scored on test people": Break(
-        "evaluation/run.py",
+        "evaluation/protocols.py",
         "data.validation_fold, plan.validation_records",
         "data.validation_fold, plan.test_records",
         "evaluation/test_validation_protocol.py",
     ),
-    "a method of other code keeps its rows": Break(
+    "another version of a method keeps its rows": Break(
         "evaluation/runs.py",
-        "            code_of(OBJECTIVES[config.objective.name]),",
-        '            "",',
+        "            _versions(OBJECTIVES[config.objective.name]),",
+        "            [],",
         "evaluation/test_suite.py",
     ),
-    "what a method calls is not its code": Break(
-        "evaluation/definitions.py",
-        "left += [(module, each) for each in there.names]",
-        "left += []",
+    "another evaluation keeps its rows": Break(
+        "evaluation/runs.py",
+        "[VERSION, self.protocol,",
+        "[self.protocol,",
         "evaluation/test_suite.py",
+    ),
+    "an interval knows no seeds": Break(
+        "evaluation/significance.py",
+        "    if of_runs < twice:",
+        "    if True:",
+        "evaluation/test_significance.py -k false_alarms",
     ),
     "few runs spread less than they do": Break(
         "evaluation/significance.py",
-        "rng.multinomial(max(of - 1, 1),",
-        "rng.multinomial(of,",
+        "float(scores.var(ddof=1)) / count",
+        "float(scores.var()) / count",
         "evaluation/test_significance.py",
     ),
     "fewer people are other people": Break(
@@ -648,7 +692,7 @@ BREAKS = {
     ),
     "a view that is missing is asked": Break(
         "evaluation/views.py",
-        "probe(fold.partial[fold.split :, i])",
+        "probe(views.test(i))",
         "probe(fold.features[fold.split :])",
         "evaluation/test_probes.py",
     ),
@@ -659,7 +703,7 @@ BREAKS = {
         "faces/test_captions.py",
     ),
     "clips of one dataset are scored as another's": Break(
-        "evaluation/run.py",
+        "evaluation/clips.py",
         "before + np.searchsorted(last, test)",
         "np.searchsorted(last, test)",
         "evaluation/test_evaluate.py",

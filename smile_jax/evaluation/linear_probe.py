@@ -199,7 +199,8 @@ def _path(
         with warnings.catch_warnings():
             # Where classes can be separated, the largest C has no optimum to reach.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            yield probe.set_params(C=strength).fit(features, labels)
+            probe.C = strength
+            yield probe.fit(features, labels)
 
 
 def _warnings_of(

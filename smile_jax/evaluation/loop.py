@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
 from smile_jax.data.pipeline import FaceDataset
@@ -179,8 +180,11 @@ def _evaluate_fold(
 def outcomes_of(fold: Fold, evaluations: Sequence[Evaluation]) -> dict[str, Outcome]:
     """Returns the answers of each evaluation that a method of a fold can take."""
     small = fold.features.size < _SMALL
-    # On regressions as small as these, threads wait for each other.
-    with threadpool_limits(1) if small else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        if small:  # on regressions as small as these, threads wait for each other
+            stack.enter_context(threadpool_limits(1))
+        # There are thousands of small fits.
+        stack.enter_context(config_context(skip_parameter_validation=True))
         return {e.name: e.run(fold) for e in evaluations if e.applies(fold)}
 
 

@@ -191,8 +191,12 @@ def write_results(results: dict[str, Any], folder: pathlib.Path) -> None:
     single = ("embedding", "predictions", "known")
     kept = {k: v for k, v in results.items() if k not in single}
     (folder / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
-    columns = results["predictions"]
-    with (folder / "predictions.csv").open("w", newline="") as file:
+    write_predictions(results["predictions"], folder / "predictions.csv")
+
+
+def write_predictions(columns: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
+    """Writes columns of texts, a line for each clip."""
+    with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
