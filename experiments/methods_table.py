@@ -2,12 +2,13 @@
 
     python -m experiments.methods_table
 
-Reads `experiments/results/ict_methods.csv` and puts the table into README.md: mean over
-seeds and half of Student's 95 % interval, best linear probe first.
+Reads `ict_methods.csv` and `demo.csv` of experiments/results and puts the table into
+README.md: mean over seeds and half of Student's 95 % interval, best linear probe first;
+last the demo, on other faces.
 """
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from smile_jax.evaluation.tables import from_csv, markdown, of_line, said, value
 from smile_jax.files import replace_text
 
 _README = pathlib.Path("README.md")
-_ROWS = pathlib.Path("experiments/results/ict_methods.csv")
+_RESULTS = pathlib.Path("experiments/results")
 _MEASURED, _LABELS = "landmarks, who is who", "labels of 80 people"
 # Name in the table, method, its row in the evaluation, what pretraining was told.
 _LINES = (
@@ -31,6 +32,7 @@ _LINES = (
     ("pixels, principal components", "smile, captions", "pixels_pca", "nothing"),
     ("untrained tower", "smile, captions", "random_init", "nothing"),
 )
+_DEMO = "the demo: procedural faces, SMILE by captions"
 _COLUMNS = (
     ("linear probe", "linear_probe"),
     ("the same, labels of one person", "few_people_1"),
@@ -46,34 +48,38 @@ def main(argv: list[str]) -> None:
     text = _README.read_text()
     start = text.index(markdown(_HEADS, []))
     end = text.index("\n\n", start) + 1
-    replace_text(_README, text[:start] + table(_ROWS) + text[end:])
+    replace_text(_README, text[:start] + table(_RESULTS) + text[end:])
     print(f"wrote the table into {_README}")
 
 
-def table(raw: pathlib.Path) -> str:
-    """Returns the table in Markdown.
-
-    Args:
-      raw: file of raw numbers of the suite.
-    """
-    rows, lines = from_csv(raw), []
+def table(results: pathlib.Path) -> str:
+    """Returns the table in Markdown, of a folder of raw numbers."""
+    lines = []
+    rows = from_csv(results / "ict_methods.csv")
     for name, method, row, told in _LINES:
-        mine = of_line(rows, method, row)
-        cells = [values_of(mine, (e, "accuracy")) for _, e in _COLUMNS]
+        cells = _scores(of_line(rows, method, row))
         if cells[0]:
-            mean = float(np.mean(cells[0]))
-            lines.append((mean, [name, told, *map(_cell, cells)]))
-    best_first = sorted(lines, key=lambda line: -line[0])
-    return markdown(_HEADS, [cells for _, cells in best_first])
+            shown = [_cell(values, _SEEDS) for values in cells]
+            lines.append((float(np.mean(cells[0])), [name, told, *shown]))
+    best_first = [line for _, line in sorted(lines, key=lambda line: -line[0])]
+    demo = _scores(of_line(from_csv(results / "demo.csv"), "demo", "smile"))
+    if demo[0]:
+        best_first.append([_DEMO, _MEASURED, *(_cell(values, 1) for values in demo)])
+    return markdown(_HEADS, best_first)
 
 
-def _cell(values: Sequence[float]) -> str:
-    """Mean and interval; how many seeds there are, if not all."""
-    if len(values) == _SEEDS and np.ptp(values) == 0:  # nothing in it is chance
+def _scores(rows: Sequence[Mapping[str, str]]) -> list[list[float]]:
+    """Accuracies in each column, one for each seed."""
+    return [values_of(rows, (e, "accuracy")) for _, e in _COLUMNS]
+
+
+def _cell(values: Sequence[float], seeds: int) -> str:
+    """Returns mean and interval, and how many seeds there are if not all."""
+    if len(values) == seeds and np.ptp(values) == 0:  # nothing in it is chance
         return f"{values[0]:.3f}"
-    if not values or len(values) == _SEEDS:
+    if not values or len(values) == seeds:
         return said(values)
-    return f"{said(values)} ({len(values)} of {_SEEDS} seeds)"
+    return f"{said(values)} ({len(values)} of {seeds} seeds)"
 
 
 if __name__ == "__main__":

@@ -424,7 +424,8 @@ BREAKS = {
         "    for fit, check in folds:\n"
         "        scaler = StandardScaler().fit(train[fit])\n"
         "        held_out = scaler.transform(train[check]), labels[check]\n"
-        "        probes = _path(scaler.transform(train[fit]), labels[fit], _STRENGTHS)\n"
+        "        own = scaler.transform(train[fit])\n"
+        "        probes = _path(own, labels[fit], _STRENGTHS)\n"
         "        paths.append(probe.score(*held_out) for probe in probes)\n",
         "evaluation/test_probes.py",
     ),
