@@ -13,7 +13,8 @@ from smile_jax.evaluation.embed import EmbeddedSet
 from smile_jax.inference.prompting import ZeroShot
 
 # Raise it when a score comes to mean something else: then results that were computed
-# before no longer count (2: strengths of probes are chosen on people not fitted to).
+# before no longer count (2: strengths of probes are chosen on people not fitted to, and
+# `who_probe` asks for at most 100 people).
 VERSION = 2
 
 

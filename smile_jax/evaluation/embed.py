@@ -4,6 +4,8 @@ import collections
 import dataclasses
 import functools
 import itertools
+import math
+import os
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,7 +54,8 @@ class RowStore:
 
     def __getitem__(self, name: str) -> np.ndarray:
         array = self._arrays[name]
-        assert array is not None
+        if array is None:
+            raise ValueError(f"{name!r}: clips of two datasets give different shapes")
         return array
 
     def get(self, name: str) -> np.ndarray | None:
@@ -64,7 +67,13 @@ class RowStore:
         if self._folder is None:
             return np.empty(shape, values.dtype)
         with tempfile.TemporaryFile(dir=self._folder) as file:
-            return np.memmap(file, values.dtype, "w+", shape=shape)
+            size = math.prod(shape) * values.dtype.itemsize
+            # A full disk is an error here, and would be a signal when rows are written.
+            if hasattr(os, "posix_fallocate"):  # macOS has none
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            return np.memmap(file, values.dtype, "r+", shape=shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,6 +267,7 @@ def forward_of(
     views are "fused_i" and "joint_i". Weights: see `shares_of`.
     """
     settings = tuple(sorted(view.keywords.items()))
+    assert not view.args, "a view has its settings by name"
     return _compiled(model, view.func, settings, tuple(subsets))
 
 

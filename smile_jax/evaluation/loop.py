@@ -28,7 +28,7 @@ from smile_jax.evaluation.results import FoldResult, results_of
 from smile_jax.evaluation.trained_run import ProtocolError, TrainedRun, load_runs
 from smile_jax.inference.known import Known
 
-# Numbers of features up to which regressions are too small for several threads.
+# Values, clips times features, up to which several threads do not pay.
 _SMALL = 1 << 24
 
 

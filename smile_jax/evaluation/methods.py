@@ -134,9 +134,8 @@ class RunMethods:
             given = {"features": self._numbers[method][own.rows]}
         else:
             assert self._pixels is not None
-            test = own.rows[own.split :]
             count = self._run.config.evaluation.pca_components
-            found = self._pixels.features(own.rows[: own.split], test, count)
+            found = self._pixels.features(learners, own.rows, count)
             given = {"features": found, "leading": leading_counts(found.shape[1])}
         fields = {name: values[own.rows] for name, values in self._fields.items()}
         return Fold(split=own.split, fields=fields, classes=self._classes, **given)
@@ -217,7 +216,7 @@ class RunMethods:
 
 
 def _digest(run: TrainedRun, clips: ClipSet, params: Any) -> str:
-    """Of what embeddings depend on."""
+    """Returns a digest of all that embeddings depend on."""
     told = hashlib.sha256(repr(run.stored.spec.model).encode())
     for reader, records in clips.parts:
         told.update(f"{reader.dataset.path} {reader.view} {reader.how}".encode())
@@ -229,7 +228,7 @@ def _digest(run: TrainedRun, clips: ClipSet, params: Any) -> str:
 
 
 def _logits(run: TrainedRun, method: str, fused: np.ndarray) -> np.ndarray | None:
-    """Of the classes, by the classifier that a run was trained with."""
+    """Returns logits of the run's own classifier; None if it has none."""
     objective = OBJECTIVES[run.config.objective.name]
     if method != RUN or not issubclass(objective, Supervised):
         return None

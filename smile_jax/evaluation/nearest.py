@@ -30,14 +30,14 @@ def nearest(
     Returns:
       Cosines and numbers of the keys, nearest first; of equals the first.
     """
-    stacked, count = _stacked(unit_rows(keys).astype(np.float32))
+    stacked, count = _stacked(unit_rows(keys).astype(np.float32, copy=False))
     on_device = jnp.asarray(stacked)
     own = np.full(len(queries), -1) if own is None else own
     size = min(_QUERIES, _rounded(len(queries)))
     cosines: list[np.ndarray] = []
     places: list[np.ndarray] = []
     for first in range(0, len(queries), size):
-        block = unit_rows(queries[first : first + size]).astype(np.float32)
+        block = unit_rows(queries[first : first + size]).astype(np.float32, copy=False)
         missing = size - len(block)
         found = _nearest_of_block(
             np.pad(block, ((0, missing), (0, 0))),
@@ -55,7 +55,8 @@ def _stacked(keys: np.ndarray) -> tuple[np.ndarray, int]:
     """Keys in blocks (b, size, f) filled up with zeros, and how many there are."""
     size = min(_KEYS, _rounded(len(keys)))
     blocks = -(-len(keys) // size)
-    filled = np.pad(keys, ((0, blocks * size - len(keys)), (0, 0)))
+    missing = blocks * size - len(keys)
+    filled = np.pad(keys, ((0, missing), (0, 0))) if missing else keys
     return filled.reshape(blocks, size, -1), len(keys)
 
 

@@ -24,10 +24,8 @@ class Neighbours(Evaluation):
         features = fold.features.shape[1]
         if len(fold.leading) > 1:
             features = max(fold.leading, key=lambda n: self._accuracy(fold, n))
-        everybody, test = (
-            np.arange(fold.split),
-            np.arange(fold.split, len(fold.features)),
-        )
+        everybody = np.arange(fold.split)
+        test = np.arange(fold.split, len(fold.features))
         answers = self._answers(fold, features, "test", everybody, test)
         return Outcome(fold.test_of("label"), {"": answers}, {"features": features})
 

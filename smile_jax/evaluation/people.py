@@ -14,15 +14,15 @@ from smile_jax.evaluation.linear_probe import LinearProbe
 from smile_jax.evaluation.nearest import nearest
 
 _PROBE = "probe"
-_MOST_PEOPLE = (
-    100  # that the probe is asked for, drawn: its cost grows with their square
-)
+# People whom the probe is asked for, drawn from all: its cost grows with their square.
+_MOST_PEOPLE = 100
 _NOT_ASKED = -2
 
 
 class Who(Evaluation):
     """Whether the nearest other test clip shows the same person, and whether a linear
-    probe knows the people of every second clip after it saw the others.
+    probe knows the people of every second clip after it saw the others (of at most 100
+    people).
 
     High where features tell people apart, which an expression's need not.
     """

@@ -13,12 +13,12 @@ from smile_jax import parallel
 # Pixels are averaged down to at most so many a side.
 _SIZE = 64
 _FEWEST = 32  # components worth trying
-_AT_ONCE = 1024  # clips that are transformed together
 
 # Up to so many clips their products are known to each other, which is exact and serves
 # every fold; up to so many bytes pixels are decomposed in memory, beyond in batches.
 _PRODUCTS = 5000
 _IN_MEMORY = 3 << 30
+_BATCH = 256 << 20  # bytes that are read together, if components do not ask for more
 
 
 def shrink_of(view: Callable) -> Callable[[Any], Any]:
@@ -41,51 +41,69 @@ class PixelComponents:
     def __init__(self, pixels: Float[np.ndarray, "n p"]) -> None:
         """Takes the pixels of all clips, which may be a file mapped into memory."""
         self._pixels = pixels
+        self._fitted: tuple[np.ndarray, Any] = (np.zeros(0, np.int64), None)
 
     def features(
         self,
         fit: Int[np.ndarray, "t"],
-        others: Int[np.ndarray, "m"],
+        rows: Int[np.ndarray, "n"],
         components: int,
     ) -> Float[np.ndarray, "n c"]:
-        """Returns the components of the rows `fit`, to which they are fitted, and then
-        of other rows, the largest first."""
+        """Returns components of some clips, the largest first.
+
+        Args:
+          fit: clips to which the components are fitted.
+          rows: clips whose components are asked for.
+          components: how many, at most.
+        """
         components = min(components, len(fit) - 1, self._pixels.shape[1])
+        if not np.array_equal(self._fitted[0], fit):
+            self._fitted = fit, self._fit(fit, components)
+        _, pca = self._fitted
         if len(self._pixels) <= _PRODUCTS:
-            return self._by_products(fit, others, components)
+            found = pca.transform(self._products[np.ix_(rows, fit)])
+        else:
+            batches = _batches(rows, self._at_once)
+            parts = [pca.transform(self._pixels[batch]) for batch in batches]
+            found = np.concatenate(parts)
+        return found[:, :components].astype(np.float32)
+
+    def _fit(self, fit: np.ndarray, components: int) -> Any:
+        """Fits by the way that the number and the size of clips allow."""
+        if len(self._pixels) <= _PRODUCTS:
+            pca = KernelPCA(components, kernel="precomputed", eigen_solver="dense")
+            return pca.fit(self._products[np.ix_(fit, fit)])
         if len(fit) * self._pixels[0].nbytes <= _IN_MEMORY:
             pca = PCA(components, svd_solver="randomized", random_state=0, copy=False)
-            pca.fit(self._pixels[fit])
-        else:
-            # What a batch leaves out is lost to the next: as many more are kept.
-            kept = min(2 * components, self._pixels.shape[1])
-            pca = IncrementalPCA(kept, copy=False)
-            for rows in _batches(fit, max(_AT_ONCE, kept)):
-                pca.partial_fit(self._pixels[rows])
-        rows = np.concatenate([fit, others])
-        parts = [pca.transform(self._pixels[x]) for x in _batches(rows, _AT_ONCE)]
-        return np.concatenate(parts)[:, :components].astype(np.float32)
+            return pca.fit(self._pixels[fit])
+        # What a batch leaves out is lost to the next: as many more are kept.
+        kept = min(2 * components, len(fit), self._pixels.shape[1])
+        pca = IncrementalPCA(kept, copy=False)
+        for batch in _batches(fit, max(self._at_once, kept)):
+            pca.partial_fit(self._pixels[batch])
+        return pca
 
-    def _by_products(
-        self, fit: np.ndarray, others: np.ndarray, components: int
-    ) -> np.ndarray:
-        pca = KernelPCA(components, kernel="precomputed", eigen_solver="dense")
-        own = pca.fit_transform(self._products[np.ix_(fit, fit)])
-        rest = self._products[np.ix_(others, fit)]
-        if not len(others):
-            return own.astype(np.float32)
-        return np.concatenate([own, pca.transform(rest)]).astype(np.float32)
+    @property
+    def _at_once(self) -> int:
+        """Clips that are read together."""
+        return max(_BATCH // self._pixels[0].nbytes, 1)
 
     @functools.cached_property
     def _products(self) -> Float[np.ndarray, "n n"]:
-        """Scalar products of all clips. They are far fewer than pixels."""
-        # Less the mean of all, or rounding would drown small components.
-        centred = self._pixels - self._pixels.mean(axis=0)
-        return (centred @ centred.T).astype(np.float64)
+        """Scalar products of all clips, which are far fewer than pixels."""
+        clips, width = self._pixels.shape
+        total = np.zeros((clips, clips), np.float64)
+        for columns in _batches(np.arange(width), max(_BATCH // (4 * clips), 1)):
+            part = self._pixels[:, columns[0] : columns[-1] + 1]
+            # Less the mean of all, or rounding would drown small components.
+            part = part - part.mean(axis=0)
+            total += part @ part.T
+        return total
 
 
 def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Cuts rows into parts of about equal size, none of them smaller."""
+    """Cuts rows into parts of about equal size; if there are several, none of them is
+    smaller than `size`."""
     yield from np.array_split(rows, max(len(rows) // size, 1))
 
 

@@ -189,7 +189,7 @@ def _bars(shares: dict[str, float]) -> str:
 
 
 def _people(results: dict[str, Any]) -> Figure:
-    """Accuracy of each test person, sorted."""
+    """Plots the accuracy of test people, sorted; of more than 100, drawn ones."""
     column = _main_column(results)
     found = _right(results, column)
     names = np.unique(found["subjects"])

@@ -22,7 +22,6 @@ class FoldResult:
       classes: of the run.
       records: of the test clips of the run's classes (False), and of all test clips
         (True) where an evaluation sees them.
-      labels: of the test clips of the run's classes, as numbers of the classes.
       outcomes: (method, evaluation) -> answers.
       methods: that answered, in order.
       known: what `predict` asks of the training clips, if it is kept.
@@ -52,7 +51,8 @@ class FoldResult:
         if fold.words:
             p = fold.words[""].probabilities(test.joint, fold.scale)
         self.embedding = {
-            "features": fold.features[fold.split :],
+            # A view would keep the training clips' features in memory, fold by fold.
+            "features": fold.features[fold.split :].copy(),
             "labels": fold.test_of("label"),
             "subjects": fold.test_of("subject"),
             "records": self.records[False],

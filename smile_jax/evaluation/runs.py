@@ -106,8 +106,8 @@ class Run:
 
     @property
     def training_digest(self) -> str:
-        """Of what is trained: the config, the versions of its method and of its text
-        source, and the run that it starts from.
+        """Identifies what is trained: the config, the versions of its method and of its
+        text source, and the run that it starts from.
 
         Keys that a config did not always have count where they are not as without them.
 
@@ -124,8 +124,8 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Of what is trained and how it is evaluated: results of another digest are of
-        another run."""
+        """Identifies what is trained and how it is evaluated: results of another digest
+        are of another run."""
         evaluation = [VERSION, self.protocol, *_dataset(self.test_data)]
         return _digest(self.training_digest, evaluation)
 
@@ -166,7 +166,7 @@ def _digest(*told: Any) -> str:
 
 
 def _versions(method: type) -> list[int]:
-    """Versions of a class and of those that it is a variant of."""
+    """Returns the versions of a class and of those that it is a variant of."""
     return [vars(c)["version"] for c in method.__mro__ if "version" in vars(c)]
 
 
@@ -284,7 +284,7 @@ def _perform(run: Run) -> None:
     """While no other process does."""
     path = run.workdir / _DONE
     before = json.loads(path.read_text()) if path.exists() else {}
-    if before and before["training"] != run.training_digest:
+    if before and before.get("training") != run.training_digest:
         raise SuiteError(
             f"{run.workdir} holds a run of other settings; remove it, or name another "
             "--out"

@@ -21,7 +21,7 @@ class Difference:
       low, high: 95 per cent interval.
       p: two-sided, of there being no difference; None if nothing tells how much runs
         differ (one run of a method on a single fold): the interval is then over people
-        alone.
+        alone, and infinite of one person.
     """
 
     mean: float
@@ -63,7 +63,8 @@ def difference(folds: Sequence[FoldCounts]) -> Difference:
     differences less what their answers vary by from run to run, which the first two
     terms hold already. It is estimated by mean squares, and its degrees of freedom by
     Satterthwaite ("An Approximate Distribution of Estimates of Variance Components",
-    1946). Where every fold has a single run of a method, folds are the replicates.
+    1946). If some fold has a single run of a method, or a single person, folds are the
+    replicates.
 
     Args:
       folds: the test folds; no person is in two of them.
@@ -78,15 +79,15 @@ def difference(folds: Sequence[FoldCounts]) -> Difference:
     shares = [float(fold.clips.sum()) / total for fold in folds]
     mean = float(np.dot(means, shares))
     runs = min(min(len(fold.ours), len(fold.theirs)) for fold in folds)
-    if runs > 1:
-        parts = _of_runs_and_people(folds, total)
-    elif len(folds) > 1:
-        parts = [_of_folds(means, shares, mean)]
-    else:
-        parts = [_of_people(folds[0], total)]
-    low, high, p = _student(mean, parts)
-    known = runs > 1 or len(folds) > 1
-    return Difference(mean, low, high, p if known else None)
+    people = min(len(fold.clips) for fold in folds)
+    if len(folds) > 1 and min(runs, people) == 1:
+        return Difference(mean, *_student(mean, [_of_folds(means, shares, mean)]))
+    if people == 1:
+        return Difference(mean, -math.inf, math.inf, None)
+    if runs == 1:
+        low, high, _ = _student(mean, [_of_people(folds[0], total)])
+        return Difference(mean, low, high, None)
+    return Difference(mean, *_student(mean, _of_runs_and_people(folds, total)))
 
 
 def _student(mean: float, parts: Sequence[_Component]) -> tuple[float, float, float]:
@@ -132,8 +133,6 @@ def _of_runs(right: np.ndarray, total: float) -> _Component:
 def _of_people(fold: FoldCounts, total: float) -> _Component:
     """Variance of a fold's difference over its people, noise of runs in it."""
     clips, count = fold.clips, len(fold.clips)
-    if count < 2:
-        return _Component(0.0, 1)
     weights = clips / total
     found = (fold.ours.mean(axis=0) - fold.theirs.mean(axis=0)) / np.maximum(clips, 1)
     away = weights * (found - np.average(found, weights=weights))
@@ -143,8 +142,6 @@ def _of_people(fold: FoldCounts, total: float) -> _Component:
 def _of_residuals(right: np.ndarray, clips: np.ndarray, total: float) -> _Component:
     """The noise of single answers, which `_of_runs` and `_of_people` both hold."""
     runs, people = right.shape
-    if people < 2:
-        return _Component(0.0, 1)
     weights = clips / total
     scores = right / np.maximum(clips, 1)
     of_run = np.average(scores, axis=1, weights=weights)

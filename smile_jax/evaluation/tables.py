@@ -191,6 +191,8 @@ def _shared_folds(ours: _Counts, theirs: _Counts) -> dict[str, FoldCounts]:
         of_runs = [_by_run(counts, fold) for counts in (ours, theirs)]
         every = [run for runs in of_runs for run in runs]
         people = sorted(set.intersection(*(set(run) for run in every)))
+        # Of a person of whom a run answered fewer clips, the others are not known.
+        people = [x for x in people if len({run[x][1] for run in every}) == 1]
         if people:
             right = [
                 np.array([[run[name][0] for name in people] for run in runs])

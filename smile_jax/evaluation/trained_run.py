@@ -64,7 +64,7 @@ class TrainedRun:
         shape, seed = self.plan.clip_shape, self.config.seed
         return random_params(self.model, shape, seed, given)
 
-    @property
+    @functools.cached_property
     def knew_words(self) -> bool:
         """Whether what it started from compares faces with prompts, as published towers
         and some runs do."""

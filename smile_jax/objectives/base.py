@@ -43,7 +43,8 @@ class Objective:
 
     Attributes:
       version: number of what its code computes; raise it when that changes, and the
-        results of suites that were computed before no longer count. So has each class.
+        results of suites that were computed before no longer count. Each class sets
+        its own.
       needs: fields of the batch beside the pixels: "label", "subject", or what the
         dataset's records hold, such as "action_units".
       uses_labels: what it needs says what people show, and its results say that labels

@@ -53,7 +53,9 @@ def test_a_probe_that_memorises_people_is_seen_to_know_nothing(rng):
     people = np.repeat(np.arange(60), 10)
     labels = rng.integers(0, 4, 60)[people]
     features = np.eye(60)[people] + 0.1 * rng.normal(size=(600, 60))
-    assert LogisticRegression().fit(features, labels).score(features, labels) > 0.95
+    assert (
+        LogisticRegression(C=100).fit(features, labels).score(features, labels) > 0.95
+    )
     assert linear_probe(features, labels, people).validation < 0.4  # chance is 0.25
 
 
@@ -131,8 +133,8 @@ def test_components_are_fitted_on_the_training_rows_only(rng):
     x = rng.normal(size=(60, 20)).astype(np.float32)
     moved = x.copy()
     moved[50:] += 100  # test rows must not move the components
-    fit, rest = np.arange(50), np.arange(50, 60)
-    a, b = (PixelComponents(v).features(fit, rest, 5)[:50] for v in (x, moved))
+    fit = np.arange(50)
+    a, b = (PixelComponents(v).features(fit, fit, 5) for v in (x, moved))
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
     expected = PCA(5, svd_solver="full").fit_transform(x[fit])
     np.testing.assert_allclose(np.abs(a), np.abs(expected), rtol=1e-4, atol=1e-4)
@@ -144,12 +146,12 @@ def test_components_of_many_clips_are_those_of_few(monkeypatch, rng, in_memory):
     spectrum = 0.9 ** np.arange(60)  # as pictures have
     x = (rng.normal(size=(400, 60)) * spectrum) @ rng.normal(size=(60, 300))
     x = (x + 0.01 * rng.normal(size=x.shape) + 3).astype(np.float32)
-    fit, rest = np.arange(300), np.arange(300, 400)
-    exact = PixelComponents(x).features(fit, rest, 20)
+    fit, rows = np.arange(300), np.arange(400)
+    exact = PixelComponents(x).features(fit, rows, 20)
     monkeypatch.setattr(pixels, "_PRODUCTS", 0)
     monkeypatch.setattr(pixels, "_IN_MEMORY", in_memory)
-    monkeypatch.setattr(pixels, "_AT_ONCE", 64)
-    found = PixelComponents(x).features(fit, rest, 20)
+    monkeypatch.setattr(pixels, "_BATCH", 64 * 4 * 300)
+    found = PixelComponents(x).features(fit, rows, 20)
     signs = np.sign((exact * found).sum(axis=0))
     assert np.abs(
         signs * found / exact.std(axis=0) - exact / exact.std(axis=0)
@@ -159,10 +161,21 @@ def test_components_of_many_clips_are_those_of_few(monkeypatch, rng, in_memory):
 def test_components_are_those_of_each_fold(rng):
     """Products are of all clips, components of the training clips alone."""
     components = PixelComponents(rng.normal(size=(60, 20)).astype(np.float32))
-    first = components.features(np.arange(40), np.arange(40, 60), 5)
-    components.features(np.arange(20, 60), np.arange(20), 5)
-    again = components.features(np.arange(40), np.arange(40, 60), 5)
+    every = np.arange(60)
+    first = components.features(every[:40], every, 5)
+    other = components.features(every[20:], every, 5)
+    assert np.abs(np.abs(first) - np.abs(other)).max() > 0.1
+    again = components.features(every[:40], every, 5)
     np.testing.assert_array_equal(first, again)
+
+
+def test_components_of_few_training_clips_among_many(monkeypatch, rng):
+    """As many are kept as there are clips to fit to."""
+    monkeypatch.setattr(pixels, "_PRODUCTS", 0)
+    monkeypatch.setattr(pixels, "_IN_MEMORY", 0)
+    x = rng.normal(size=(80, 200)).astype(np.float32)
+    found = PixelComponents(x).features(np.arange(60), np.arange(80), 50)
+    assert found.shape == (80, 50)
 
 
 def test_more_people_help_and_few_are_drawn_by_chance(rng):

@@ -100,6 +100,20 @@ def test_folds_of_several_runs(rng):
     assert 0.03 < np.mean(p) < 0.06
 
 
+def test_folds_of_one_person_are_replicates(rng):
+    """Runs that answer alike say nothing of other people."""
+    gain = rng.normal(0.02, 0.3, size=40)
+    folds = [
+        FoldCounts(np.full((3, 1), 8 + x), np.full((3, 1), 8.0), np.array([10.0]))
+        for x in gain
+    ]
+    found = difference(folds)
+    half = stats.t.ppf(0.975, 39) * gain.std(ddof=1) / np.sqrt(40) / 10
+    assert found.high - found.mean == pytest.approx(half)
+    alone = difference(folds[:1])
+    assert (alone.low, alone.high, alone.p) == (-np.inf, np.inf, None)
+
+
 def test_equal_answers_do_not_differ():
     same = np.array([[3.0, 1.0], [2.0, 2.0]])
     found = difference([FoldCounts(same, same, np.array([4.0, 4.0]))])

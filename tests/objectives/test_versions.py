@@ -70,9 +70,11 @@ def test_a_changed_file_is_seen(raised):
 def record(same: bool) -> None:
     now = {"files": files_now(), "versions": versions_now()}
     if RECORD.exists() and not same:
-        files = changed(json.loads(RECORD.read_text()), **now)
-        if files:
+        before = json.loads(RECORD.read_text())
+        if files := changed(before, **now):
             sys.exit(f"{', '.join(files)}: no version was raised; see --same")
+        raised = now["versions"].items() - before["versions"].items()
+        print(f"raised: {dict(raised)}; all others are taken to compute the same")
     RECORD.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n")
 
 
