@@ -25,10 +25,11 @@ import numpy as np
 from absl import app, flags
 
 from smile_jax.evaluation.base import Fold, SubsetFeatures, summarize
-from smile_jax.evaluation.embed import EmbeddedSet, RowStore, view_subsets
+from smile_jax.evaluation.embed import EmbeddedSet, view_subsets
 from smile_jax.evaluation.evaluations import EVALUATIONS
 from smile_jax.evaluation.loop import outcomes_of
 from smile_jax.evaluation.results import write_predictions
+from smile_jax.evaluation.row_store import RowStore
 
 _CLIPS = flags.DEFINE_multi_integer("clips", [2000, 20_000], "Clips, of all people.")
 _FEATURES = flags.DEFINE_integer("features", 768, "Width of features.")

@@ -12,10 +12,10 @@ from smile_jax.data.pipeline import FaceDataset
 from smile_jax.evaluation.embed import (
     ClipReader,
     EmbeddedSet,
-    RowStore,
     embed_clips,
 )
 from smile_jax.evaluation.pixels import shrink_of
+from smile_jax.evaluation.row_store import RowStore
 from smile_jax.evaluation.trained_run import TrainedRun
 from smile_jax.models import Encoder
 

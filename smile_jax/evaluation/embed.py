@@ -4,10 +4,6 @@ import collections
 import dataclasses
 import functools
 import itertools
-import math
-import os
-import pathlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +16,7 @@ from smile_jax.config import Config
 from smile_jax.config.build import sampling
 from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import FaceDataset, eval_batches
+from smile_jax.evaluation.row_store import RowStore
 from smile_jax.models import Encoder
 from smile_jax.models.shown import SHOWN, shares_of
 from smile_jax.models.temporal import timing_of
@@ -27,53 +24,6 @@ from smile_jax.training.model_spec import ModelSpec, plain_view
 
 # A model's results, by name; those of each subset of the views have its number.
 Results = Mapping[str, Any]
-
-
-class RowStore:
-    """Arrays of n rows each, filled a few rows at a time.
-
-    With a folder they are mapped from files there, so that what a million clips give
-    does not have to fit into memory. The files have no name: their space is free again
-    when the arrays are gone, however that happens.
-    """
-
-    def __init__(self, rows: int, folder: pathlib.Path | None = None) -> None:
-        self._rows, self._folder = rows, folder
-        self._arrays: dict[str, np.ndarray | None] = {}
-
-    def write(self, name: str, first: int, values: np.ndarray) -> None:
-        """Writes rows of an array from the first one on; an array whose rows have
-        different shapes, as frames of two datasets have, is dropped."""
-        if name not in self._arrays:
-            self._arrays[name] = self._allocate(values)
-        array = self._arrays[name]
-        if array is None or array.shape[1:] != values.shape[1:]:
-            self._arrays[name] = None
-        else:
-            array[first : first + len(values)] = values
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        array = self._arrays[name]
-        if array is None:
-            raise ValueError(f"{name!r}: clips of two datasets give different shapes")
-        return array
-
-    def get(self, name: str) -> np.ndarray | None:
-        """Returns an array; None if there is none of that name."""
-        return self._arrays.get(name)
-
-    def _allocate(self, values: np.ndarray) -> np.ndarray:
-        shape = self._rows, *values.shape[1:]
-        if self._folder is None:
-            return np.empty(shape, values.dtype)
-        with tempfile.TemporaryFile(dir=self._folder) as file:
-            size = math.prod(shape) * values.dtype.itemsize
-            # A full disk is an error here, and would be a signal when rows are written.
-            if hasattr(os, "posix_fallocate"):  # macOS has none
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
-            return np.memmap(file, values.dtype, "r+", shape=shape)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation import embed
-from smile_jax.evaluation.embed import RowStore
 from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.row_store import RowStore
 from tests.conftest import ROOT
 from tests.training.common import free_port, train_here
 

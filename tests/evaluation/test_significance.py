@@ -83,21 +83,14 @@ def test_people_of_one_run_have_an_interval_and_no_p(rng):
     assert found.p is None
 
 
-def test_one_run_a_fold_is_tested_over_folds(rng):
-    """Ten folds of ten people, a run each."""
-    p = []
+@pytest.mark.parametrize("runs, folds", [(1, 10), (3, 5)])
+def test_false_alarms_over_folds(rng, runs, folds):
+    """Ten people a fold; of one run each, folds are the replicates."""
+    alarms = []
     for _ in range(1500):
-        folds = [experiments(rng, 1, runs=1, people=10)[0] for _ in range(10)]
-        p.append(difference(folds).p < 0.05)
-    assert 0.03 < np.mean(p) < 0.065
-
-
-def test_folds_of_several_runs(rng):
-    p = []
-    for _ in range(1500):
-        folds = [experiments(rng, 1, runs=3, people=10)[0] for _ in range(5)]
-        p.append(difference(folds).p < 0.05)
-    assert 0.03 < np.mean(p) < 0.06
+        every = [experiments(rng, 1, runs=runs, people=10)[0] for _ in range(folds)]
+        alarms.append(difference(every).p < 0.05)
+    assert 0.03 < np.mean(alarms) < 0.065
 
 
 def test_folds_of_one_person_are_replicates(rng):
