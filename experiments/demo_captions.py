@@ -4,11 +4,11 @@
 
 What each scan does is measured against the median of its person's scans, said in words
 and learned from; no expression label is seen. 20 held-out people, six expressions,
-chance 0.167: linear probe 0.933, 10-NN 0.933, zero-shot 0.898; random_init 0.496,
-pixels_pca 0.762 (linear probes, which use labels of 80 people). The nearest other clip
-shows the same person in 0.148 of cases (random_init 0.785). 13 minutes on two cores,
-from the build to the report. One seed, one fold; other machines, which round otherwise,
-gave 0.908, 0.929 and 0.898 in 8 minutes, 0.933, 0.944 and 0.912 in 19. With labels:
+chance 0.167: linear probe 0.906, 10-NN 0.923, zero-shot 0.883; random_init 0.481,
+pixels_pca 0.783 (linear probes, which use labels of 80 people). The nearest other clip
+shows the same person in 0.142 of cases (random_init 0.785). 11 minutes on two cores
+beside other work, from the build to the report. One seed, one fold; other machines,
+which round otherwise, move such scores by 0.02 to 0.03. With labels:
 experiments/demo.py.
 """
 
