@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
 
-# Inverse regularisation strengths of the probe, this project's choice: features of few
-# training people want 1e-3 and less, features without regularisation up to 100.
+# Inverse regularisation strengths of the probe, this project's choice: most features
+# want 0.01 to 1, those of few training people as little as there is.
 _STRENGTHS = tuple(10.0**k for k in range(-4, 7))
 # No strength is tried after two in turn that fall short of the best by this much. Less
 # may be a plateau, where weak regularisation has not begun to help.

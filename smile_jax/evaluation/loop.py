@@ -17,7 +17,7 @@ from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 from smile_jax.evaluation.clips import ClipSet
 from smile_jax.evaluation.evaluations import applicable
 from smile_jax.evaluation.linear_probe import LinearProbe, probe_of
-from smile_jax.evaluation.methods import RUN, Embedded, FoldClips, RunMethods
+from smile_jax.evaluation.methods import Embedded, FoldClips, RunMethods
 from smile_jax.evaluation.protocols import (
     EvaluationFold,
     all_clips,
@@ -25,7 +25,12 @@ from smile_jax.evaluation.protocols import (
     other_dataset,
 )
 from smile_jax.evaluation.results import FoldResult, results_of
-from smile_jax.evaluation.trained_run import ProtocolError, TrainedRun, load_runs
+from smile_jax.evaluation.trained_run import (
+    RUN,
+    ProtocolError,
+    TrainedRun,
+    load_runs,
+)
 from smile_jax.inference.known import Known
 
 # Values, clips times features, up to which several threads do not pay.

@@ -19,14 +19,11 @@ from smile_jax.evaluation.embed import EmbeddedSet, view_subsets
 from smile_jax.evaluation.evaluations import fields_of
 from smile_jax.evaluation.motion import motion_features
 from smile_jax.evaluation.pixels import PixelComponents, leading_counts
-from smile_jax.evaluation.trained_run import TrainedRun
+from smile_jax.evaluation.trained_run import BEFORE, RUN, UNTRAINED, TrainedRun
 from smile_jax.inference.prompting import Grounds, ZeroShot
 from smile_jax.objectives import OBJECTIVES, SOURCES
 from smile_jax.objectives.supervised import Supervised
 from smile_jax.training.plan import class_prompts
-
-RUN = "smile"  # the row of the run itself, whatever its method
-BEFORE, UNTRAINED = "before_training", "random_init"
 
 # Embeddings by the digest of what computed them.
 Embedded = dict[str, EmbeddedSet]

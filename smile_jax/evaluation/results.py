@@ -10,8 +10,12 @@ import numpy as np
 
 from smile_jax.data.pipeline import FaceDataset
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
-from smile_jax.evaluation.methods import RUN
-from smile_jax.evaluation.trained_run import TrainedRun, images_seen, labels_used
+from smile_jax.evaluation.trained_run import (
+    RUN,
+    TrainedRun,
+    images_seen,
+    labels_used,
+)
 from smile_jax.inference.known import Known
 
 

@@ -20,6 +20,10 @@ from smile_jax.training.model_spec import StoredModel, read_model
 from smile_jax.training.plan import Plan, images_a_step, make_plan
 from smile_jax.training.run_info import other_data
 
+# Methods of an evaluation: the run itself, whatever its method, what it started from,
+# and an untrained model of its shape.
+RUN, BEFORE, UNTRAINED = "smile", "before_training", "random_init"
+
 
 class ProtocolError(ValueError):
     """An evaluation that would not be a fair one; the message says why."""
@@ -78,9 +82,9 @@ class TrainedRun:
         try:
             spec = spec_of_fresh_run(self.config, self.plan)
         except (ValueError, CheckpointError) as error:
-            print(f"no row `before_training`: what it started from is gone ({error})")
+            print(f"no row `{BEFORE}`: what it started from is gone ({error})")
             return {}
-        return {"before_training": self._at_start(spec.params)}
+        return {BEFORE: self._at_start(spec.params)}
 
 
 def load_run(
@@ -179,9 +183,9 @@ def images_seen(run: TrainedRun) -> int:
 
 def labels_used(run: TrainedRun, method: str) -> str:
     """Whose expression labels went into a method before it is scored, in words."""
-    if method == "before_training":
+    if method == BEFORE:
         return "of what it started from"
-    if method != "smile":
+    if method != RUN:
         return "none"
     seen = run.stored.info.labels_seen
     return ", ".join(f"of {len(v)} people ({k})" for k, v in seen.items()) or "none"
