@@ -21,8 +21,8 @@ from absl import flags
 from etils import epath
 
 from smile_jax import commands
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.face_model_builder import CONFIGS, person_of
-from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.groups import Answers, Grouped, by_group, thirds
 from smile_jax.evaluation.tables import from_csv, markdown

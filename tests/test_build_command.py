@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.dataset import open_dataset
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj, write_ply
 from tests.conftest import run_module

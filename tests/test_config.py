@@ -29,7 +29,7 @@ from smile_jax.config.build import knows_words
 from smile_jax.config.default import all_keys
 from smile_jax.config.flag import config_of
 from smile_jax.config.validate import validate, validate_against
-from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.prompts import STYLES
 from smile_jax.models import TextConfig, VisionConfig
 from smile_jax.models.transformer import ACTIVATIONS, ATTENTION, REMAT

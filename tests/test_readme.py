@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments import methods_table
-from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.mesh.writers import write_obj, write_ply
 from tests.conftest import ROOT, tfds_build

@@ -28,8 +28,8 @@ import numpy as np
 from absl import app, flags
 
 from smile_jax.data.records import PIXELS, as_stored
+from smile_jax.data.rendering import render_example
 from smile_jax.data.scan_builder import ScanConfig
-from smile_jax.data.schema import render_example
 from smile_jax.faces.rehearsal import Options, finish, record, recordings
 from smile_jax.mesh import RankPooling
 from smile_jax.mesh.cleaning import clean

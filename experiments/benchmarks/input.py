@@ -24,8 +24,9 @@ from absl import app, flags
 from PIL import Image
 
 from smile_jax.data.channels import channel_slices
+from smile_jax.data.dataset import FaceDataset, open_dataset
 from smile_jax.data.frames import Sampling
-from smile_jax.data.pipeline import FaceDataset, open_dataset, train_batches
+from smile_jax.data.pipeline import train_batches
 from smile_jax.data.records import RecordSource
 
 _DIR = flags.DEFINE_string("dir", None, "Built dataset.", required=True)

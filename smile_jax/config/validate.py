@@ -29,7 +29,7 @@ from smile_jax.objectives import OBJECTIVES, SOURCES
 from smile_jax.pytree import flatten
 
 if TYPE_CHECKING:  # it would import Grain and TFDS, which takes seconds
-    from smile_jax.data.pipeline import FaceDataset
+    from smile_jax.data.dataset import FaceDataset
 
 # Words that name something in a table: whoever adds to it writes it there alone.
 _WITHOUT_ACTIONS = (

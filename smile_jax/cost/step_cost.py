@@ -19,10 +19,10 @@ from smile_jax.config.validate import validate, validate_against
 from smile_jax.cost.chips import CHIPS
 from smile_jax.cost.collectives import collective_bytes
 from smile_jax.data.channels import num_channels
+from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.fields import example_fields, field_shapes
-from smile_jax.data.pipeline import FaceDataset
 from smile_jax.data.records import PIXELS
-from smile_jax.data.schema import FacesConfig
+from smile_jax.data.rendering import RenderConfig
 from smile_jax.flops import matmul_flops
 from smile_jax.mesh.displacement import REGIONS
 from smile_jax.training.build import build, make_layout, scanned_towers
@@ -142,7 +142,7 @@ def plan_without_data(config: Config, *, image_size: int, frames: int = 1) -> Pl
     Raises:
       ConfigError, PromptError: with what to do.
     """
-    shape = FacesConfig(name="assumed")
+    shape = RenderConfig()
     nothing = np.zeros(0, np.int32)
     dataset = FaceDataset(
         path=epath.Path("(no dataset)"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from smile_jax.data.channels import MOVING, num_channels
 from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.schema import FacesConfig, rendering_of
+from smile_jax.data.rendering import RenderConfig, rendering_of
 from smile_jax.mesh import Mesh, MeshError
 from smile_jax.mesh.cameras import used_points
 
@@ -18,7 +18,7 @@ _LOOKED_AT = 3  # sequences, whose first meshes say what the others are like
 _LISTED = 12  # classes that are named
 
 
-def plan_of(sequences: Sequence[Sequence4D], config: FacesConfig) -> list[str]:
+def plan_of(sequences: Sequence[Sequence4D], config: RenderConfig) -> list[str]:
     """Lines for the terminal: who and what is there, what meshes are like, and how long
     and how large it becomes, by the first frames of a few sequences."""
     if not sequences:
@@ -72,7 +72,9 @@ class _Looked:
     seconds: float = 0.0
 
     @classmethod
-    def at(cls, sequence: Sequence4D, config: FacesConfig, *, rounds: int) -> "_Looked":
+    def at(
+        cls, sequence: Sequence4D, config: RenderConfig, *, rounds: int
+    ) -> "_Looked":
         """Renders it so often; the last time counts."""
         try:
             mesh = sequence.frames[0]
@@ -112,12 +114,12 @@ def _surface_of(mesh: Mesh) -> str:
     return "textured" if mesh.texture is not None else "no texture"
 
 
-def _rendered(sequence: Sequence4D, config: FacesConfig) -> int:
+def _rendered(sequence: Sequence4D, config: RenderConfig) -> int:
     count = len(sequence.frames)
     return count if config.dynamic else min(config.frames, count)
 
 
-def _bytes_of(config: FacesConfig) -> int:
+def _bytes_of(config: RenderConfig) -> int:
     """Of an example's pixels."""
     picture = len(config.yaws_deg) * config.size**2 * num_channels(config.channels)
     return picture * (config.frames + 2 * config.dynamic)

@@ -20,8 +20,9 @@ from smile_jax.data.examples import Made, Sequence4D, make_example
 from smile_jax.data.face_landmarks import FoundLandmarks
 from smile_jax.data.index import FILE, make_index, write_index
 from smile_jax.data.records import FORMAT, RecordSource
+from smile_jax.data.rendering import RenderConfig, rendering_of
 from smile_jax.data.rest import PersonScans
-from smile_jax.data.schema import FacesConfig, face_features, rendering_of
+from smile_jax.data.schema import FacesConfig, face_features
 from smile_jax.errors import explain_under
 from smile_jax.workers import run_everywhere
 
@@ -321,7 +322,7 @@ class FaceDatasetBuilder(
 
 
 def _beam_examples(
-    root: Any, sequences: list[Sequence4D], config: FacesConfig, where: str
+    root: Any, sequences: list[Sequence4D], config: RenderConfig, where: str
 ) -> Any:
     """The examples; what became of every sequence goes into text files."""
     import apache_beam as beam

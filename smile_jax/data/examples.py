@@ -9,8 +9,8 @@ import numpy as np
 
 from smile_jax.data.channels import MOVING
 from smile_jax.data.records import PIXELS, as_stored
+from smile_jax.data.rendering import RenderConfig, render_example, sample_frames
 from smile_jax.data.rest import PersonScans, at_rest
-from smile_jax.data.schema import FacesConfig, render_example, sample_frames
 from smile_jax.faces.captions import action_vector, apex_of, caption, tempo_of
 from smile_jax.faces.motion import Measures, Reference, look_at
 from smile_jax.mesh import (
@@ -102,7 +102,7 @@ class Made:
     found: bool = False
 
 
-def make_example(sequence: Sequence4D, config: FacesConfig) -> Made:
+def make_example(sequence: Sequence4D, config: RenderConfig) -> Made:
     """Reads, cleans, turns, renders and pools one sequence.
 
     Framing and pose are those of its first frame, so that motion stays motion. Frames
@@ -116,7 +116,7 @@ def make_example(sequence: Sequence4D, config: FacesConfig) -> Made:
     return made
 
 
-def _example(sequence: Sequence4D, config: FacesConfig, made: Made) -> dict[str, Any]:
+def _example(sequence: Sequence4D, config: RenderConfig, made: Made) -> dict[str, Any]:
     total = len(sequence.frames)
     if not total:
         raise MeshError("the sequence has no frames")
@@ -194,7 +194,7 @@ class _Shown(NamedTuple):
 class _Renderer:
     """Renders frames of a sequence, all turned and framed as the first one it got."""
 
-    def __init__(self, sequence: Sequence4D, config: FacesConfig, made: Made) -> None:
+    def __init__(self, sequence: Sequence4D, config: RenderConfig, made: Made) -> None:
         self._sequence, self._config, self._made = sequence, config, made
         numbers = sequence.numbers or range(len(sequence.frames))
         self.numbers = np.asarray(numbers, np.int32)

@@ -11,7 +11,8 @@ import tensorflow_datasets as tfds
 from smile_jax.data.anchors import labelled_anchors
 from smile_jax.data.builder import FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.schema import FacesConfig, sample_frames
+from smile_jax.data.rendering import sample_frames
+from smile_jax.data.schema import FacesConfig
 from smile_jax.faces import (
     EXPRESSIONS,
     Clip,

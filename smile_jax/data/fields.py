@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from smile_jax.data.pipeline import DERIVED, FaceDataset, Fields
+from smile_jax.data.dataset import DERIVED, FaceDataset, Fields
 from smile_jax.data.records import RecordSource
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.fields import read_fields
-from smile_jax.data.pipeline import FaceDataset
 from smile_jax.evaluation.embed import ClipReader, EmbeddedSet, embed_clips
 from smile_jax.evaluation.pixels import shrink_of
 from smile_jax.evaluation.row_store import RowStore

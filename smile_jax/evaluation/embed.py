@@ -14,8 +14,9 @@ import numpy as np
 from smile_jax import parallel
 from smile_jax.config import Config
 from smile_jax.config.build import sampling
+from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.frames import Sampling
-from smile_jax.data.pipeline import FaceDataset, eval_batches
+from smile_jax.data.pipeline import eval_batches
 from smile_jax.evaluation.row_store import RowStore
 from smile_jax.models import Encoder
 from smile_jax.models.shown import SHOWN, shares_of

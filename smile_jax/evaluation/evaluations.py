@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from smile_jax.data.pipeline import FaceDataset
+from smile_jax.data.dataset import FaceDataset
 from smile_jax.evaluation.base import Evaluation
 from smile_jax.evaluation.classifier import Classifier
 from smile_jax.evaluation.few_people import FewPeople

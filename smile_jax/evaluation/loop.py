@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
-from smile_jax.data.pipeline import FaceDataset
+from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.prompts import Prompts, make_prompts
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 from smile_jax.evaluation.clips import ClipSet

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from smile_jax.config.build import knows_words
-from smile_jax.data.pipeline import FaceDataset
+from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.prompts import Prompts
 from smile_jax.evaluation.base import Evaluation, Fold, SubsetFeatures
 from smile_jax.evaluation.clips import ClipSet

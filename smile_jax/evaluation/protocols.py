@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smile_jax.data.pipeline import FaceDataset, open_dataset
+from smile_jax.data.dataset import FaceDataset, open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.splits import split_records
 from smile_jax.evaluation.trained_run import ProtocolError, TrainedRun

@@ -8,7 +8,7 @@ import numpy as np
 
 from smile_jax import parallel
 from smile_jax.config.build import sampling
-from smile_jax.data.pipeline import FaceDataset, open_dataset
+from smile_jax.data.dataset import FaceDataset, open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.windows import centres, filled_batches, windows
 from smile_jax.evaluation.embed import forward_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from smile_jax.data.pipeline import FaceDataset
+from smile_jax.data.dataset import FaceDataset
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
 from smile_jax.evaluation.trained_run import (
     RUN,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from smile_jax.config.build import sampling
+from smile_jax.data.dataset import spread_views
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.frames import cut
 from smile_jax.data.mesh_files import MeshFiles, scale_mesh
-from smile_jax.data.pipeline import spread_views
-from smile_jax.data.schema import POSES, FacesConfig
+from smile_jax.data.rendering import POSES, RenderConfig
 from smile_jax.inference.placing import Placing
 from smile_jax.mesh import Mesh, MeshError, read_mesh
 from smile_jax.mesh.units import guess_unit_mm
@@ -103,11 +103,10 @@ class Reader:
         """Which of the rendered views the model looks at."""
         return spread_views(self.info.rendering.yaws_deg, self.info.config.data.views)
 
-    def rendering(self) -> FacesConfig:
+    def rendering(self) -> RenderConfig:
         """How a mesh becomes what the model has seen, once it is turned."""
         r = self.info.rendering
-        return FacesConfig(
-            name="predict",
+        return RenderConfig(
             yaws_deg=r.yaws_deg,
             size=r.size,
             channels=r.channels,
@@ -116,7 +115,7 @@ class Reader:
             motion=r.motion,
             still=bool(r.still),
             magnify=r.magnify or 0.0,
-            band_hz=r.band_hz or FacesConfig.band_hz,
+            band_hz=r.band_hz or RenderConfig.band_hz,
         )
 
     def read(
@@ -135,7 +134,7 @@ class Reader:
         return self.read_as(paths, self.rendering(), reading)
 
     def read_as(
-        self, paths: Sequence[pathlib.Path], form: FacesConfig, reading: Reading
+        self, paths: Sequence[pathlib.Path], form: RenderConfig, reading: Reading
     ) -> Read:
         """The same, in another form than training saw."""
         r, name = self.info.rendering, str(paths[0])

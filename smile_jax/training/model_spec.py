@@ -10,7 +10,7 @@ import numpy as np
 
 from smile_jax.config import Config
 from smile_jax.data.augment import plain_clips
-from smile_jax.data.pipeline import spread_views
+from smile_jax.data.dataset import spread_views
 from smile_jax.models import EncoderConfig, HashTokenizer, PretrainedTokenizer
 from smile_jax.models import tokenizer as hash_tokenizer
 from smile_jax.pytree import merge

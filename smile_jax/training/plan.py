@@ -9,9 +9,9 @@ from smile_jax.config import Config, ConfigError
 from smile_jax.config import build as built
 from smile_jax.config.validate import validate_against
 from smile_jax.data.channels import num_channels
+from smile_jax.data.dataset import FaceDataset, Fields, open_dataset
 from smile_jax.data.fields import example_fields, read_fields
 from smile_jax.data.frames import cut
-from smile_jax.data.pipeline import FaceDataset, Fields, open_dataset
 from smile_jax.data.prompts import Prompts, caption_prompts, make_prompts
 from smile_jax.data.records import RecordSource
 from smile_jax.data.splits import (

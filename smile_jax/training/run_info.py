@@ -30,7 +30,7 @@ class Rendering:
       clip: "views" or "dynamic".
       frames, size: that records hold; pixels a side.
       motion: whether records say how far the face has moved in each frame.
-      pose, framing, still, magnify, band_hz: see `schema.FacesConfig`; of the last
+      pose, framing, still, magnify, band_hz: see `RenderConfig`; of the last
         three None where an earlier version did not say.
       extents_mm: smallest and largest side of what a picture shows; None: not known.
     """

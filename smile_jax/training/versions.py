@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from smile_jax.data.pipeline import framing_before
+from smile_jax.data.dataset import framing_before
 from smile_jax.training.checkpoints import CheckpointError
 
 # Of what checkpoints and exports say of their run, keys of the config left out. It

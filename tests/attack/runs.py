@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.training.checkpoints import Checkpoints

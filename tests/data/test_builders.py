@@ -14,11 +14,12 @@ import pytest
 
 from smile_jax.data.builder import BuildReport, FaceDatasetBuilder
 from smile_jax.data.channels import channel_slices
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.examples import Made, Sequence4D
 from smile_jax.data.face_model_builder import CONFIGS
-from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
-from smile_jax.data.schema import FacesConfig, sample_frames
+from smile_jax.data.rendering import sample_frames
+from smile_jax.data.schema import FacesConfig
 from smile_jax.mesh import MeshError, dynamic_image
 from tests.conftest import tfds_build
 from tests.mesh.shapes import sphere

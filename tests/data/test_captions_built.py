@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from smile_jax.data.builder import with_landmarks, with_persons
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.face_landmarks import FoundLandmarks, VertexLandmarks
 from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
-from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rest import at_rest
-from smile_jax.data.schema import rendering_of
+from smile_jax.data.rendering import rendering_of
 from smile_jax.evaluation.loop import evaluate
 from smile_jax.evaluation.results import table
 from smile_jax.faces import EXPRESSIONS, load_procedural

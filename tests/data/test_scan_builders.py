@@ -11,8 +11,8 @@ import time
 import numpy as np
 import pytest
 
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.four_dme_labels import Label
-from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import DataError, RecordSource
 from smile_jax.mesh import MeshError, read_mesh
 from tests.conftest import ROOT, tfds_build

@@ -7,7 +7,7 @@ import pytest
 
 import smile_jax
 from smile_jax import predict
-from smile_jax.data.schema import POSES
+from smile_jax.data.rendering import POSES
 from smile_jax.evaluation.loop import evaluate
 from smile_jax.inference.known import FILE
 from smile_jax.inference.prediction import Prediction, Predictions

@@ -6,8 +6,8 @@ import zlib
 import numpy as np
 import pytest
 
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.face_model_builder import Performance
-from smile_jax.data.pipeline import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.loop import evaluate
 from smile_jax.faces import Difficulty

@@ -19,7 +19,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.dataset import open_dataset
 from smile_jax.evaluation.loop import evaluate
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.training.versions import FORMAT

@@ -10,7 +10,7 @@ import pytest
 
 from smile_jax.config import ConfigError
 from smile_jax.config.validate import validate
-from smile_jax.data.pipeline import open_dataset
+from smile_jax.data.dataset import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.evaluations import applicable
 from smile_jax.evaluation.loop import _evaluate_run, evaluate
