@@ -36,7 +36,7 @@ test-all: $(INSTALLED)_test
 # The page of the demo in a browser; needs Chromium and its driver.
 test-page: $(INSTALLED)_test
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,test,demo]"
-	$(PYTEST) tests/demo
+	$(PYTEST) tests/browser
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ r"""Bosphorus at 64 pixels on two CPU cores, without labels: scans told by capti
 
 Only people who show all six expressions count, of whom sixty are drawn, in ten folds of
 six: experiments/suites/bosphorus.py runs them all. Without a licence, a rehearsal tree
-takes the place of the folder (python -m smile_jax.faces.export --format=bosphorus
+takes the place of the folder (python -m smile_jax.rehearse --format=bosphorus
 --out=BOSPHORUS). Not run on the licensed scans.
 
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.

@@ -7,7 +7,7 @@ r"""BU-3DFE at 64 pixels on two CPU cores: pretraining on its cropped faces.
 
 Without a licence, a rehearsal tree takes the place of the folder:
 
-    python -m smile_jax.faces.export --format=bu3dfe --out=BU_3DFE --subjects=100 \
+    python -m smile_jax.rehearse --format=bu3dfe --out=BU_3DFE --subjects=100 \
         --texture=256 [--ict=ARCHIVE]
 
 On such a tree, of 24 ICT-FaceKit modes, two CPU cores take 125 s to write the tree, 41

@@ -8,7 +8,7 @@ r"""BU-4DFE without labels, at 64 pixels on two CPU cores: sequences told by cap
 Landmarks are the .bnd files where they are there, else found by the network that comes
 with the package. Without a licence, a rehearsal tree takes the place of the folder:
 
-    python -m smile_jax.faces.export --format=bu4dfe --out=BU_4DFE --subjects=100 \
+    python -m smile_jax.rehearse --format=bu4dfe --out=BU_4DFE --subjects=100 \
         --frames=9 --points=6000 --texture=96 [--ict=ARCHIVE]
 
 On such a tree, of 24 ICT-FaceKit modes (600 sequences of the strongest intensity), two

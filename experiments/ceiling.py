@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.data.face_model_builder import BLENDED
 from smile_jax.faces import EXPRESSIONS, Difficulty, load_face_model
 from smile_jax.faces.expressions import blend_ceiling
@@ -24,7 +24,7 @@ _SIX = tuple(name for name in EXPRESSIONS if name != "neutral")
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     print("| performances | by their true weights | nobody exceeds |\n|---|---|---|")
     for intensity in (1, 2, 3, 4):
         found = accuracy(Difficulty(), (intensity,))
@@ -55,4 +55,4 @@ def accuracy(difficulty: Difficulty, intensities: tuple[int, ...]) -> float:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

@@ -20,11 +20,11 @@ import numpy as np
 from absl import flags
 from etils import epath
 
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.face_model_builder import CONFIGS, person_of
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.groups import Answers, Grouped, by_group, thirds
+from smile_jax.evaluation.group_scores import Answers, GroupScores, by_group, thirds
 from smile_jax.evaluation.tables import from_csv, markdown
 from smile_jax.faces import load_face_model
 
@@ -37,7 +37,7 @@ _ASKED = ("linear_probe", "zero_shot")
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     rows = []
     for workdir in map(pathlib.Path, _WORKDIRS.value):
         results = json.loads((workdir / "eval/results.json").read_text())
@@ -116,7 +116,7 @@ def _answers(clips: Sequence[dict[str, str]], column: str) -> Answers | None:
     )
 
 
-def _line(row: tuple[str, str, str, Grouped]) -> list[str]:
+def _line(row: tuple[str, str, str, GroupScores]) -> list[str]:
     run, evaluation, attribute, found = row
     cells = [
         f"{name} {g.accuracy:.3f} ({g.calibration_error:.3f})"
@@ -127,4 +127,4 @@ def _line(row: tuple[str, str, str, Grouped]) -> list[str]:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

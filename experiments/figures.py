@@ -14,7 +14,7 @@ from absl import flags
 from PIL import Image, ImageDraw, ImageFont
 
 import smile_jax
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.faces import (
     Difficulty,
     FaceModel,
@@ -46,7 +46,7 @@ _WIDTH, _BARS_AT = 3 * _SIZE + 300, 3 * _SIZE + 16
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     run = smile_jax.load(_WORKDIR.value)
     people = [
         ("procedural head, surprise", load_procedural(), "surprise", 5),
@@ -128,4 +128,4 @@ def drawn(title: str, views: np.ndarray, timeline: Timeline, t: int) -> np.ndarr
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

@@ -15,9 +15,10 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from smile_jax import commands
-from smile_jax.evaluation.page import image_of, page, sortable
-from smile_jax.evaluation.suite import Suite, read_suite
+from smile_jax.core import command_line
+from smile_jax.core.files import replace_text
+from smile_jax.evaluation.html import image_of, page, sortable
+from smile_jax.evaluation.suite_definition import Suite, read_suite
 from smile_jax.evaluation.tables import (
     comparisons,
     from_csv,
@@ -27,7 +28,6 @@ from smile_jax.evaluation.tables import (
     values_of,
     without_empty,
 )
-from smile_jax.files import replace_text
 
 _RESULTS = flags.DEFINE_string("results", "experiments/results", "Raw numbers.")
 _OUT = flags.DEFINE_string("out", "docs/leaderboard.html", "Page to write.")
@@ -37,11 +37,11 @@ _COST = ("labels used", "images seen", "PFLOP", "minutes", "hardware", "runs")
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     parts = [
         "<h1>SMILE-JAX: methods side by side</h1>",
         "<p class=note>Mean over seeds and folds, and half of Student's 95 % interval "
-        "where there are several runs. A click on a head sorts. Made of the raw "
+        "where there are several runs. A click on a head sorts. BuildResult of the raw "
         "numbers by <code>python -m experiments.leaderboard</code>.</p>",
     ]
     for path in sorted(pathlib.Path(_RESULTS.value).glob("*.csv")):
@@ -127,4 +127,4 @@ def _cost(rows: Sequence[Mapping[str, Any]], *, trained: bool) -> list[str]:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

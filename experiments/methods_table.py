@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from smile_jax import commands
+from smile_jax.core import command_line
+from smile_jax.core.files import replace_text
 from smile_jax.evaluation.tables import from_csv, markdown, of_line, said, values_of
-from smile_jax.files import replace_text
 
 _README = pathlib.Path("README.md")
 _RESULTS = pathlib.Path("experiments/results")
@@ -44,7 +44,7 @@ _SEEDS = 3  # where there are fewer, it is said
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     text = _README.read_text()
     start = text.index(markdown(_HEADS, []))
     end = text.index("\n\n", start) + 1
@@ -83,4 +83,4 @@ def _cell(values: Sequence[float], seeds: int) -> str:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

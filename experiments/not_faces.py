@@ -20,7 +20,7 @@ from absl import flags
 from scipy.spatial.transform import Rotation
 
 import smile_jax
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.faces import EXPRESSIONS, Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.mesh import Mesh
@@ -36,7 +36,7 @@ _make = trimesh.creation
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     models = {"procedural": load_face_model("")}
     if _ICT.value:
         models["ICT"] = load_face_model(_ICT.value)
@@ -203,4 +203,4 @@ _THINGS: dict[str, Callable[[Rng], trimesh.Trimesh]] = {
 }
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

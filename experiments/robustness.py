@@ -4,7 +4,7 @@
         [--ict=ARCHIVE] [--out=CSV]
 
 Heads of new people perform the six expressions at the third intensity; each fault of
-`smile_jax.faces.faults` is done to all of them in five strengths. What cannot be read
+`smile_jax.faces.scan_faults` is done to all of them in five strengths. What cannot be read
 counts as wrong. Beside each run's zero-shot answers, and its linear probe where it was
 evaluated, stands a linear probe on principal components of the pixels, fitted to other
 heads without faults. Runs see the same pictures, so they must have been trained on
@@ -29,16 +29,16 @@ from sklearn.preprocessing import StandardScaler
 
 import smile_jax
 from experiments.heads import unseen_head
-from smile_jax import commands
-from smile_jax.config.build import knows_words
-from smile_jax.data.windows import stacked
-from smile_jax.evaluation.corruptions import table
+from smile_jax.config.factories import knows_words
+from smile_jax.core import command_line
+from smile_jax.core.workers import run_in_threads
+from smile_jax.data.time_windows import stacked
+from smile_jax.evaluation.corruption_errors import table
 from smile_jax.faces import EXPRESSIONS, load_face_model
-from smile_jax.faces.faults import FAULTS, STRENGTHS, damaged
+from smile_jax.faces.scan_faults import FAULTS, STRENGTHS, damaged
 from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.mesh import Mesh, MeshError
 from smile_jax.mesh.writers import write_ply
-from smile_jax.workers import run_in_threads
 
 _WORKDIRS = flags.DEFINE_multi_string("workdir", None, "A run's.", required=True)
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
@@ -54,7 +54,7 @@ Answers = Callable[[dict[str, np.ndarray]], Sequence[str]]  # of a batch of pict
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     runs = {pathlib.Path(x).name: smile_jax.load(x) for x in _WORKDIRS.value}
     (first, *others) = runs.values()
     for name, run in zip(list(runs)[1:], others, strict=True):
@@ -176,4 +176,4 @@ def _right(
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

@@ -18,7 +18,7 @@ from absl import flags
 
 import smile_jax
 from experiments.heads import unseen_head
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.faces import EXPRESSIONS, Difficulty, FaceModel, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.faces.scanner import scan_head
@@ -41,7 +41,7 @@ _PEOPLE, _POINTS, _FRAMES = 6, 6000, 24
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     run = smile_jax.load(_WORKDIR.value)
     models = {"procedural": load_face_model("")}
     if _ICT.value:
@@ -109,4 +109,4 @@ def _apart(first: Mesh, second: Mesh) -> float:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

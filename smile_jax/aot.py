@@ -12,11 +12,11 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax import commands
 from smile_jax.config.flag import config_of
 from smile_jax.config.validate import validate
+from smile_jax.core import command_line
 from smile_jax.cost.step_cost import compile_step, devices_of, plan_without_data
-from smile_jax.training.plan import make_plan
+from smile_jax.training.run_plan import make_plan
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment.", lock_config=True
@@ -39,7 +39,7 @@ _JSON = flags.DEFINE_boolean("json", False, "Print a JSON line, for programs.")
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     config = config_of(_CONFIG)
     validate(config, len(devices_of(_TOPOLOGY.value)))
     if _SIZE.value:
@@ -52,4 +52,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    commands.run(main)
+    command_line.run(main)

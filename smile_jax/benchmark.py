@@ -24,8 +24,15 @@ from typing import Any
 
 from absl import flags
 
-from smile_jax import commands
-from smile_jax.evaluation.runs import (
+from smile_jax.core import command_line
+from smile_jax.core.files import in_turn, replace_text
+from smile_jax.evaluation.suite_definition import (
+    OF_LABELS,
+    Suite,
+    SuiteError,
+    read_suite,
+)
+from smile_jax.evaluation.suite_runs import (
     COLUMNS,
     PEOPLE_COLUMNS,
     Run,
@@ -36,7 +43,6 @@ from smile_jax.evaluation.runs import (
     rows_of,
     runs_of,
 )
-from smile_jax.evaluation.suite import OF_LABELS, Suite, SuiteError, read_suite
 from smile_jax.evaluation.tables import (
     MEANS,
     comparisons,
@@ -49,7 +55,6 @@ from smile_jax.evaluation.tables import (
     scores,
     to_csv,
 )
-from smile_jax.files import in_turn, replace_text
 
 _SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
 _OUT = flags.DEFINE_string("out", "runs", "Folder of the runs' folders.")
@@ -65,8 +70,8 @@ _SETTINGS = flags.DEFINE_multi_string(
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
-    commands.end_with_children()
+    command_line.no_words(argv)
+    command_line.end_with_children()
     path = pathlib.Path(_SUITE.value)
     suite, name = read_suite(path), path.stem
     runs = _runs(path, suite)
@@ -108,7 +113,7 @@ def main(argv: list[str]) -> None:
 
 
 def _runs(path: pathlib.Path, suite: Suite) -> list[Run]:
-    settings = commands.key_values(_SETTINGS.value)
+    settings = command_line.key_values(_SETTINGS.value)
     return runs_of(path.stem, suite, pathlib.Path(_OUT.value) / path.stem, settings)
 
 
@@ -187,4 +192,4 @@ def _write_tables(
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

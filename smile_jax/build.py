@@ -18,7 +18,7 @@ from typing import Any
 
 from absl import flags, logging
 
-from smile_jax import commands
+from smile_jax.core import command_line
 
 _MANUAL = flags.DEFINE_string("manual_dir", "", "Folder of the files as delivered.")
 _DATA = flags.DEFINE_string("data_dir", "data", "Folder of built datasets.")
@@ -27,7 +27,7 @@ _DRY = flags.DEFINE_boolean("dry_run", False, "Say what would be built, and end.
 
 
 def main(argv: list[str]) -> None:
-    folder = _builder_folder(commands.one_word(argv, "one builder, such as bu3dfe"))
+    folder = _builder_folder(command_line.one_word(argv, "one builder, such as bu3dfe"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # What TFDS warns of (that a config is one's own) is no news to who gave it.
     ours = str(pathlib.Path(__file__).parent)
@@ -117,4 +117,4 @@ def _config_of(builder_class: Any, name: str) -> Any:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

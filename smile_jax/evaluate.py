@@ -20,9 +20,9 @@ import pathlib
 
 from absl import flags
 
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.evaluation import report
-from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.protocols import PROTOCOLS, results_folder
 from smile_jax.evaluation.results import table, write_results
 
@@ -46,10 +46,10 @@ _SETTINGS = flags.DEFINE_multi_string(
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     workdir = pathlib.Path(_WORKDIR.value)
-    commands.before_jax()
-    settings = commands.key_values(_SETTINGS.value)
+    command_line.before_jax()
+    settings = command_line.key_values(_SETTINGS.value)
     test_data = _TEST_DATA.value
     results = evaluate(
         workdir,
@@ -70,4 +70,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

@@ -10,8 +10,8 @@ import pathlib
 
 from absl import flags
 
-from smile_jax import commands
-from smile_jax.inference.export import export
+from smile_jax.core import command_line
+from smile_jax.inference.model_folder import export
 from smile_jax.inference.recognizer import Recognizer
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
@@ -19,7 +19,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     out = pathlib.Path(_OUT.value)
     recognizer = Recognizer.of_run(pathlib.Path(_WORKDIR.value))
     written = export(recognizer, pathlib.Path(_WORKDIR.value), out)
@@ -27,4 +27,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

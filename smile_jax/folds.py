@@ -14,9 +14,9 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax import commands
 from smile_jax.config.flag import config_of
-from smile_jax.files import replace_text
+from smile_jax.core import command_line
+from smile_jax.core.files import replace_text
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment.", lock_config=True
@@ -25,8 +25,8 @@ _OUT = flags.DEFINE_string("out", "folds.json", "File to write.")
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
-    from smile_jax.training.plan import make_plan  # after the command line is read
+    command_line.no_words(argv)
+    from smile_jax.training.run_plan import make_plan  # after the command line is read
 
     config = config_of(_CONFIG)
     plan = make_plan(config)
@@ -60,4 +60,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    commands.run(main)
+    command_line.run(main)

@@ -102,15 +102,15 @@ def main() -> None:
     arguments = _arguments()  # before what takes seconds to import
     from absl import logging
 
-    from smile_jax import commands
-    from smile_jax.errors import EXPECTED
+    from smile_jax.core import command_line
+    from smile_jax.core.errors import EXPECTED
 
     logging.set_verbosity(logging.WARNING)
     try:
-        commands.before_jax()
+        command_line.before_jax()
         code = _run(arguments)
     except EXPECTED as error:
-        commands.fail(error)
+        command_line.fail(error)
     sys.exit(code)
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.mesh import Framing, Mesh, MeshError, frame_mesh, read_mesh, render_views
 from smile_jax.mesh.cameras import Projection
+from smile_jax.mesh.contact_sheet import contact_sheet, stacked_sheets
 from smile_jax.mesh.pose import frontalize, pose_from_surface
-from smile_jax.mesh.sheet import contact_sheet, stacked_sheets
-from smile_jax.mesh.units import guess_unit_mm
+from smile_jax.mesh.unit_guess import guess_unit_mm
 
 _OUT = flags.DEFINE_string("out", "views.png", "Image to write.")
 _YAWS = flags.DEFINE_list("yaws", ["-30", "0", "30"], "Camera yaws in degrees.")
@@ -37,7 +37,7 @@ _ROWS_OF_MANY = ("lit", "normals")
 
 
 def main(argv: list[str]) -> None:
-    path = pathlib.Path(commands.one_word(argv, "one mesh, or a folder of them"))
+    path = pathlib.Path(command_line.one_word(argv, "one mesh, or a folder of them"))
     out = pathlib.Path(_OUT.value)
     if out.suffix.lower() not in Image.registered_extensions() or out.is_dir():
         raise ValueError(f"--out={out}: name an image file, such as {out}.png")
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
 
 
 def _sheet_of_folder(folder: pathlib.Path) -> np.ndarray:
-    from smile_jax.inference.inputs import meshes_in
+    from smile_jax.inference.input_files import meshes_in
 
     paths = meshes_in(folder)
     sheets = []
@@ -101,7 +101,7 @@ def _sheet(path: pathlib.Path, rows: tuple[str, ...]) -> tuple[np.ndarray, str]:
 
 def _placed(mesh: Mesh, unit_mm: float) -> tuple[Mesh, Framing]:
     """In mm and turned, and what is shown of it."""
-    from smile_jax.data.mesh_files import scale_mesh
+    from smile_jax.data.mesh_sequence import scale_mesh
 
     mesh = scale_mesh(mesh, unit_mm)
     if _POSE.value == "as_is":
@@ -116,4 +116,4 @@ def _placed(mesh: Mesh, unit_mm: float) -> tuple[Mesh, Framing]:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

@@ -17,9 +17,9 @@ from typing import Any
 
 from absl import flags
 
-from smile_jax import commands
-from smile_jax.evaluation.recordings import read_recordings
-from smile_jax.evaluation.spotter import (
+from smile_jax.core import command_line
+from smile_jax.evaluation.recording_windows import read_recordings
+from smile_jax.evaluation.spotting_head import (
     by_chance,
     choose_reading,
     counted,
@@ -40,9 +40,9 @@ _EVERY = flags.DEFINE_float(
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     workdir = pathlib.Path(_WORKDIR.value)
-    commands.before_jax()
+    command_line.before_jax()
     run = load_run(workdir)
     train, test = read_recordings(run, _DATA.value, _WINDOW.value, _EVERY.value)
     methods = {
@@ -78,4 +78,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

@@ -9,8 +9,8 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax import commands
 from smile_jax.config.flag import config_of
+from smile_jax.core import command_line
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment.", lock_config=True
@@ -31,7 +31,7 @@ _HEARTBEAT = flags.DEFINE_integer(
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     if "://" in _WORKDIR.value:
         raise ValueError(
             f"--workdir={_WORKDIR.value}: runs need a folder; mount the bucket and "
@@ -61,10 +61,10 @@ def _start_jax() -> int:
             None if auto else _PROCESS.value,
             heartbeat_timeout_seconds=_HEARTBEAT.value,
         )
-    commands.before_jax()
+    command_line.before_jax()
     return jax.device_count()
 
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    commands.run(main)
+    command_line.run(main)

@@ -10,7 +10,7 @@ import sys
 
 from absl import flags
 
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.models import load_pretrained
 from smile_jax.models.pretrained import parity
 
@@ -24,7 +24,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the random inputs.")
 
 
 def main(argv: list[str]) -> None:
-    model = commands.one_word(argv, "one model: a folder or a hub name")
+    model = command_line.one_word(argv, "one model: a folder or a hub name")
     if not parity.torch_installed():
         towers, _, _ = load_pretrained(model)
         line = {"family": towers.config.family, "compared": False}
@@ -59,4 +59,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from smile_jax.config import Config
-from smile_jax.config.build import by_field_name
+from smile_jax.config.factories import by_field_name
 
 
 def by_default(kind: type, *sections: str, **fields: Any) -> Any:

@@ -28,7 +28,7 @@ def suite(tiny_dataset, tmp_path):
     )
     path = tmp_path / "small.py"
     path.write_text(
-        "from smile_jax.evaluation.suite import Suite, Sweep\n"
+        "from smile_jax.evaluation.suite_definition import Suite, Sweep\n"
         "def get_suite():\n"
         "    return Suite(\n"
         f"        config={str(config)!r},\n"

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from smile_jax.files import writing
+from smile_jax.core.files import writing
 from tests.conftest import ROOT, run_module
 from tests.training.common import shrunk_flags
 
@@ -18,7 +18,7 @@ MESH = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 2 3 4\n"
 TRAIN = ("smile_jax.train", "--workdir={tmp}/run")
 DEMO = (*TRAIN, "--config=experiments/demo.py", "--config.data.dir={dataset}")
 RENDER = ("smile_jax.render", "{tmp}/mesh.obj")
-REHEARSE = ("smile_jax.faces.export", "--format=bu3dfe")
+REHEARSE = ("smile_jax.rehearse", "--format=bu3dfe")
 AOT = ("smile_jax.aot", "--config=experiments/demo.py")
 MISTAKES = [
     ((*DEMO, "--config.train.stepz=3"), "did you mean 'steps'"),
@@ -145,7 +145,7 @@ def test_a_library_that_logs_what_it_raises_is_not_heard_twice():
     command = """
         import threading
         from absl import logging
-        from smile_jax import commands
+        from smile_jax.core import command_line
 
         def main(argv):
             try:
@@ -158,7 +158,7 @@ def test_a_library_that_logs_what_it_raises_is_not_heard_twice():
             thread.join()
             raise ValueError("what is wrong")
 
-        commands.run(main)
+        command_line.run(main)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(command)],
@@ -175,8 +175,8 @@ def test_who_waits_for_a_command_ends_it_when_told_to_end():
     waiting = textwrap.dedent(
         """
         import subprocess, sys
-        from smile_jax import commands
-        commands.end_with_children()
+        from smile_jax.core import command_line
+        command_line.end_with_children()
         child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
         subprocess.run([sys.executable, "-c", child])
         """

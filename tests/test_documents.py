@@ -47,7 +47,7 @@ ELSEWHERE = {
     r"synthetic_faces --config=static_captions": "a part of `make demo`",
     r"--config=experiments/demo_captions.py": "a part of `make demo`",
     r"smile_jax.folds": "tests/training/test_plan.py, on a smaller dataset",
-    r"smile_jax.demo ": "tests/demo/test_browser.py",
+    r"smile_jax.page ": "tests/browser/test_browser.py",
     r"smile_jax.aot": "tests/cost/test_step_cost.py, smaller: these take minutes",
     r"experiments/ict_|tfds_builders/ict_faces": "needs ICT-FaceKit; experiments/",
     r"smile_jax.verify": "tests/models/test_pretrained.py: needs a hub",

@@ -3,7 +3,7 @@
 import concurrent.futures
 import time
 
-from smile_jax.files import in_turn, replace_text
+from smile_jax.core.files import in_turn, replace_text
 
 
 def test_nothing_is_lost_between_reading_and_writing(tmp_path):

@@ -1,7 +1,7 @@
 """The page of all suites."""
 
 from experiments.leaderboard import label_efficiency
-from smile_jax.evaluation.suite import Suite
+from smile_jax.evaluation.suite_definition import Suite
 
 
 def row(method, evaluation, value, seed=0):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from smile_jax.workers import run_everywhere
+from smile_jax.core.workers import run_everywhere
 
 
 def slow_square(x: int, shared: int) -> int:

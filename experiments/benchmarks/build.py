@@ -27,6 +27,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 
+from smile_jax.core.workers import run_everywhere
 from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.rendering import render_example
 from smile_jax.data.scan_builder import ScanConfig
@@ -36,7 +37,6 @@ from smile_jax.mesh.cleaning import clean
 from smile_jax.mesh.pose import frontalize, pose_from_surface
 from smile_jax.mesh.render import read_image
 from smile_jax.mesh.vrml import read_vrml
-from smile_jax.workers import run_everywhere
 
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
 _SUBJECTS = flags.DEFINE_integer("subjects", 1, "People; six sequences each.")

@@ -27,20 +27,20 @@ from smile_jax.faces import (
     sample_subject,
 )
 from smile_jax.faces.captions import PHRASES, Phrase, action_vector, apex_of, caption
-from smile_jax.faces.motion import (
+from smile_jax.faces.landmark_motion import (
     FIRST,
     MODEL,
     PERSON,
-    Seen,
+    ScanPoints,
     first_frame,
     look_at,
     modelled_at_rest,
     person_at_rest,
 )
-from smile_jax.faces.shots import Shot
+from smile_jax.faces.rehearsal_scans import Shot
 from smile_jax.landmarking.landmarker import find_landmarks
 from smile_jax.mesh import Landmarks, Mesh
-from smile_jax.mesh.schemes import INNER_49
+from smile_jax.mesh.landmark_schemes import INNER_49
 
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
 _PEOPLE = flags.DEFINE_integer("people", 12, "People; their seeds begin at 20000.")
@@ -57,7 +57,7 @@ NAMES = [name for name in EXPRESSIONS if name != "neutral"]
 
 Weights = Mapping[str, float]
 Performed = list[tuple[Weights, np.ndarray]]  # weights, and what captions measure
-Look = Callable[[Mesh], Seen]
+Look = Callable[[Mesh], ScanPoints]
 
 
 def perform(
@@ -84,7 +84,7 @@ def with_noise(mm: float, seed: int = 0) -> Look:
     """Landmarks that are off by so much in each direction (a standard deviation)."""
     rng = np.random.default_rng(seed)
 
-    def look(mesh: Mesh) -> Seen:
+    def look(mesh: Mesh) -> ScanPoints:
         seen = look_at(mesh)
         noise = mm * rng.standard_normal(seen.points.shape)
         return dataclasses.replace(seen, points=seen.points + noise)
@@ -95,7 +95,7 @@ def with_noise(mm: float, seed: int = 0) -> Look:
 def by_scheme(model: FaceModel, scheme: str) -> Look:
     """Landmarks as another scheme has them."""
 
-    def look(mesh: Mesh) -> Seen:
+    def look(mesh: Mesh) -> ScanPoints:
         shot = Shot(model, mesh, mesh.vertices, pathlib.Path(), 0, 0)
         if scheme == "binghamton83":
             return look_at(mesh, shot.eighty_three())

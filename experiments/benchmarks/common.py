@@ -6,7 +6,7 @@ from typing import Any
 
 from smile_jax.config import Config, typed
 from smile_jax.config import get_config as default_config
-from smile_jax.pytree import flatten
+from smile_jax.core.pytree import flatten
 
 SIZES = {  # width, depth, heads, mlp_width, patch_size
     "vit_s16": (384, 12, 6, 1536, 16),

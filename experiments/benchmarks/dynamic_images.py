@@ -19,6 +19,7 @@ from absl import app, flags
 from sklearn.decomposition import PCA
 
 from smile_jax.config.default import AugmentKeys, DataKeys
+from smile_jax.core.workers import run_everywhere
 from smile_jax.data.augment import amplified
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.examples import Sequence4D, make_example
@@ -27,7 +28,6 @@ from smile_jax.data.records import as_shares
 from smile_jax.data.schema import FacesConfig
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.faces import EXPRESSIONS, Difficulty
-from smile_jax.workers import run_everywhere
 
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
 _SUBJECTS = flags.DEFINE_integer("subjects", 40, "People; a quarter is held out.")

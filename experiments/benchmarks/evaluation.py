@@ -26,8 +26,8 @@ from absl import app, flags
 
 from smile_jax.evaluation.base import Fold, SubsetFeatures, summarize
 from smile_jax.evaluation.embed import EmbeddedSet, view_subsets
-from smile_jax.evaluation.evaluations import EVALUATIONS
-from smile_jax.evaluation.loop import outcomes_of
+from smile_jax.evaluation.fold_loop import outcomes_of
+from smile_jax.evaluation.registry import EVALUATIONS
 from smile_jax.evaluation.results import write_predictions
 from smile_jax.evaluation.row_store import RowStore
 

@@ -29,8 +29,8 @@ from smile_jax.faces import (
     sample_subject,
 )
 from smile_jax.landmarking import landmarker as shipped
-from smile_jax.landmarking.heads import scanned_head, something_else
 from smile_jax.landmarking.landmarker import Landmarker, read_network
+from smile_jax.landmarking.training_heads import scanned_head, something_else
 from smile_jax.mesh import Mesh, MeshError
 
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive, for its heads too.")

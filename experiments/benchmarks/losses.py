@@ -23,12 +23,12 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from smile_jax import parallel
+from smile_jax.core import parallel
 from smile_jax.cost.collectives import collective_bytes
+from smile_jax.cost.matmul_flops import matmul_flops
 from smile_jax.cost.step_cost import devices_of
-from smile_jax.flops import matmul_flops
 from smile_jax.losses import multiview_decorrelation
-from smile_jax.losses.decorrelation import cheaper_form
+from smile_jax.losses.view_decorrelation import cheaper_form
 
 _TOPOLOGY = flags.DEFINE_string("topology", "local:1", "As of smile_jax.aot.")
 _DIMS = flags.DEFINE_list("dims", ["1024", "4096", "16384"], "D of the projector.")

@@ -20,9 +20,9 @@ import numpy as np
 from absl import flags
 
 import smile_jax
-from smile_jax import commands
+from smile_jax.core import command_line
 from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.mesh_files import MeshFiles
+from smile_jax.data.mesh_sequence import MeshFiles
 from smile_jax.faces import Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.mesh.writers import write_ply
@@ -34,7 +34,7 @@ _ROUNDS = 3
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     face, hard = load_face_model(_ICT.value), Difficulty()
     model = smile_jax.load(_WORKDIR.value)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,4 +82,4 @@ def _render(model, paths) -> None:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

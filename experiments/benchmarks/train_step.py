@@ -25,16 +25,16 @@ import numpy as np
 from absl import app, flags, logging
 
 from experiments.benchmarks.common import SIZES, sized_experiment
-from smile_jax import parallel
 from smile_jax.config import Config, changed
 from smile_jax.config.validate import validate
+from smile_jax.core import parallel
+from smile_jax.core.host_memory import cpu_only, keep_freed_memory
 from smile_jax.cost.chips import CHIPS
+from smile_jax.cost.matmul_flops import matmul_flops
 from smile_jax.cost.step_cost import batch_shapes, plan_without_data
 from smile_jax.data.channels import num_channels
 from smile_jax.data.schema import FacesConfig
-from smile_jax.flops import matmul_flops
-from smile_jax.hostmemory import cpu_only, keep_freed_memory
-from smile_jax.training.build import build, make_layout
+from smile_jax.training.assembly import build, make_layout
 
 _SIZE = flags.DEFINE_enum("size", "vit_s16", list(SIZES), "Vision tower.")
 _BATCH = flags.DEFINE_integer("batch", 8, "Clips a step.")

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from smile_jax.evaluation.suite import Suite
+from smile_jax.evaluation.suite_definition import Suite
 
 
 def with_fewer_people(

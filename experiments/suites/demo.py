@@ -7,7 +7,7 @@ r"""The demo as a suite of one run, for the README's table.
 `make demo` does the same in runs/demo. One seed; people of fold 1.
 """
 
-from smile_jax.evaluation.suite import Suite
+from smile_jax.evaluation.suite_definition import Suite
 
 
 def get_suite():

@@ -12,7 +12,7 @@ its settings, and about as many images.
 
 import pathlib
 
-from smile_jax.evaluation.suite import read_suite
+from smile_jax.evaluation.suite_definition import read_suite
 
 _METHODS = ("smile, captions", "smile, labels as text", "supervised", "shu")
 

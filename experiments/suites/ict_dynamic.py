@@ -13,7 +13,7 @@ before they were tuned, SMILE without text and its variants.
 import pathlib
 
 from experiments import ict_dynamic
-from smile_jax.evaluation.suite import read_suite
+from smile_jax.evaluation.suite_definition import read_suite
 
 _METHODS = (
     "smile, captions",

@@ -13,7 +13,7 @@ seed to seed. All are tested on the same held-out people.
 
 import pathlib
 
-from smile_jax.evaluation.suite import Suite, read_suite
+from smile_jax.evaluation.suite_definition import Suite, read_suite
 
 _COUNTS = (1, 2, 5, 10, 20, 40, 80)
 _FIRST = "smile, captions"

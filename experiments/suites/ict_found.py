@@ -11,7 +11,7 @@ the network that comes along, which saw other people of the same face model.
 
 import pathlib
 
-from smile_jax.evaluation.suite import read_suite
+from smile_jax.evaluation.suite_definition import read_suite
 
 _METHODS = ("smile, captions", "conclugen, captions", "multiview, captions", "shu")
 

@@ -23,7 +23,7 @@ where others see three, and is evaluated on one.
 """
 
 from experiments import ict_captions
-from smile_jax.evaluation.suite import Suite, Sweep
+from smile_jax.evaluation.suite_definition import Suite, Sweep
 
 _METHODS = {
     "smile, captions": "ict_captions",

@@ -8,7 +8,7 @@ model that learned from captions of stronger, slower expressions of other people
 (`macro`, on `experiments/ict_subtle.py`'s set), without any label.
 """
 
-from smile_jax.evaluation.suite import Suite
+from smile_jax.evaluation.suite_definition import Suite
 
 _FIVE_FRAMES = {"data.frames": 5, "model.temporal": "two_phase"}
 

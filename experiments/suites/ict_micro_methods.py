@@ -21,7 +21,7 @@ import pathlib
 from typing import Any
 
 from experiments import ict_micro
-from smile_jax.evaluation.suite import Suite, read_suite
+from smile_jax.evaluation.suite_definition import Suite, read_suite
 
 _METHODS = (
     "smile, labels as text",

@@ -15,7 +15,7 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from smile_jax.evaluation.suite import Suite, read_suite
+from smile_jax.evaluation.suite_definition import Suite, read_suite
 
 _METHODS = (
     "smile, captions",

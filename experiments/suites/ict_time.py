@@ -7,7 +7,7 @@ that it has seen as many pictures as they have, and `dynamic, as long` trains as
 that: its four frames are one picture before the tower sees them.
 """
 
-from smile_jax.evaluation.suite import Suite
+from smile_jax.evaluation.suite_definition import Suite
 
 _APEX, _LONG = {"data.frames": 1}, {"train.epochs": 48}
 

@@ -6,7 +6,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from smile_jax.config.default import Config, ConfigError, typed
-from smile_jax.errors import in_a_line
+from smile_jax.core.errors import in_a_line
 
 
 def config_of(flag: Any) -> Config:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from etils import epath
 
-from smile_jax.config.build import (
+from smile_jax.config.default import Config, ConfigError, all_keys
+from smile_jax.config.factories import (
     encoder_config,
     make_objective,
     make_source,
@@ -19,14 +20,13 @@ from smile_jax.config.build import (
     uses_labels,
     views_compared,
 )
-from smile_jax.config.default import Config, ConfigError, all_keys
+from smile_jax.core.pytree import flatten
 from smile_jax.data.channels import CHANNELS
 from smile_jax.data.frames import FEWEST_MOMENTS
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
 from smile_jax.models.temporal import KINDS as TEMPORAL_KINDS
 from smile_jax.models.temporal import TemporalConfig
 from smile_jax.objectives import OBJECTIVES, SOURCES
-from smile_jax.pytree import flatten
 
 if TYPE_CHECKING:  # it would import Grain and TFDS, which takes seconds
     from smile_jax.data.dataset import FaceDataset

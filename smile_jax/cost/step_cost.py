@@ -12,24 +12,24 @@ import numpy as np
 from etils import epath
 from jax.experimental import topologies
 
-from smile_jax import parallel
 from smile_jax.config import Config, changed
-from smile_jax.config.build import needs
+from smile_jax.config.factories import needs
 from smile_jax.config.validate import validate, validate_against
+from smile_jax.core import parallel
 from smile_jax.cost.chips import CHIPS
 from smile_jax.cost.collectives import collective_bytes
+from smile_jax.cost.matmul_flops import matmul_flops
+from smile_jax.data.batch_fields import example_fields, field_shapes
 from smile_jax.data.channels import num_channels
 from smile_jax.data.dataset import FaceDataset
-from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.records import PIXELS
 from smile_jax.data.rendering import RenderConfig
-from smile_jax.flops import matmul_flops
 from smile_jax.mesh.displacement import REGIONS
-from smile_jax.training.build import build, make_layout, scanned_towers
-from smile_jax.training.plan import Plan, class_prompts
+from smile_jax.training.assembly import build, make_layout, scanned_towers
+from smile_jax.training.run_plan import Plan, class_prompts
 
 
-class AheadError(ValueError):
+class CompilationError(ValueError):
     """A step cannot be compiled ahead of time; the message says what to do."""
 
 
@@ -111,7 +111,9 @@ def devices_of(topology: str) -> list[Any]:
         local = jax.devices()
         wanted = int(count or len(local))
         if wanted > len(local):
-            raise AheadError(f"topology {topology!r}: there are {len(local)} devices")
+            raise CompilationError(
+                f"topology {topology!r}: there are {len(local)} devices"
+            )
         return local[:wanted]
     # What libtpu would ask a TPU host for.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
@@ -121,7 +123,7 @@ def devices_of(topology: str) -> list[Any]:
     try:
         return list(topologies.get_topology_desc(topology, "tpu").devices)
     except Exception as error:  # PJRT raises several kinds
-        raise AheadError(
+        raise CompilationError(
             f"topology {topology!r}: {error}\nExamples: v4:2x2x4, v5e:4x4, v5p:2x2x4, "
             "v6e:16x16, local. TPU slices need the libtpu of this jax: "
             '`pip install "jax[tpu]"`'
@@ -206,7 +208,7 @@ def compile_step(config: Config, plan: Plan, topology: str) -> StepCost:
     try:
         compiled = function.lower(shapes, batch).compile()
     except jax.errors.JaxRuntimeError as error:
-        raise AheadError(f"{topology}: XLA cannot compile it: {error}") from error
+        raise CompilationError(f"{topology}: XLA cannot compile it: {error}") from error
     seconds = time.perf_counter() - started
     kind = devices[0].device_kind
     sent = collective_bytes(compiled.as_text(), len(devices))

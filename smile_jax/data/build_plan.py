@@ -35,7 +35,7 @@ def plan_of(sequences: Sequence[Sequence4D], config: RenderConfig) -> list[str]:
     places = np.linspace(0, len(sequences) - 1, _LOOKED_AT).round().astype(int)
     looked = [
         # The first of a process waits for code to be loaded.
-        _Looked.at(sequences[place], config, rounds=1 if number else 2)
+        _FirstFrame.at(sequences[place], config, rounds=1 if number else 2)
         for number, place in enumerate(np.unique(places))
     ]
     lines += [f"  {line}" for one in looked for line in one.lines]
@@ -65,7 +65,7 @@ def _classes(sequences: Sequence[Sequence4D]) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Looked:
+class _FirstFrame:
     """A sequence's first frame: lines on it, and how long it took to render."""
 
     lines: list[str]
@@ -74,7 +74,7 @@ class _Looked:
     @classmethod
     def at(
         cls, sequence: Sequence4D, config: RenderConfig, *, rounds: int
-    ) -> "_Looked":
+    ) -> "_FirstFrame":
         """Renders it so often; the last time counts."""
         try:
             mesh = sequence.frames[0]

@@ -15,16 +15,16 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
+from smile_jax.core.errors import explain_under
+from smile_jax.core.workers import run_everywhere
 from smile_jax.data.build_plan import plan_of
-from smile_jax.data.examples import Made, Sequence4D, make_example
-from smile_jax.data.face_landmarks import FoundLandmarks
-from smile_jax.data.index import FILE, make_index, write_index
+from smile_jax.data.examples import BuildResult, Sequence4D, make_example
+from smile_jax.data.landmark_sources import FoundLandmarks
+from smile_jax.data.record_index import FILE, make_index, write_index
 from smile_jax.data.records import FORMAT, RecordSource
 from smile_jax.data.rendering import RenderConfig, rendering_of
 from smile_jax.data.rest import PersonScans
 from smile_jax.data.schema import FacesConfig, face_features
-from smile_jax.errors import explain_under
-from smile_jax.workers import run_everywhere
 
 explain_under("tfds")
 
@@ -66,7 +66,7 @@ class BuildReport:
     found: int = 0
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
-    def add(self, made: Made) -> None:
+    def add(self, made: BuildResult) -> None:
         """Counts one sequence.
 
         Raises:
@@ -294,7 +294,7 @@ class FaceDatasetBuilder(
             for line in path.read_text().splitlines():
                 fields = json.loads(line)
                 example: dict | None = {} if fields.pop("written") else None
-                self._report.add(Made(**fields, example=example))
+                self._report.add(BuildResult(**fields, example=example))
             path.unlink()
         self._save_report()
 
@@ -341,7 +341,7 @@ def _beam_examples(
     return made | "Examples" >> beam.FlatMap(_keyed_examples)
 
 
-def _report_line(made: Made) -> str:
+def _report_line(made: BuildResult) -> str:
     return json.dumps(
         {
             "key": made.key,
@@ -356,7 +356,7 @@ def _report_line(made: Made) -> str:
     )
 
 
-def _keyed_examples(made: Made) -> list[tuple[str, dict[str, Any]]]:
+def _keyed_examples(made: BuildResult) -> list[tuple[str, dict[str, Any]]]:
     return [] if made.example is None else [(made.key, made.example)]
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from smile_jax.data.index import make_index, read_index
+from smile_jax.data.record_index import make_index, read_index
 from smile_jax.data.records import FORMAT, PIXELS, DataError, RecordSource
 from smile_jax.data.rendering import RenderConfig
 
 # Name -> (n,) value of every record of a dataset, or None: the records hold it.
 Fields = Mapping[str, np.ndarray | None]
 
-# Fields that are worked out of a dataset's index (`data.fields`).
+# Fields that are worked out of a dataset's index (`data.batch_fields`).
 DERIVED = ("label", "prompt", "subject", "sequence")
 
 _METADATA = {"channels", "yaws_deg", "classes", "pose", "people"}

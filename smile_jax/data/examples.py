@@ -12,7 +12,7 @@ from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.rendering import RenderConfig, render_example, sample_frames
 from smile_jax.data.rest import PersonScans, at_rest
 from smile_jax.faces.captions import action_vector, apex_of, caption, tempo_of
-from smile_jax.faces.motion import Measures, Reference, look_at
+from smile_jax.faces.landmark_motion import Measures, Reference, look_at
 from smile_jax.mesh import (
     Framing,
     Landmarks,
@@ -22,8 +22,8 @@ from smile_jax.mesh import (
     frame_mesh,
 )
 from smile_jax.mesh.cameras import used_points
-from smile_jax.mesh.displacement import Displacement, Rigid
-from smile_jax.mesh.magnify import Magnified
+from smile_jax.mesh.displacement import Displacement, RigidMotion
+from smile_jax.mesh.motion_magnification import MagnifiedSequence
 from smile_jax.mesh.pose import (
     Anchors,
     Pose,
@@ -76,7 +76,7 @@ class Sequence4D:
 
 
 @dataclasses.dataclass
-class Made:
+class BuildResult:
     """The example made of a sequence, and what could not be used.
 
     Attributes:
@@ -102,13 +102,13 @@ class Made:
     found: bool = False
 
 
-def make_example(sequence: Sequence4D, config: RenderConfig) -> Made:
+def make_example(sequence: Sequence4D, config: RenderConfig) -> BuildResult:
     """Reads, cleans, turns, renders and pools one sequence.
 
     Framing and pose are those of its first frame, so that motion stays motion. Frames
     are read and rendered one at a time, whatever their number.
     """
-    made = Made(sequence.key)
+    made = BuildResult(sequence.key)
     try:
         made.example = _example(sequence, config, made)
     except MeshError as error:
@@ -116,7 +116,9 @@ def make_example(sequence: Sequence4D, config: RenderConfig) -> Made:
     return made
 
 
-def _example(sequence: Sequence4D, config: RenderConfig, made: Made) -> dict[str, Any]:
+def _example(
+    sequence: Sequence4D, config: RenderConfig, made: BuildResult
+) -> dict[str, Any]:
     total = len(sequence.frames)
     if not total:
         raise MeshError("the sequence has no frames")
@@ -124,7 +126,7 @@ def _example(sequence: Sequence4D, config: RenderConfig, made: Made) -> dict[str
         raise MeshError("one frame, of which there is no dynamic image: nothing moves")
     if config.magnify:
         low, high = config.band_hz
-        frames = Magnified(
+        frames = MagnifiedSequence(
             sequence.frames, config.magnify, sequence.rate_hz, (low, high)
         )
         sequence = dataclasses.replace(sequence, frames=frames)
@@ -182,19 +184,21 @@ def _filled(frames: Any, count: int, value: int) -> np.ndarray:
     return np.pad(frames, rest, constant_values=value)
 
 
-class _Shown(NamedTuple):
+class _RenderedFrame(NamedTuple):
     """A frame: its picture, the mesh as it was turned, and its head's own motion where
     something is measured against that."""
 
     image: np.ndarray
     mesh: Mesh
-    head: Rigid | None
+    head: RigidMotion | None
 
 
 class _Renderer:
     """Renders frames of a sequence, all turned and framed as the first one it got."""
 
-    def __init__(self, sequence: Sequence4D, config: RenderConfig, made: Made) -> None:
+    def __init__(
+        self, sequence: Sequence4D, config: RenderConfig, made: BuildResult
+    ) -> None:
         self._sequence, self._config, self._made = sequence, config, made
         numbers = sequence.numbers or range(len(sequence.frames))
         self.numbers = np.asarray(numbers, np.int32)
@@ -204,7 +208,7 @@ class _Renderer:
         self._displacement: Displacement | None = None
         self._pose: Pose | None = None
 
-    def __call__(self, index: int) -> _Shown:
+    def __call__(self, index: int) -> _RenderedFrame:
         mesh = self._sequence.frames[index]
         _check_reach(mesh)
         framing, pose = self.framing, self._pose
@@ -231,9 +235,9 @@ class _Renderer:
         image = render_example(shown, config, framing, maps)
         self.framing, self._pose = framing, pose
         self._made.repairs.update(mesh.repairs)
-        return _Shown(image, turned, head)
+        return _RenderedFrame(image, turned, head)
 
-    def moved(self, shown: _Shown) -> np.ndarray:
+    def moved(self, shown: _RenderedFrame) -> np.ndarray:
         """How far each region of a frame has moved since the first one."""
         assert self._displacement is not None
         return self._displacement(shown.mesh, shown.head)
@@ -300,7 +304,9 @@ def _check_reach(mesh: Mesh) -> None:
         )
 
 
-def _nearest(render: _Renderer, index: int, total: int, made: Made) -> _Shown:
+def _nearest(
+    render: _Renderer, index: int, total: int, made: BuildResult
+) -> _RenderedFrame:
     """The picture of a frame, or of the nearest one that can be read."""
     first_error = None
     for step in _STEPS:

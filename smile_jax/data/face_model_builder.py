@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from smile_jax.data.anchors import labelled_anchors
 from smile_jax.data.builder import FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
+from smile_jax.data.pose_landmarks import labelled_anchors
 from smile_jax.data.rendering import sample_frames
 from smile_jax.data.schema import FacesConfig
 from smile_jax.faces import (
@@ -20,7 +20,7 @@ from smile_jax.faces import (
     FaceModel,
     load_face_model,
 )
-from smile_jax.faces.dataset_names import FOUR_DME, FOUR_DME_UNITS
+from smile_jax.faces.class_spellings import FOUR_DME, FOUR_DME_UNITS
 from smile_jax.faces.events import MACRO, Event, micro_takes
 from smile_jax.faces.expressions import MIDLINE_ACTIONS, SIDED_ACTIONS
 from smile_jax.faces.model import IDLE_ACTIONS
@@ -34,8 +34,8 @@ from smile_jax.faces.sampling import (
     seed_of,
 )
 from smile_jax.mesh import Mesh
+from smile_jax.mesh.landmark_schemes import bosphorus_labels
 from smile_jax.mesh.pose import Anchors
-from smile_jax.mesh.schemes import bosphorus_labels
 
 _TASKS = ("posed", "micro", "recordings")
 _FEWEST = 10  # frames of a clip in which something is to be seen

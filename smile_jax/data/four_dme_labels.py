@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from smile_jax.data.dataset_folder import FolderError
-from smile_jax.faces.dataset_names import FOUR_DME
+from smile_jax.data.source_folder import FolderError
+from smile_jax.faces.class_spellings import FOUR_DME
 
 _COLUMNS = ("sub_ID", "fold_name", "Onset", "Apex", "Offset", "AUs")
 _UNIT = re.compile(r"(?:AU)?[LRB]?(?P<unit>\d+)[A-E]?(?P<kept>\(k\))?", re.IGNORECASE)

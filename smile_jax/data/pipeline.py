@@ -50,7 +50,7 @@ class _Selection:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Cut:
+class _FrameCutter:
     """Takes from an example the frames that a model sees."""
 
     how: Sampling
@@ -98,7 +98,7 @@ class BlockedOrder:
         return rng.permutation(np.concatenate(blocks)).ravel()
 
 
-class _Ordered:
+class _OrderedSelection:
     """A selection in another, endless order."""
 
     def __init__(self, selection: _Selection, order: BlockedOrder) -> None:
@@ -152,14 +152,14 @@ def train_batches(
     selection = _Selection(dataset, records, fields)
     if person_block > 1:
         order = BlockedOrder(dataset.subjects[records], person_block, seed)
-        stream = grain.MapDataset.source(_Ordered(selection, order))
+        stream = grain.MapDataset.source(_OrderedSelection(selection, order))
     else:
         stream = grain.MapDataset.source(selection).seed(seed).shuffle().repeat()
     # By the place in the order, so that a step's draws are the same after a resumption.
     if how.random:
-        stream = stream.random_map(_Cut(how), seed=seed)
+        stream = stream.random_map(_FrameCutter(how), seed=seed)
     else:
-        stream = stream.map(_Cut(how))
+        stream = stream.map(_FrameCutter(how))
     stream = stream[first_step * batch_size + process :: num_processes]
     rows = np.arange(process, batch_size, num_processes, dtype=np.int32)
     batches = (
@@ -187,7 +187,7 @@ def eval_batches(
     """Every record once, in order; the last batch is padded, with `weight` 0. Nothing
     is drawn: windows are whole clips."""
     source = grain.MapDataset.source(_Selection(dataset, records, {}))
-    stream = source.map(_Cut(how)).batch(batch_size, drop_remainder=False)
+    stream = source.map(_FrameCutter(how)).batch(batch_size, drop_remainder=False)
     # An element is a batch: a few wait, however many there are.
     reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1)
     for batch in stream.to_iter_dataset(reading):

@@ -203,7 +203,7 @@ def _read_prompt_file(path: pathlib.Path, changed: int) -> PromptBook:
     """A file that has not changed is read once."""
     del changed
     try:
-        content = yaml.load(path.read_text(), _NoDuplicates)
+        content = yaml.load(path.read_text(), _StrictLoader)
     except OSError as error:
         raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -251,11 +251,11 @@ def _read_prompt_file(path: pathlib.Path, changed: int) -> PromptBook:
     )
 
 
-class _NoDuplicates(yaml.SafeLoader):
+class _StrictLoader(yaml.SafeLoader):
     """YAML in which a key that comes twice is an error, not the last one's."""
 
 
-def _mapping(loader: _NoDuplicates, node: yaml.MappingNode) -> dict[Any, Any]:
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
     twice = [key for key, count in collections.Counter(keys).items() if count > 1]
     if twice:
@@ -265,7 +265,7 @@ def _mapping(loader: _NoDuplicates, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
-_NoDuplicates.add_constructor(yaml.resolver.Resolver.DEFAULT_MAPPING_TAG, _mapping)
+_StrictLoader.add_constructor(yaml.resolver.Resolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def _classes(content: Any, path: pathlib.Path) -> dict[str, dict[str, tuple[str, ...]]]:

@@ -4,9 +4,9 @@ import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
-from smile_jax.faces.motion import (
+from smile_jax.faces.landmark_motion import (
     Reference,
-    Seen,
+    ScanPoints,
     first_frame,
     look_at,
     modelled_at_rest,
@@ -37,7 +37,7 @@ class PersonScans:
     )
 
 
-def at_rest(first: Seen, person: PersonScans | None) -> Reference:
+def at_rest(first: ScanPoints, person: PersonScans | None) -> Reference:
     """The reference of a sequence: its first frame where nothing else is given, else
     the median of the person's scans, or the embedded face model's idea of the person
     where fewer than three of them can be read.

@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from smile_jax.data.builder import MAX_SKIPPED, BuildReport, FaceDatasetBuilder
-from smile_jax.data.dataset_folder import (
+from smile_jax.data.examples import Sequence4D
+from smile_jax.data.landmark_sources import LandmarkFiles, read_vertex_list
+from smile_jax.data.mesh_sequence import MeshFiles
+from smile_jax.data.schema import FacesConfig
+from smile_jax.data.source_folder import (
     DatasetFolder,
     FolderError,
     missing_numbers,
 )
-from smile_jax.data.examples import Sequence4D
-from smile_jax.data.face_landmarks import LandmarkFiles, read_vertex_list
-from smile_jax.data.mesh_files import MeshFiles
-from smile_jax.data.schema import FacesConfig
 from smile_jax.mesh.pose import Anchors
 
 _MAX_FRAME = 10**8

@@ -11,7 +11,7 @@
 | `motion` | float32 [T, 64] | mm since the first frame, `smile_jax.mesh.displacement` |
 | `caption` | text | movements in words, where the config asks for captions |
 | `actions` | float32 [30] | the same as numbers (`smile_jax.faces.captions`) |
-| `rest` | text | against what they were measured: `smile_jax.faces.motion` |
+| `rest` | text | against what they were measured: `smile_jax.faces.landmark_motion` |
 | `intensity` | int32 | 1 to 4, 0 neutral, -1 unknown |
 | `gender`, `ethnicity` | text | "unknown" where the names do not tell |
 | `yaw_deg` | float32 [V] | camera yaws |

@@ -11,15 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from smile_jax import parallel
 from smile_jax.config import Config
-from smile_jax.config.build import sampling
+from smile_jax.config.factories import sampling
+from smile_jax.core import parallel
 from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import eval_batches
 from smile_jax.evaluation.row_store import RowStore
 from smile_jax.models import Encoder
-from smile_jax.models.shown import SHOWN, shares_of
+from smile_jax.models.attention_weights import SHOWN, shares_of
 from smile_jax.models.temporal import timing_of
 from smile_jax.training.model_spec import ModelSpec, plain_view
 

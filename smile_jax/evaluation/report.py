@@ -18,10 +18,10 @@ from smile_jax.data.augment import amplified
 from smile_jax.data.channels import CHANNELS, channel_slices
 from smile_jax.data.dataset import FaceDataset, open_dataset
 from smile_jax.data.frames import Sampling, cut
-from smile_jax.data.pictures import lit_views
+from smile_jax.data.lit_views import lit_views
 from smile_jax.data.records import PIXELS, RecordSource, as_shares
+from smile_jax.evaluation.html import embedded, image_of, page
 from smile_jax.evaluation.metrics import calibration, people_interval
-from smile_jax.evaluation.page import embedded, image_of, page
 from smile_jax.objectives import SOURCES
 
 _MOST_FAILURES = 12

@@ -16,7 +16,7 @@ from smile_jax.evaluation.trained_run import (
     images_seen,
     labels_used,
 )
-from smile_jax.inference.known import Known
+from smile_jax.inference.reference_set import ReferenceSet
 
 
 class FoldResult:
@@ -38,7 +38,7 @@ class FoldResult:
         self.classes, self.records = classes, records
         self.outcomes: dict[tuple[str, str], Outcome] = {}
         self.methods: list[str] = []
-        self.known: Known | None = None
+        self.known: ReferenceSet | None = None
         self.embedding: dict[str, Any] = {}
 
     def add(self, method: str, outcomes: Mapping[str, Outcome]) -> None:

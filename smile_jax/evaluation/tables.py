@@ -11,9 +11,9 @@ import numpy as np
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from smile_jax.core.files import replace_text
 from smile_jax.evaluation.significance import Difference, FoldCounts, difference
-from smile_jax.evaluation.suite import Suite
-from smile_jax.files import replace_text
+from smile_jax.evaluation.suite_definition import Suite
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

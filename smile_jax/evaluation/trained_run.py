@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from smile_jax.config import Config, ConfigError, changed
-from smile_jax.config.build import knows_words
 from smile_jax.config.default import all_keys
+from smile_jax.config.factories import knows_words
 from smile_jax.models import Encoder
-from smile_jax.training.announce import run_info
-from smile_jax.training.build import spec_of_fresh_run
+from smile_jax.training.assembly import spec_of_fresh_run
 from smile_jax.training.checkpoints import CheckpointError
-from smile_jax.training.init import random_params
+from smile_jax.training.initial_state import random_params
 from smile_jax.training.model_spec import StoredModel, read_model
-from smile_jax.training.plan import Plan, images_a_step, make_plan
+from smile_jax.training.run_description import run_info
 from smile_jax.training.run_info import other_data
+from smile_jax.training.run_plan import Plan, images_a_step, make_plan
 
 # Methods of an evaluation: the run itself, whatever its method, what it started from,
 # and an untrained model of its shape.

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 
 from smile_jax.config import Config
-from smile_jax.config.build import knows_words
-from smile_jax.data.fields import read_fields
+from smile_jax.config.factories import knows_words
+from smile_jax.data.batch_fields import read_fields
 from smile_jax.evaluation.base import Fold, summarize
 from smile_jax.evaluation.embed import ClipReader, embed_shared
-from smile_jax.evaluation.evaluations import EVALUATIONS, applicable, fields_of
+from smile_jax.evaluation.registry import EVALUATIONS, applicable, fields_of
 from smile_jax.inference.prompting import ZeroShot
 from smile_jax.models import Encoder
-from smile_jax.training.build import tune_config
+from smile_jax.training.assembly import tune_config
 from smile_jax.training.model_spec import ModelSpec
-from smile_jax.training.plan import Plan
+from smile_jax.training.run_plan import Plan
 
 
 def make_scorer(

@@ -1,6 +1,6 @@
 """Captions from geometry: what a face does against how it is at rest, in FACS' words.
 
-No label goes in: movements are measured in millimetres (`smile_jax.faces.motion`) and
+No label goes in: movements are measured in millimetres (`smile_jax.faces.landmark_motion`) and
 become phrases. Measures and thresholds are this project's choice, tuned on generated
 people other than those of the tests; docs/text.md has precision and recall.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Float32
 
-from smile_jax.faces.motion import FIRST, MODEL, PERSON, Measures
+from smile_jax.faces.landmark_motion import FIRST, MODEL, PERSON, Measures
 
 NEUTRAL = "a face at rest"
 

@@ -29,7 +29,7 @@ class FaceModel:
         what has none of them keeps `base_colors`.
       base_colors: (n, 3) colours in [0, 1] of eyes, teeth, mouth.
       landmarks: (68,) vertex indices of the Multi-PIE points, see
-        `smile_jax.mesh.schemes`.
+        `smile_jax.mesh.landmark_schemes`.
     """
 
     name: str

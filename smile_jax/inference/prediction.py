@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from jaxtyping import Float32
 
-from smile_jax.files import replacing
-from smile_jax.inference.reading import Read
+from smile_jax.core.files import replacing
+from smile_jax.inference.preprocessing import RenderedClip
 from smile_jax.inference.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Prediction:
     turned_deg: float
     unit_mm: float
     timeline: Timeline | None = None
-    read: Read | None = None
+    read: RenderedClip | None = None
     warnings: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:

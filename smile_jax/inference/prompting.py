@@ -13,14 +13,14 @@ from scipy.special import softmax
 from smile_jax.data.prompts import Prompts
 from smile_jax.models import Encoder
 from smile_jax.models.encoder import prototypes
-from smile_jax.training.bank import embed_prompts
 from smile_jax.training.model_spec import Tokenizer
+from smile_jax.training.prompt_bank import embed_prompts
 
 _SOFT = 0.07  # of a cosine, by which an example counts e times less (our choice)
 
 
 @dataclasses.dataclass(frozen=True)
-class Grounds:
+class CaptionGrounding:
     """What a model that learned from captions knows of words.
 
     Attributes:
@@ -56,7 +56,7 @@ class ZeroShot:
     ) -> None:
         """Embeds the prompts; `keep` as of `embed_prompts`."""
         self._prompts = prompts
-        self.grounds: Grounds | None = None
+        self.grounds: CaptionGrounding | None = None
         tokens = tokenizer(prompts.texts)
         self._embedded = embed_prompts(model, params, tokens, keep=keep)
         shape = prompts.groups, len(prompts.classes)
@@ -64,7 +64,7 @@ class ZeroShot:
             prototypes(jnp.asarray(self._embedded), prompts.owners, shape)
         )
 
-    def grounded_by(self, grounds: Grounds | None) -> "ZeroShot":
+    def grounded_by(self, grounds: CaptionGrounding | None) -> "ZeroShot":
         """Returns the same prompts with what the model learned from."""
         other = copy.copy(self)
         other.grounds = grounds

@@ -12,32 +12,32 @@ import jax
 import numpy as np
 from scipy.special import softmax
 
-from smile_jax.config.build import knows_words, sampling
+from smile_jax.config.factories import knows_words, sampling
+from smile_jax.core.pytree import flatten
+from smile_jax.core.workers import run_in_threads
 from smile_jax.data.channels import num_channels
 from smile_jax.data.frames import seconds_of
 from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
-from smile_jax.data.windows import centres, filled_batches, stacked, windows
-from smile_jax.inference import export
-from smile_jax.inference.inputs import Clip, find_inputs
-from smile_jax.inference.known import Known
+from smile_jax.data.time_windows import centres, filled_batches, stacked, windows
+from smile_jax.inference import model_folder
+from smile_jax.inference.input_files import InputClip, find_inputs
 from smile_jax.inference.prediction import Prediction, Predictions
-from smile_jax.inference.prompting import Grounds, ZeroShot
-from smile_jax.inference.reading import Read, Reader, Reading
+from smile_jax.inference.preprocessing import Reader, ReadingOptions, RenderedClip
+from smile_jax.inference.prompting import CaptionGrounding, ZeroShot
+from smile_jax.inference.reference_set import ReferenceSet
 from smile_jax.inference.timeline import Timeline
 from smile_jax.landmarking.landmarker import FACE
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.displacement import motion_of
 from smile_jax.models import Encoder, HashTokenizer
+from smile_jax.models.attention_weights import SHOWN, shares_of
 from smile_jax.models.encoder import PARTS, Embeddings
-from smile_jax.models.shown import SHOWN, shares_of
 from smile_jax.models.temporal import timing_of
 from smile_jax.objectives import SOURCES
-from smile_jax.pytree import flatten
 from smile_jax.training.checkpoints import CheckpointError
-from smile_jax.training.init import random_shapes
+from smile_jax.training.initial_state import random_shapes
 from smile_jax.training.model_spec import ModelSpec, plain_view, read_model
 from smile_jax.training.run_info import RunInfo
-from smile_jax.workers import run_in_threads
 
 HEADS = ("zero_shot", "zero_shot_grounded", "probe")
 _AT_ONCE = 32  # windows of a sequence
@@ -75,7 +75,7 @@ class Recognizer:
     spec: ModelSpec
     params: dict[str, Any]
     info: RunInfo
-    known: Known | None = None
+    known: ReferenceSet | None = None
 
     @classmethod
     def of_run(cls, workdir: pathlib.Path) -> "Recognizer":
@@ -85,7 +85,7 @@ class Recognizer:
           CheckpointError: there is none that this version can use.
         """
         stored = read_model(workdir)
-        known = Known.load(workdir)
+        known = ReferenceSet.load(workdir)
         if known is not None and known.step != stored.step:
             known = None  # of other parameters: the run went on since
         found = cls(stored.spec, stored.averaged, stored.info, known)
@@ -101,9 +101,9 @@ class Recognizer:
         """
         path = pathlib.Path(folder)
         if not path.exists():
-            path = export.download(str(folder))
-        if (path / export.JSON).is_file():
-            found = cls(*export.load_exported(path), Known.load(path))
+            path = model_folder.download(str(folder))
+        if (path / model_folder.JSON).is_file():
+            found = cls(*model_folder.load_exported(path), ReferenceSet.load(path))
             found.check(path)
             return found
         return cls.of_run(path)
@@ -170,7 +170,7 @@ class Recognizer:
           batch_size: clips that the model looks at in one go.
           require_face: skip what is taken for no face.
           progress: is told (answered, all) now and then.
-          **reading: see `Reading`.
+          **reading: see `ReadingOptions`.
 
         Returns:
           One answer for one file or sequence; for a list, or a folder of single scans,
@@ -182,7 +182,7 @@ class Recognizer:
         """
         given = [inputs] if isinstance(inputs, (str, pathlib.Path)) else list(inputs)
         question = self.question(prompts, head)
-        how_read = Reading(**reading)
+        how_read = ReadingOptions(**reading)
         found = find_inputs(given, how, recursive=recursive)
         answers: list[Prediction] = []
         skipped: dict[str, str] = {}
@@ -228,7 +228,7 @@ class Recognizer:
                     "head='zero_shot_grounded' takes two prompts or more, and a run "
                     "that learned from captions"
                 )
-            grounds = Grounds(self.known.captions, self.known.images)
+            grounds = CaptionGrounding(self.known.captions, self.known.images)
             bank = grounds.meaning(bank[0])[None]
         return Question(words.classes, bank)
 
@@ -255,17 +255,19 @@ class Recognizer:
 
     def answers(
         self,
-        clips: Sequence[Clip],
+        clips: Sequence[InputClip],
         question: Question,
-        reading: Reading,
+        reading: ReadingOptions,
         *,
         batch_size: int = 32,
-    ) -> Iterator[tuple[Clip, "Prediction | MeshError"]]:
+    ) -> Iterator[tuple[InputClip, "Prediction | MeshError"]]:
         """An answer for each clip in order, or why there is none. Others are rendered
         while the model looks at a batch."""
         size = min(batch_size, len(clips))
 
-        def read(clip: Clip) -> tuple[Clip, Read | MeshError, Timeline | None]:
+        def read(
+            clip: InputClip,
+        ) -> tuple[InputClip, RenderedClip | MeshError, Timeline | None]:
             try:
                 return clip, *self._read(clip, question, reading)
             except MeshError as error:
@@ -273,13 +275,13 @@ class Recognizer:
 
         reads = run_in_threads(read, clips)
         while some := list(itertools.islice(reads, size)):
-            batches = [got.batch for _, got, _ in some if isinstance(got, Read)]
+            batches = [got.batch for _, got, _ in some if isinstance(got, RenderedClip)]
             rows: Iterator = iter(())
             if batches:
                 filled = (batches + batches[:1] * size)[:size]  # nothing compiles twice
                 rows = _rows(jax.device_get(self.embed(stacked(filled))), size)
             for clip, got, timeline in some:
-                if isinstance(got, Read):
+                if isinstance(got, RenderedClip):
                     answer = self._answer(clip, got, next(rows), question, timeline)
                     if reading.keep:
                         answer = dataclasses.replace(answer, read=got)
@@ -314,13 +316,13 @@ class Recognizer:
         cameras = tuple(cameras) or self.reader.cameras
         seen = self.embed(stacked([read.batch]), cameras, light_from)
         (row,) = _rows(jax.device_get(seen), 1)
-        clip = Clip(answer.name, (pathlib.Path(answer.name),) * answer.frames)
+        clip = InputClip(answer.name, (pathlib.Path(answer.name),) * answer.frames)
         new = self._answer(clip, read, row, question, answer.timeline, cameras)
         return dataclasses.replace(new, read=answer.read)
 
     def _read(
-        self, clip: Clip, question: Question, reading: Reading
-    ) -> tuple[Read, Timeline | None]:
+        self, clip: InputClip, question: Question, reading: ReadingOptions
+    ) -> tuple[RenderedClip, Timeline | None]:
         """A clip as the model sees it, and where asked for its answers over time."""
         several = len(clip.paths) > 1
         if not several or not (reading.timeline or self.reader.of_single_scans):
@@ -332,8 +334,8 @@ class Recognizer:
 
     def _answer(
         self,
-        clip: Clip,
-        read: Read,
+        clip: InputClip,
+        read: RenderedClip,
         seen: tuple[Embeddings, dict[str, Any]],
         question: Question,
         timeline: Timeline | None,
@@ -394,8 +396,8 @@ class Recognizer:
         )
 
     def timeline_of(
-        self, clip: Clip, question: Question, reading: Reading
-    ) -> tuple[Read, Timeline]:
+        self, clip: InputClip, question: Question, reading: ReadingOptions
+    ) -> tuple[RenderedClip, Timeline]:
         """Answers around every frame of a sequence.
 
         Raises:
@@ -442,7 +444,7 @@ class Recognizer:
         weights of "views" (n, V) and "frames" (n, T; None where there are none).
 
         Args:
-          batch: see `Read.batch`.
+          batch: see `RenderedClip.batch`.
           cameras, light_from: as of `again`.
         """
         chosen = tuple(cameras) or self.reader.cameras

@@ -17,14 +17,14 @@ from jaxtyping import Float
 from safetensors.numpy import load_file
 
 from smile_jax.landmarking.consensus import agreed
+from smile_jax.landmarking.landmark_pose import YAWS_DEG, pose_of
 from smile_jax.landmarking.network import (
     HeatmapNetwork,
     NetworkConfig,
     decode,
     run_network,
 )
-from smile_jax.landmarking.pictures import Pictures, take_pictures
-from smile_jax.landmarking.turned import YAWS_DEG, pose_of
+from smile_jax.landmarking.rendered_inputs import Pictures, take_pictures
 from smile_jax.mesh import Landmarks, Mesh, MeshError, frame_mesh
 from smile_jax.mesh.pose import Pose, frontalize
 

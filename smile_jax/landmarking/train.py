@@ -18,9 +18,9 @@ import numpy as np
 import optax
 from absl import flags
 
-from smile_jax import commands
-from smile_jax.cache import keep_compiled
-from smile_jax.landmarking.heads import Sample, make_sample
+from smile_jax.core import command_line
+from smile_jax.core.cache import keep_compiled
+from smile_jax.core.workers import run_everywhere
 from smile_jax.landmarking.network import (
     STRIDE,
     HeatmapNetwork,
@@ -29,9 +29,9 @@ from smile_jax.landmarking.network import (
     run_network,
     target,
 )
-from smile_jax.landmarking.pictures import DEPTH, GREY, NORMALS, SIZE
+from smile_jax.landmarking.rendered_inputs import DEPTH, GREY, NORMALS, SIZE
+from smile_jax.landmarking.training_heads import Sample, make_sample
 from smile_jax.models.pretrained.weights import write_tensors
-from smile_jax.workers import run_everywhere
 
 _OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive.")
@@ -49,7 +49,7 @@ _DROPPED = ((DEPTH, 0.15), (NORMALS, 0.15), (GREY, 0.3))  # how often, of each g
 
 
 def main(argv: list[str]) -> None:
-    commands.no_words(argv)
+    command_line.no_words(argv)
     sources = [""] if _PROCEDURAL.value else []
     sources += [_ICT.value] if _ICT.value else []
     if not sources:
@@ -170,4 +170,4 @@ def _errors(held_out: Sample, located: Callable) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    command_line.run(main)

@@ -4,8 +4,8 @@ NumPy and numba only: nothing here imports jax or TensorFlow.
 """
 
 from smile_jax.mesh.cameras import Framing, frame_mesh
-from smile_jax.mesh.dynamic import RankPooling, dynamic_image, rank_pooling_weights
 from smile_jax.mesh.landmarks import Landmarks, read_landmarks
+from smile_jax.mesh.rank_pooling import RankPooling, dynamic_image, rank_pooling_weights
 from smile_jax.mesh.readers import read_mesh
 from smile_jax.mesh.render import render_views
 from smile_jax.mesh.types import Mesh, MeshError

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 
-from smile_jax.mesh.textures import find_texture
+from smile_jax.mesh.texture_paths import find_texture
 from smile_jax.mesh.types import Mesh, MeshError
 
 _HEAD = struct.Struct("<HHdH")  # rows, columns, zmin, length of the image's name

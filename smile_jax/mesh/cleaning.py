@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from smile_jax.mesh.merging import merge_points
+from smile_jax.mesh.point_merging import merge_points
 from smile_jax.mesh.types import Mesh, MeshError
 
 # Share of faces that repairs may remove before the file counts as broken

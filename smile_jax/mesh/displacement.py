@@ -30,7 +30,7 @@ _FARTHEST_MM = 10.0  # from the first surface: beyond, the first scan did not se
 
 
 @dataclasses.dataclass(frozen=True)
-class Rigid:
+class RigidMotion:
     """A rotation, then a shift in mm."""
 
     turn: Float[np.ndarray, "3 3"]
@@ -39,8 +39,8 @@ class Rigid:
     def __call__(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         return points @ self.turn.T + self.shift
 
-    def inverse(self) -> "Rigid":
-        return Rigid(self.turn.T, -self.shift @ self.turn)
+    def inverse(self) -> "RigidMotion":
+        return RigidMotion(self.turn.T, -self.shift @ self.turn)
 
 
 class Displacement:
@@ -71,7 +71,7 @@ class Displacement:
         self._count = np.bincount(self._region, minlength=REGIONS)
 
     def __call__(
-        self, mesh: Mesh, head: Rigid | None = None
+        self, mesh: Mesh, head: RigidMotion | None = None
     ) -> Float32[np.ndarray, "regions"]:
         """Millimetres that each region has moved, row by row from the chin up; 0 where
         there is no face. `head` is that of `head_of`, where it is known already."""
@@ -97,7 +97,7 @@ class Displacement:
         moved = self._moved(mesh, self.head_of(mesh))
         return float(np.median(np.linalg.norm(moved, axis=1)))
 
-    def _moved(self, mesh: Mesh, head: Rigid) -> Float[np.ndarray, "p k"]:
+    def _moved(self, mesh: Mesh, head: RigidMotion) -> Float[np.ndarray, "p k"]:
         """Of the points that are looked at: along three axes, or the normal alone."""
         if self.alike(mesh):
             return head(mesh.vertices[self._places]) - self._points
@@ -105,7 +105,7 @@ class Displacement:
         return _distance(_tree(mesh), points, self._normals @ head.turn)[:, None]
 
     def of_points(
-        self, mesh: Mesh, head: Rigid | None = None
+        self, mesh: Mesh, head: RigidMotion | None = None
     ) -> Float32[np.ndarray, "n 3"]:
         """Millimetres that each point has moved, averaged over the skin around it: a
         scanner's noise is as large as a micro-expression. Of a scan that is not in
@@ -186,10 +186,10 @@ class Displacement:
             mesh.faces is first.faces or np.array_equal(mesh.faces, first.faces)
         )
 
-    def head_of(self, mesh: Mesh) -> Rigid:
+    def head_of(self, mesh: Mesh) -> RigidMotion:
         """The rigid motion that lays a scan's head onto the first one's."""
         if not len(self._points):
-            return Rigid(np.eye(3), np.zeros(3))
+            return RigidMotion(np.eye(3), np.zeros(3))
         if self.alike(mesh):
             points = mesh.vertices[self._places].astype(np.float64)
             held = np.ones(len(points), bool)
@@ -250,11 +250,13 @@ def motion_of(
     return np.sqrt((most**2).mean(axis=-1))
 
 
-def _fitted(moving: Float[np.ndarray, "n 3"], fixed: Float[np.ndarray, "n 3"]) -> Rigid:
+def _fitted(
+    moving: Float[np.ndarray, "n 3"], fixed: Float[np.ndarray, "n 3"]
+) -> RigidMotion:
     """The rigid motion that lays points onto others, by least squares."""
     origin, target = moving.mean(axis=0), fixed.mean(axis=0)
     # Kabsch' solution; SciPy's align_vectors takes several times as long.
     left, _, right = np.linalg.svd((moving - origin).T @ (fixed - target))
     left[:, 2] *= np.linalg.det(left @ right)  # a rotation, no mirror
     turn = (left @ right).T
-    return Rigid(turn, target - origin @ turn.T)
+    return RigidMotion(turn, target - origin @ turn.T)

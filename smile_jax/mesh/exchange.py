@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from smile_jax.mesh.textures import find_texture
+from smile_jax.mesh.texture_paths import find_texture
 from smile_jax.mesh.types import Mesh, MeshError
 
 _PLY_SIZES = {

@@ -8,8 +8,8 @@ import re
 import numba
 import numpy as np
 
-from smile_jax.mesh.numbers import line_end, parse_number
-from smile_jax.mesh.textures import MOST_NAMES, as_text, find_texture
+from smile_jax.mesh.number_parsing import line_end, parse_number
+from smile_jax.mesh.texture_paths import MOST_NAMES, as_text, find_texture
 from smile_jax.mesh.types import Mesh, MeshError
 
 _MATERIALS = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]*)", re.MULTILINE)

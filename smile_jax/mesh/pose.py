@@ -13,9 +13,9 @@ from jaxtyping import Float, Float32
 from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
+from smile_jax.mesh.ball_means import ball_means
 from smile_jax.mesh.cameras import Framing, used_points
-from smile_jax.mesh.leaning import leaning
-from smile_jax.mesh.neighbourhood import ball_means
+from smile_jax.mesh.pitch_fit import leaning
 from smile_jax.mesh.raster import vertex_normals
 from smile_jax.mesh.types import Mesh, MeshError
 

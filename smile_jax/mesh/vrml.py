@@ -6,14 +6,14 @@ import re
 
 import numpy as np
 
-from smile_jax.mesh.numbers import (
+from smile_jax.mesh.number_parsing import (
     BAD,
     UNCLOSED,
     parse_indices,
     parse_list,
     triangulate,
 )
-from smile_jax.mesh.textures import MOST_NAMES, as_text, find_texture
+from smile_jax.mesh.texture_paths import MOST_NAMES, as_text, find_texture
 from smile_jax.mesh.types import Mesh, MeshError
 
 # What structures the text outside of number lists.

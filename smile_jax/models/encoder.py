@@ -9,19 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from smile_jax.core.batch_statistics import normalize
 from smile_jax.models.convnet import ConvConfig
 from smile_jax.models.heads import CrossView, Head, ViewFusion
-from smile_jax.models.masked import hidden
+from smile_jax.models.masked_decoder import hidden
 from smile_jax.models.temporal import (
     TemporalConfig,
     Timing,
     dynamic_images,
     untimed,
 )
-from smile_jax.models.text import TextConfig, TextTower
+from smile_jax.models.text_tower import TextConfig, TextTower
 from smile_jax.models.tower import TowerConfig
 from smile_jax.models.vit import VisionConfig
-from smile_jax.stats import normalize
 
 # `config.model.vision.kind` -> settings of the tower.
 VISION_TOWERS: dict[str, type[TowerConfig]] = {

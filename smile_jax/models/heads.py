@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from smile_jax.models.shown import show_weights
-from smile_jax.stats import standardize
+from smile_jax.core.batch_statistics import standardize
+from smile_jax.models.attention_weights import show_weights
 
 
 @dataclasses.dataclass(frozen=True)

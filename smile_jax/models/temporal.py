@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from smile_jax.models.shown import show_weights
+from smile_jax.models.attention_weights import show_weights
 from smile_jax.models.transformer import Transformer, TransformerConfig
 
 # Rates in Hz at which seconds are read off, one a pair of inputs: from the course of a
@@ -76,7 +76,7 @@ class TemporalConfig:
         return KINDS[self.kind].needs
 
 
-class Mean(nn.Module):
+class MeanPooling(nn.Module):
     """The mean of the frames that are there."""
 
     config: TemporalConfig
@@ -91,7 +91,7 @@ class Mean(nn.Module):
         return mean_of(features, timing)
 
 
-class Attention(nn.Module):
+class AttentionPooling(nn.Module):
     """Attention over frames: softmax_t(q . tanh(W h_t)), q from zero."""
 
     config: TemporalConfig
@@ -106,7 +106,7 @@ class Attention(nn.Module):
         return (weights * features).sum(axis=1)
 
 
-class BeyondMean(nn.Module):
+class ResidualPooling(nn.Module):
     """Base of kinds that add to the mean what several frames tell."""
 
     config: TemporalConfig
@@ -132,7 +132,7 @@ class BeyondMean(nn.Module):
         raise NotImplementedError
 
 
-class Differences(BeyondMean):
+class DifferencePooling(ResidualPooling):
     """What changes: attention over h_t - h_(t-1) beside h_t - h_0."""
 
     def told(self, features, timing):
@@ -144,7 +144,7 @@ class Differences(BeyondMean):
         return from_zero(width, "out")((weights * tokens).sum(axis=1))
 
 
-class TwoPhase(BeyondMean):
+class TwoPhasePooling(ResidualPooling):
     """Onset to apex and apex to offset, each by an attention of its own, against the
     apex: the two streams that won the 4DMR challenge of 2025 (its idea, not its code).
     """
@@ -164,7 +164,7 @@ class TwoPhase(BeyondMean):
         return from_zero(width, "out")(hidden)
 
 
-class OverTime(BeyondMean):
+class TransformerPooling(ResidualPooling):
     """A transformer over the frames of each view, told their seconds (factorised: the
     tower sees single frames, this their course)."""
 
@@ -189,12 +189,12 @@ class OverTime(BeyondMean):
 
 
 KINDS: dict[str, Any] = {
-    "mean": Mean,
-    "attention": Attention,
-    "differences": Differences,
-    "two_phase": TwoPhase,
-    "transformer": OverTime,
-    "dynamic": Mean,  # of one picture, see `dynamic_images`
+    "mean": MeanPooling,
+    "attention": AttentionPooling,
+    "differences": DifferencePooling,
+    "two_phase": TwoPhasePooling,
+    "transformer": TransformerPooling,
+    "dynamic": MeanPooling,  # of one picture, see `dynamic_images`
 }
 
 
@@ -232,7 +232,7 @@ def waves(time_s: Float[Array, "B T"]) -> Float[Array, "B T W"]:
 def dynamic_images(
     clips: Float[Array, "B T V H W C"], timing: Timing, gain: float
 ) -> Float[Array, "B 1 V H W C"]:
-    """Rank-pooled clips on the device: `mesh.dynamic` of what a model sees, after light
+    """Rank-pooled clips on the device: `mesh.rank_pooling` of what a model sees, after light
     and augmentation, with padding left out.
 
     Args:
@@ -253,7 +253,7 @@ def dynamic_images(
 
 
 def rank_weights(present: Bool[Array, "B T"]) -> Float[Array, "B T"]:
-    """`mesh.dynamic.rank_pooling_weights` of clips of different lengths; padding, which
+    """`mesh.rank_pooling.rank_pooling_weights` of clips of different lengths; padding, which
     follows the frames, has weight 0."""
     count = present.sum(axis=1, keepdims=True)
     t = jnp.arange(1, present.shape[1] + 1)[None]

@@ -2,15 +2,15 @@
 
 from smile_jax.objectives.base import Inputs, Objective, Term, total
 from smile_jax.objectives.conclugen import CaptionedConCluGen, ConCluGen
-from smile_jax.objectives.facet import Facet
-from smile_jax.objectives.infonce import InfoNce
+from smile_jax.objectives.facet_vlm import FacetVlm
 from smile_jax.objectives.mae import Mae
-from smile_jax.objectives.multiview import Multiview
+from smile_jax.objectives.multiview_vlm import MultiviewVlm
 from smile_jax.objectives.shu import Shu
 from smile_jax.objectives.siglip import SigLip
+from smile_jax.objectives.simclr import SimClr
 from smile_jax.objectives.smile import Smile
-from smile_jax.objectives.sources import SOURCES, Pseudo, Targets, TextSource
 from smile_jax.objectives.supervised import ActionUnits, Supervised
+from smile_jax.objectives.text_sources import SOURCES, PseudoLabels, Targets, TextSource
 from smile_jax.objectives.vicreg import VicReg
 
 # `config.objective.name` -> method.
@@ -19,13 +19,13 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "supervised": Supervised,
     "action_units": ActionUnits,
     "vicreg": VicReg,
-    "infonce": InfoNce,
+    "infonce": SimClr,
     "siglip": SigLip,
-    "multiview": Multiview,
+    "multiview": MultiviewVlm,
     "shu": Shu,
     "conclugen": ConCluGen,
     "conclugen_captions": CaptionedConCluGen,
-    "facet": Facet,
+    "facet": FacetVlm,
     "mae": Mae,
 }
 
@@ -34,7 +34,7 @@ __all__ = [
     "SOURCES",
     "Inputs",
     "Objective",
-    "Pseudo",
+    "PseudoLabels",
     "Targets",
     "Term",
     "TextSource",

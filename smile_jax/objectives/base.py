@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from smile_jax.models.encoder import Embeddings
 from smile_jax.models.heads import Head
-from smile_jax.objectives.sources import Targets, TextSource
+from smile_jax.objectives.text_sources import Targets, TextSource
 
 Metrics = dict[str, Float[Array, ""]]
 

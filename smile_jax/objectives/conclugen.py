@@ -17,11 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from smile_jax import parallel
+from smile_jax.core import parallel
+from smile_jax.core.batch_statistics import (
+    at_least_float32,
+    example_weights,
+    global_mean,
+    normalize,
+)
 from smile_jax.models.heads import Head, Projector, matrix, projector
 from smile_jax.objectives.base import THUMBNAIL, Inputs, Objective, Term
-from smile_jax.objectives.sources import TextSource
-from smile_jax.stats import at_least_float32, example_weights, global_mean, normalize
+from smile_jax.objectives.text_sources import TextSource
 
 _ROUNDS = 10  # of Lloyd's algorithm a step, from the centroids of the step before
 
@@ -66,7 +71,7 @@ class ConCluGen(Objective):
         pixels = THUMBNAIL**2 * self.thumbnail_channels
         return {
             "clustered": Head(
-                lambda axis: _Clustered(self.projector_dim, self.clusters, axis),
+                lambda axis: _ClusterHead(self.projector_dim, self.clusters, axis),
                 "features",
             ),
             "decoder": Head(lambda _: _Decoder(pixels), "features"),
@@ -205,7 +210,7 @@ class CaptionedConCluGen(ConCluGen):
         return x.targets.shares.astype(bank.dtype) @ bank
 
 
-class _Clustered(nn.Module):
+class _ClusterHead(nn.Module):
     """z, the unit projection, and o = W z beside it."""
 
     width: int

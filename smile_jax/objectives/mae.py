@@ -7,11 +7,11 @@ training has, guesses the pixels of the others, each patch standardised by itsel
 import dataclasses
 from typing import ClassVar
 
+from smile_jax.core.batch_statistics import example_weights, global_mean
 from smile_jax.models.heads import Head
-from smile_jax.models.masked import MaskedDecoder
+from smile_jax.models.masked_decoder import MaskedDecoder
 from smile_jax.objectives.base import Inputs, Objective, Term
-from smile_jax.objectives.sources import TextSource
-from smile_jax.stats import example_weights, global_mean
+from smile_jax.objectives.text_sources import TextSource
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,15 +14,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from smile_jax import parallel
-from smile_jax.losses.contrast import contrast
+from smile_jax.core import parallel
+from smile_jax.core.batch_statistics import example_weights, global_mean, normalize
+from smile_jax.losses.contrastive import contrast
 from smile_jax.objectives.base import Inputs, Term
-from smile_jax.objectives.infonce import InfoNce, who_is_who
-from smile_jax.stats import example_weights, global_mean, normalize
+from smile_jax.objectives.simclr import SimClr, who_is_who
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Shu(InfoNce):
+class Shu(SimClr):
     """InfoNCE over moments of clips, in which negatives that act alike are treated.
 
     A clip gives one moment, or four: an anchor, its positive near in time, and two

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from smile_jax.losses.several import several_alignment
+from smile_jax.losses.multilabel_alignment import several_alignment
 from smile_jax.models.heads import Head, numbers
 from smile_jax.objectives.base import Inputs, Objective, Term
-from smile_jax.objectives.sources import TextSource
+from smile_jax.objectives.text_sources import TextSource
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

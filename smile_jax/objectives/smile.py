@@ -9,24 +9,28 @@ from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 
-from smile_jax.faces.captions import NUM_ACTIONS
-from smile_jax.losses.alignment import vision_language_alignment
-from smile_jax.losses.decorrelation import (
-    Form,
-    cheaper_form,
-    multiview_decorrelation,
+from smile_jax.core.batch_statistics import (
+    at_least_float32,
+    global_mean,
+    without_group_means,
 )
-from smile_jax.losses.pairs import paired_alignment
-from smile_jax.losses.redundancy import (
+from smile_jax.faces.captions import NUM_ACTIONS
+from smile_jax.losses.caption_alignment import paired_alignment
+from smile_jax.losses.modality_redundancy import (
     Mode,
     action_redundancy,
     cross_modal_redundancy,
 )
-from smile_jax.losses.several import several_alignment
+from smile_jax.losses.multilabel_alignment import several_alignment
+from smile_jax.losses.prompt_alignment import vision_language_alignment
+from smile_jax.losses.view_decorrelation import (
+    Form,
+    cheaper_form,
+    multiview_decorrelation,
+)
 from smile_jax.models.heads import Head, bias, linear, projector
 from smile_jax.objectives.base import Inputs, Objective, Term
-from smile_jax.objectives.sources import TextSource
-from smile_jax.stats import at_least_float32, global_mean, without_group_means
+from smile_jax.objectives.text_sources import TextSource
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

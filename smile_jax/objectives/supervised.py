@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from smile_jax.core.batch_statistics import example_weights, global_mean
 from smile_jax.models.heads import Head, linear
 from smile_jax.objectives.base import Inputs, Objective, Term
-from smile_jax.stats import example_weights, global_mean
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

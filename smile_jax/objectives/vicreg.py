@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from smile_jax.models.heads import Head, projector
-from smile_jax.objectives.base import Inputs, Objective, Term
-from smile_jax.stats import (
+from smile_jax.core.batch_statistics import (
     cross_correlation,
     example_weights,
     global_count,
     global_mean,
 )
+from smile_jax.models.heads import Head, projector
+from smile_jax.objectives.base import Inputs, Objective, Term
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,13 @@ import orbax.checkpoint as ocp
 from absl import logging
 from jax.experimental import multihost_utils
 
-from smile_jax.errors import Explained
+from smile_jax.core.errors import UserError
 from smile_jax.training.checksums import check_run, checksums, compare
 
 _CHECKSUMS = "checksums"
 
 
-class CheckpointError(Explained, RuntimeError):
+class CheckpointError(UserError, RuntimeError):
     """A checkpoint cannot be written or read; the message says what to do."""
 
 

@@ -12,22 +12,22 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
-from smile_jax import parallel
 from smile_jax.config import Config
-from smile_jax.config.build import sampling
+from smile_jax.config.factories import sampling
+from smile_jax.core import parallel
 from smile_jax.data.pipeline import train_batches
-from smile_jax.training import lock
-from smile_jax.training.announce import print_plan, run_info, write_run_files
-from smile_jax.training.build import build, make_layout, spec_of_fresh_run
+from smile_jax.training import workdir_lock
+from smile_jax.training.assembly import build, make_layout, spec_of_fresh_run
 from smile_jax.training.checkpoints import Checkpoints
-from smile_jax.training.fresh_model import as_computed
-from smile_jax.training.gradient import check_replicas
-from smile_jax.training.log import Log
+from smile_jax.training.global_gradient import check_replicas
+from smile_jax.training.metric_log import MetricLog
 from smile_jax.training.model_spec import ModelSpec, stored_spec
-from smile_jax.training.plan import Plan, make_plan
 from smile_jax.training.profile import Profile
+from smile_jax.training.run_cost import write_peak, write_spent
+from smile_jax.training.run_description import print_plan, run_info, write_run_files
 from smile_jax.training.run_info import RunInfo, check_same_run
-from smile_jax.training.spent import write_peak, write_spent
+from smile_jax.training.run_plan import Plan, make_plan
+from smile_jax.training.starting_model import as_computed
 from smile_jax.training.state import TrainState
 
 # `(averaged parameters on the host) -> metrics` of people held out.
@@ -55,7 +55,7 @@ def train(
         plan = make_plan(config)
         workdir.mkdir(parents=True, exist_ok=True)
         if jax.process_index() == 0:
-            stack.enter_context(lock.held(workdir))
+            stack.enter_context(workdir_lock.held(workdir))
         checkpoints = Checkpoints(workdir, keep=config.train.keep_checkpoints)
         stack.callback(checkpoints.close)
         stored = checkpoints.read_run()
@@ -116,7 +116,7 @@ def _loop(
         )
     )
     last = min(plan.steps, config.train.stop_after_steps or plan.steps)
-    log = Log(config, plan, workdir if lead else None, first, checkpoints)
+    log = MetricLog(config, plan, workdir if lead else None, first, checkpoints)
     profile = Profile(config.train.profile, workdir)
     for step in range(first + 1, last + 1):
         profile.before(step)

@@ -9,11 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from smile_jax.config import Config
+from smile_jax.core.pytree import merge
 from smile_jax.data.augment import plain_clips
 from smile_jax.data.dataset import spread_views
-from smile_jax.models import EncoderConfig, HashTokenizer, PretrainedTokenizer
-from smile_jax.models import tokenizer as hash_tokenizer
-from smile_jax.pytree import merge
+from smile_jax.models import (
+    EncoderConfig,
+    HashTokenizer,
+    PretrainedTokenizer,
+    hash_tokenizer,
+)
 from smile_jax.training.checkpoints import Checkpoints
 from smile_jax.training.run_info import RunInfo
 

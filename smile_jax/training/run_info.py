@@ -7,14 +7,14 @@ from typing import Any
 
 from smile_jax.config import Config, typed
 from smile_jax.config.default import all_keys
+from smile_jax.core.pytree import flatten
 from smile_jax.data.prompts import Prompts
 from smile_jax.models import EncoderConfig, TextConfig
 from smile_jax.models.encoder import VISION_TOWERS
 from smile_jax.models.temporal import TemporalConfig
 from smile_jax.objectives import SOURCES
-from smile_jax.pytree import flatten
 from smile_jax.training.checkpoints import CheckpointError
-from smile_jax.training.versions import FORMAT, upgrade
+from smile_jax.training.run_migration import FORMAT, upgrade
 
 # Keys that say how a model is computed, not what: they may change on a run's way.
 COMPUTED = ("remat", "scan", "attention")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from smile_jax.pytree import merge
+from smile_jax.core.pytree import merge
 
 
 class TrainState(flax.struct.PyTreeNode):

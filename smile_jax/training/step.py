@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from smile_jax import parallel
+from smile_jax.core import parallel
+from smile_jax.core.pytree import merge, select
 from smile_jax.data.augment import (
     AugmentConfig,
     augment_clips,
@@ -22,10 +23,9 @@ from smile_jax.models import Encoder
 from smile_jax.models.temporal import Timing, timing_of
 from smile_jax.objectives import Inputs, Objective, Targets, TextSource, total
 from smile_jax.objectives.base import THUMBNAIL
-from smile_jax.pytree import merge, select
-from smile_jax.training.accumulate import in_micro_batches
-from smile_jax.training.bank import TextInputs, bank_of_views, encode_bank
-from smile_jax.training.gradient import term_norms
+from smile_jax.training.global_gradient import term_norms
+from smile_jax.training.micro_batches import in_micro_batches
+from smile_jax.training.prompt_bank import TextInputs, bank_of_views, encode_bank
 from smile_jax.training.state import TrainState, stream_key, update_average
 from smile_jax.training.update import update
 
@@ -115,7 +115,7 @@ def make_train_step(
         targets, prior = make_targets(model, source, config, state, batch)
         trained = select(state.params, state.ema)
         given = (state, batch, targets)
-        # Differentiated inside pmap, and only then averaged: see `training.gradient`.
+        # Differentiated inside pmap, and only then averaged: see `training.global_gradient`.
         gradient, (metrics, bank, extra) = jax.grad(loss, has_aux=True)(trained, *given)
         # Equal on all devices but for rounding, which must not part them.
         metrics = parallel.pmean(metrics, axis)

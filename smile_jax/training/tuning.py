@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from smile_jax.core.pytree import flatten, unflatten
 from smile_jax.models.tower import TowerConfig
-from smile_jax.pytree import flatten, unflatten
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from smile_jax import parallel
-from smile_jax.training.gradient import mean_over_devices, norms
+from smile_jax.core import parallel
+from smile_jax.training.global_gradient import mean_over_devices, norms
 
 
 def update(

@@ -60,7 +60,7 @@ def main(_: list[str]) -> None:
 
 
 def _attack_runs() -> int:
-    from smile_jax.inference.export import export
+    from smile_jax.inference.model_folder import export
     from smile_jax.inference.recognizer import Recognizer
     from tests.conftest import tfds_build
     from tests.training.common import train_here

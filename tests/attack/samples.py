@@ -9,8 +9,8 @@ import trimesh
 from PIL import Image
 
 from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.index import make_index, read_index, write_index
 from smile_jax.data.prompts import BUILT_IN, PromptError, read_prompt_file
+from smile_jax.data.record_index import make_index, read_index, write_index
 from smile_jax.data.records import DataError
 from smile_jax.data.schema import FacesConfig
 from smile_jax.mesh import MeshError, VertexSequence, read_landmarks, read_mesh
@@ -24,9 +24,9 @@ from smile_jax.mesh.writers import (
     write_ply,
     write_vrml,
 )
+from smile_jax.models.hash_tokenizer import FILE, HashTokenizer
 from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.pretrained.weights import read_weights, write_tensors
-from smile_jax.models.tokenizer import FILE, HashTokenizer
 
 _SHARDS = {"x.array_record": 10}
 

@@ -15,7 +15,7 @@ import pytest
 from smile_jax.data.builder import BuildReport, FaceDatasetBuilder
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.dataset import open_dataset
-from smile_jax.data.examples import Made, Sequence4D
+from smile_jax.data.examples import BuildResult, Sequence4D
 from smile_jax.data.face_model_builder import CONFIGS
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rendering import sample_frames
@@ -198,9 +198,9 @@ def test_unreadable_scans_are_listed_and_too_many_are_fatal(capsys):
 def test_report_allows_one_percent():
     report = BuildReport(total=300)
     for i in range(3):
-        report.add(Made(f"{i}", skipped=["bad"]))
+        report.add(BuildResult(f"{i}", skipped=["bad"]))
     with pytest.raises(ValueError, match="more than 1%"):
-        report.add(Made("3", skipped=["bad"]))
+        report.add(BuildResult("3", skipped=["bad"]))
 
 
 def test_frames_are_spread_and_clamped():

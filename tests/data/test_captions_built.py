@@ -8,19 +8,19 @@ import pytest
 from smile_jax.data.builder import with_landmarks, with_persons
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.face_landmarks import FoundLandmarks, VertexLandmarks
 from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
+from smile_jax.data.landmark_sources import FoundLandmarks, VertexLandmarks
 from smile_jax.data.records import RecordSource
-from smile_jax.data.rest import at_rest
 from smile_jax.data.rendering import rendering_of
-from smile_jax.evaluation.loop import evaluate
+from smile_jax.data.rest import at_rest
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.results import table
 from smile_jax.faces import EXPRESSIONS, load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
-from smile_jax.faces.motion import FIRST, MODEL, PERSON, look_at
+from smile_jax.faces.landmark_motion import FIRST, MODEL, PERSON, look_at
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh import Mesh
-from smile_jax.training.plan import make_plan
+from smile_jax.training.run_plan import make_plan
 from tests.conftest import tfds_build
 from tests.data.trees import write_tree
 from tests.training.common import shrunk_config, train_here

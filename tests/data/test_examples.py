@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.mesh_files import MeshFiles
+from smile_jax.data.mesh_sequence import MeshFiles
 from smile_jax.data.scan_builder import ScanConfig
 from smile_jax.data.schema import FacesConfig
 from smile_jax.mesh import Mesh, MeshError, dynamic_image, rank_pooling_weights

@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
+from smile_jax.data.batch_fields import example_fields, field_shapes
 from smile_jax.data.dataset import open_dataset
-from smile_jax.data.fields import example_fields, field_shapes
 from smile_jax.data.frames import Sampling
-from smile_jax.data.index import FILE
 from smile_jax.data.pipeline import BlockedOrder, eval_batches, train_batches
+from smile_jax.data.record_index import FILE
 from smile_jax.data.records import DataError, RecordSource
 from smile_jax.data.splits import released_folds, split_records, subject_folds
 

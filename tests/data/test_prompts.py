@@ -15,7 +15,7 @@ from smile_jax.data.prompts import (
     read_prompt_file,
 )
 from smile_jax.faces import EXPRESSIONS
-from smile_jax.faces import dataset_names as names
+from smile_jax.faces import class_spellings as names
 from smile_jax.models import HashTokenizer
 
 YAWS = (-60.0, -15.0, 0.0, 15.0, 80.0)

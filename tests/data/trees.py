@@ -1,4 +1,4 @@
-"""Miniature trees of every dataset, as `smile_jax.faces.export` writes them."""
+"""Miniature trees of every dataset, as `smile_jax.rehearse` writes them."""
 
 import pathlib
 

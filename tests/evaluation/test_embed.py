@@ -11,7 +11,7 @@ import pytest
 
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation import embed
-from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.row_store import RowStore
 from tests.conftest import ROOT
 from tests.training.common import free_port, train_here
@@ -74,9 +74,9 @@ if count != "1":
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.validation import make_scorer
 from smile_jax.models import Encoder
-from smile_jax.training.build import spec_of_fresh_run
-from smile_jax.training.init import random_params
-from smile_jax.training.plan import make_plan
+from smile_jax.training.assembly import spec_of_fresh_run
+from smile_jax.training.initial_state import random_params
+from smile_jax.training.run_plan import make_plan
 from tests.training.common import shrunk_config
 
 keys = {"data.folds": 4, "data.validation_fold": 1}

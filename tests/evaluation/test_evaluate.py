@@ -8,8 +8,8 @@ import pytest
 
 from smile_jax.config import ConfigError
 from smile_jax.evaluation import report
-from smile_jax.evaluation.clips import ClipSet
-from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.clip_set import ClipSet
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.results import write_results
 from smile_jax.evaluation.trained_run import ProtocolError, load_run
 from tests.conftest import run_module, tfds_build

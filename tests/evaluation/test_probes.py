@@ -8,14 +8,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from smile_jax.evaluation import pixels
+from smile_jax.evaluation import pixel_baseline
 from smile_jax.evaluation.base import Fold, SubsetFeatures, people_folds, summarize
 from smile_jax.evaluation.embed import view_subsets
 from smile_jax.evaluation.few_people import PEOPLE, FewPeople
+from smile_jax.evaluation.knn import Neighbours
 from smile_jax.evaluation.linear_probe import LinearProbe, linear_probe, probe_of
-from smile_jax.evaluation.neighbours import Neighbours
-from smile_jax.evaluation.pixels import PixelComponents
-from smile_jax.evaluation.views import CrossView, MissingViews
+from smile_jax.evaluation.missing_views import CrossView, MissingViews
+from smile_jax.evaluation.pixel_baseline import PixelComponents
 
 
 def clusters(rng, spread):
@@ -148,9 +148,9 @@ def test_components_of_many_clips_are_those_of_few(monkeypatch, rng, in_memory):
     x = (x + 0.01 * rng.normal(size=x.shape) + 3).astype(np.float32)
     fit, rows = np.arange(300), np.arange(400)
     exact = PixelComponents(x).features(fit, rows, 20)
-    monkeypatch.setattr(pixels, "_PRODUCTS", 0)
-    monkeypatch.setattr(pixels, "_IN_MEMORY", in_memory)
-    monkeypatch.setattr(pixels, "_BATCH", 64 * 4 * 300)
+    monkeypatch.setattr(pixel_baseline, "_PRODUCTS", 0)
+    monkeypatch.setattr(pixel_baseline, "_IN_MEMORY", in_memory)
+    monkeypatch.setattr(pixel_baseline, "_BATCH", 64 * 4 * 300)
     found = PixelComponents(x).features(fit, rows, 20)
     signs = np.sign((exact * found).sum(axis=0))
     assert np.abs(
@@ -171,8 +171,8 @@ def test_components_are_those_of_each_fold(rng):
 
 def test_components_of_few_training_clips_among_many(monkeypatch, rng):
     """As many are kept as there are clips to fit to."""
-    monkeypatch.setattr(pixels, "_PRODUCTS", 0)
-    monkeypatch.setattr(pixels, "_IN_MEMORY", 0)
+    monkeypatch.setattr(pixel_baseline, "_PRODUCTS", 0)
+    monkeypatch.setattr(pixel_baseline, "_IN_MEMORY", 0)
     x = rng.normal(size=(80, 200)).astype(np.float32)
     found = PixelComponents(x).features(np.arange(60), np.arange(80), 50)
     assert found.shape == (80, 50)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from smile_jax.evaluation.significance import FoldCounts, difference
-from smile_jax.evaluation.suite import Suite
+from smile_jax.evaluation.suite_definition import Suite
 from smile_jax.evaluation.tables import comparisons
 
 _CLIPS = 24.0  # of each person

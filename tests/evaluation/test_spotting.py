@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from smile_jax.evaluation.spotting import (
-    Counts,
+from smile_jax.evaluation.spotting_scores import (
+    IntervalCounts,
     count,
     intervals_of,
     overlap,
@@ -37,19 +37,19 @@ def test_counting_by_hand():
     assert (twice.hits, twice.found, twice.labelled) == (1, 2, 2)
     # One interval over both hits neither.
     assert count([(10, 49)], labelled, 1).hits == 0
-    assert count([], labelled, 1) == Counts(0, 0, 2, 1)
-    assert count([(0, 5)], [], 1) == Counts(0, 1, 0, 1)
+    assert count([], labelled, 1) == IntervalCounts(0, 0, 2, 1)
+    assert count([(0, 5)], [], 1) == IntervalCounts(0, 1, 0, 1)
 
 
 def test_scores_are_of_pooled_counts():
     """Not a mean over videos: one of 1 hit of 1, one of 0 hits of 3 and 2 false."""
-    total = count([(0, 9)], [(0, 9)], 0.5) + Counts(0, 2, 3, 1.5)
+    total = count([(0, 9)], [(0, 9)], 0.5) + IntervalCounts(0, 2, 3, 1.5)
     scores = total.scores()
     assert scores["precision"] == pytest.approx(1 / 3)
     assert scores["recall"] == pytest.approx(1 / 4)
     assert scores["f1"] == pytest.approx(2 / 7)
     assert scores["false_per_minute"] == pytest.approx(1.0)
-    assert Counts().scores()["f1"] == 0
+    assert IntervalCounts().scores()["f1"] == 0
 
 
 def test_intervals_of_frames():

@@ -10,14 +10,14 @@ import subprocess
 import pytest
 
 from smile_jax.config import ConfigError
-from smile_jax.evaluation import runs
-from smile_jax.evaluation.runs import COLUMNS, kept, perform, rows_of, runs_of
-from smile_jax.evaluation.suite import Suite, SuiteError, Sweep, read_suite
-from smile_jax.evaluation.sweep import trials
+from smile_jax.evaluation import suite_runs
+from smile_jax.evaluation.suite_definition import Suite, SuiteError, Sweep, read_suite
+from smile_jax.evaluation.suite_runs import COLUMNS, kept, perform, rows_of, runs_of
+from smile_jax.evaluation.suite_trials import trials
 from smile_jax.evaluation.tables import latex, markdown, means, scores, to_csv
 from smile_jax.objectives import Objective
 from smile_jax.objectives.smile import Smile
-from smile_jax.objectives.sources import Weak
+from smile_jax.objectives.text_sources import WeakLabels
 from smile_jax.objectives.vicreg import VicReg
 from tests.conftest import ROOT
 
@@ -62,30 +62,33 @@ def finish(run, value):
 
 
 def test_runs_come_after_those_that_they_start_from(suite, tmp_path):
-    runs = runs_of("s", suite, tmp_path / "out", {"model.pretrained_text": "M"})
-    assert [(r.method, r.seed) for r in runs] == [
+    suite_runs = runs_of("s", suite, tmp_path / "out", {"model.pretrained_text": "M"})
+    assert [(r.method, r.seed) for r in suite_runs] == [
         ("early", 0), ("late", 0), ("early", 1), ("late", 1),
     ]  # fmt: skip
-    early, late = runs[:2]
+    early, late = suite_runs[:2]
     assert f"--config.model.start_from={early.workdir}" in late.flags
     assert "--config.model.pretrained_text=" in late.flags  # the other run has it
     assert "--config.model.pretrained_text=M" in early.flags
     assert "--config.train.steps=3" in early.flags
-    assert len({r.digest for r in runs}) == 4
+    assert len({r.digest for r in suite_runs}) == 4
 
 
 def test_folds_are_trained_apart_and_evaluated_together(suite, tmp_path, monkeypatch):
     """Those of a method and a seed are one run, whose rows are of the fold "all"."""
     pooled = dataclasses.replace(suite, protocol="kfold")
     out, machine = tmp_path / "out", {"data.folds": 3}
-    runs = runs_of("s", pooled, out, machine)
-    assert [r.place for r in runs[:2]] == [("early", "0", "all"), ("late", "0", "all")]
-    early, late = (r.parts for r in runs[:2])
+    suite_runs = runs_of("s", pooled, out, machine)
+    assert [r.place for r in suite_runs[:2]] == [
+        ("early", "0", "all"),
+        ("late", "0", "all"),
+    ]
+    early, late = (r.parts for r in suite_runs[:2])
     assert [p.workdir for p in early] == [out / f"early_0/fold_{i}" for i in range(3)]
     assert "--config.data.fold=2" in early[2].flags
     assert f"--config.model.start_from={early[2].workdir}" in late[2].flags
     alone = runs_of("s", suite, out, machine)
-    assert not {r.digest for r in runs} & {r.digest for r in alone}
+    assert not {r.digest for r in suite_runs} & {r.digest for r in alone}
 
     asked = []
 
@@ -94,13 +97,13 @@ def test_folds_are_trained_apart_and_evaluated_together(suite, tmp_path, monkeyp
         return subprocess.CompletedProcess(words, 0)
 
     monkeypatch.setattr(subprocess, "run", command)
-    perform(runs[0])
+    perform(suite_runs[0])
     folders = [[f"--workdir={out / f'early_0/fold_{i}'}"] for i in range(3)]
     assert asked == [*folders, [f"--workdir={out / 'early_0'}", "--protocol=kfold"]]
-    finish(runs[0], 0.5)
+    finish(suite_runs[0], 0.5)
     for name in ("run.json", "spent.json"):
         (out / "early_0" / name).rename(out / "early_0/fold_0" / name)
-    assert {row["fold"] for row in rows_of(runs[0])} == {"all"}
+    assert {row["fold"] for row in rows_of(suite_runs[0])} == {"all"}
     with pytest.raises(SuiteError, match="goes without folds and without a sweep"):
         dataclasses.replace(pooled, folds=(0, 1))
 
@@ -120,10 +123,10 @@ def test_a_changed_method_is_another_run(suite, tmp_path):
 
 
 def test_the_table_is_of_the_raw_numbers(suite, tmp_path):
-    runs = runs_of("s", suite, tmp_path / "out", {})
-    for value, run in zip((0.4, 0.7, 0.6, 0.7), runs, strict=True):
+    suite_runs = runs_of("s", suite, tmp_path / "out", {})
+    for value, run in zip((0.4, 0.7, 0.6, 0.7), suite_runs, strict=True):
         finish(run, value)
-    text = to_csv([row for run in runs for row in rows_of(run)], COLUMNS)
+    text = to_csv([row for run in suite_runs for row in rows_of(run)], COLUMNS)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert tuple(rows[0]) == COLUMNS and len(rows) == 8
     assert rows[0]["value"] == "0.4" and rows[0]["seconds"] == "2.5"
@@ -167,15 +170,15 @@ def test_what_is_wrong_is_said(suite, tmp_path):
 def test_suites_of_the_repository_name_what_there_is(name, tmp_path):
     suite = read_suite(pathlib.Path(f"experiments/suites/{name}.py"))
     suite = dataclasses.replace(suite, folds=suite.folds[:1])  # others are alike
-    runs = runs_of(name, suite, tmp_path, {})
-    assert len({run.digest for run in runs}) == len(runs)
+    suite_runs = runs_of(name, suite, tmp_path, {})
+    assert len({run.digest for run in suite_runs}) == len(suite_runs)
 
 
 def test_rows_of_another_machine_count_until_the_method_changes(suite, tmp_path):
-    runs = runs_of("s", suite, tmp_path / "there", {"data.threads": 1})
-    for run in runs:
+    suite_runs = runs_of("s", suite, tmp_path / "there", {"data.threads": 1})
+    for run in suite_runs:
         finish(run, 0.5)
-    text = to_csv([row for run in runs for row in rows_of(run)], COLUMNS)
+    text = to_csv([row for run in suite_runs for row in rows_of(run)], COLUMNS)
     stored = list(csv.DictReader(io.StringIO(text)))
     here = runs_of("s", suite, tmp_path / "here", {"data.threads": 7})
     assert kept(stored, here) == stored
@@ -201,7 +204,7 @@ def test_another_version_of_a_method_is_another_run(suite, tmp_path, monkeypatch
     """Of its class, of one that it is a variant of, or of its text source."""
     (run, *_) = runs_of("s", suite, tmp_path, {})
     before = run.digest
-    for method in (Smile, Objective, Weak):
+    for method in (Smile, Objective, WeakLabels):
         monkeypatch.setattr(method, "version", method.version + 1)
         assert run.digest != before
         monkeypatch.undo()
@@ -224,7 +227,7 @@ def test_another_evaluation_is_done_again_without_training(
     finish(run, 0.5)
     perform(run)
     assert asked == ["smile_jax.train", "smile_jax.evaluate"] and run.done()
-    monkeypatch.setattr(runs, "VERSION", runs.VERSION + 1)
+    monkeypatch.setattr(suite_runs, "VERSION", suite_runs.VERSION + 1)
     assert not run.done()
     perform(run)
     assert asked[2:] == ["smile_jax.evaluate"] and run.done()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.protocols import (
     EvaluationFold,
     all_clips,

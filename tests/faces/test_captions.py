@@ -24,7 +24,7 @@ from smile_jax.faces.captions import (
     phrasings,
     tempo_of,
 )
-from smile_jax.faces.motion import (
+from smile_jax.faces.landmark_motion import (
     FIRST,
     MODEL,
     PERSON,

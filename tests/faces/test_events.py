@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smile_jax.faces import load_face_model
-from smile_jax.faces.dataset_names import FOUR_DME
+from smile_jax.faces.class_spellings import FOUR_DME
 from smile_jax.faces.events import MACRO, MICRO, idle_course, micro_takes
 from smile_jax.faces.model import IDLE_ACTIONS
 from smile_jax.faces.sampling import (

@@ -1,4 +1,4 @@
-"""`smile_jax.faces.export` says how far it is and what to do next."""
+"""`smile_jax.rehearse` says how far it is and what to do next."""
 
 import collections
 import re
@@ -12,7 +12,7 @@ from tests.conftest import run_module
 
 def test_it_says_how_far_it_is_and_what_comes_next(tmp_path):
     done = run_module(
-        "smile_jax.faces.export",
+        "smile_jax.rehearse",
         "--format=bu4dfe",
         f"--out={tmp_path / 'tree'}",
         "--subjects=1",

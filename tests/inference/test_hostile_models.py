@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from smile_jax.inference.export import JSON, WEIGHTS, _files, export
+from smile_jax.core.pytree import flatten, unflatten
+from smile_jax.inference.model_folder import JSON, WEIGHTS, _files, export
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.models import PretrainedError, load_pretrained
 from smile_jax.models.pretrained.tokenizer import _read
-from smile_jax.pytree import flatten, unflatten
-from smile_jax.training.announce import run_info
-from smile_jax.training.build import build, spec_of_fresh_run
+from smile_jax.training.assembly import build, spec_of_fresh_run
 from smile_jax.training.checkpoints import CheckpointError
 from smile_jax.training.checksums import of_json
-from smile_jax.training.plan import make_plan
+from smile_jax.training.run_description import run_info
+from smile_jax.training.run_plan import make_plan
 from tests.training.common import shrunk_config
 
 

@@ -8,10 +8,10 @@ import pytest
 import smile_jax
 from smile_jax import predict
 from smile_jax.data.rendering import POSES
-from smile_jax.evaluation.loop import evaluate
-from smile_jax.inference.known import FILE
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.inference.prediction import Prediction, Predictions
 from smile_jax.inference.recognizer import HEADS
+from smile_jax.inference.reference_set import FILE
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.writers import write_ply
 from smile_jax.training.checkpoints import CheckpointError

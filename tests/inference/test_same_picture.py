@@ -12,10 +12,10 @@ from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.faces import Difficulty
-from smile_jax.inference import placing
-from smile_jax.inference.reading import Reader, Reading
+from smile_jax.inference import head_placement
+from smile_jax.inference.preprocessing import Reader, ReadingOptions
 from smile_jax.mesh import Landmarks, Mesh, MeshError
-from smile_jax.mesh.schemes import bosphorus_labels
+from smile_jax.mesh.landmark_schemes import bosphorus_labels
 from smile_jax.mesh.writers import write_landmarks, write_obj, write_ply
 from smile_jax.training.run_info import Rendering
 from tests.faces.heads import performed
@@ -112,7 +112,7 @@ def test_scores_are_those_of_the_dataset(pose, ict, suffix, request, tmp_path):
     assert not any(m.skipped or m.notes for m in made)
     stored = np.stack([m.example["views"] for m in made])
     split = 2 * TRAINED
-    of_run, how = reader(shape), Reading(pose=pose, unit_mm=1.0)
+    of_run, how = reader(shape), ReadingOptions(pose=pose, unit_mm=1.0)
     seen = []
     for i, sequence in enumerate(found[split:]):
         file = tmp_path / f"{i}.{suffix}"
@@ -150,8 +150,8 @@ def test_what_training_could_not_have_seen_is_refused(tmp_path):
     before = dataclasses.replace(reader(shape).info.rendering, framing="landmarks")
     old = Reader(types.SimpleNamespace(rendering=before, config=Config()))
     with pytest.raises(MeshError, match=r"head\.ply: .* framed by landmarks"):
-        old.read([file], Reading(pose="as_is"))
-    assert old.read([file], Reading(pose="surface")).placing.turned_deg < 30
+        old.read([file], ReadingOptions(pose="as_is"))
+    assert old.read([file], ReadingOptions(pose="surface")).placing.turned_deg < 30
     with pytest.raises(MeshError, match="2 meshes, and this run saw single scans"):
         reader(shape).read([file, file])
 
@@ -169,7 +169,7 @@ def test_motion_is_treated_as_in_the_dataset(done, tmp_path):
         make_example(Sequence4D("x", frames, {}), form).example["views"].astype(int)
         for form in (shape, dataclasses.replace(shape, still=False, magnify=0.0))
     )
-    record = reader(shape).read(paths, Reading(pose="as_is", unit_mm=1.0)).record
+    record = reader(shape).read(paths, ReadingOptions(pose="as_is", unit_mm=1.0)).record
     assert np.abs(record["views"] - stored).mean() < 0.05
     assert np.abs(record["views"] - plain).mean() > 0.2
 
@@ -207,7 +207,7 @@ def test_heads_far_off_the_front_are_turned(turn_deg, said, tmp_path):
     read = reader(shape).read([tmp_path / "a.ply"])
     assert read.placing.said.startswith(said)
     assert abs(read.placing.turned_deg - turn_deg) < 5
-    kept = reader(shape).read([tmp_path / "a.ply"], Reading(pose="as_is"))
+    kept = reader(shape).read([tmp_path / "a.ply"], ReadingOptions(pose="as_is"))
     assert kept.placing.said == "as it is"
 
 
@@ -215,12 +215,14 @@ def test_what_has_no_face_to_turn_is_said(tmp_path, monkeypatch):
     def nothing(mesh):
         raise MeshError("no symmetric face found")
 
-    monkeypatch.setattr(placing, "pose_from_surface", nothing)
+    monkeypatch.setattr(head_placement, "pose_from_surface", nothing)
     write_ply(tmp_path / "ball.ply", sphere(90.0, n=40))
     read = reader(config("as_is")).read([tmp_path / "ball.ply"])
     assert "there is no face" in read.placing.said and read.placing.sure < 0.1
     with pytest.raises(MeshError, match=r"ball\.ply: no symmetric face"):
-        reader(config("as_is")).read([tmp_path / "ball.ply"], Reading(pose="surface"))
+        reader(config("as_is")).read(
+            [tmp_path / "ball.ply"], ReadingOptions(pose="surface")
+        )
 
 
 @pytest.mark.parametrize(
@@ -233,4 +235,4 @@ def test_what_has_no_face_to_turn_is_said(tmp_path, monkeypatch):
 )
 def test_settings_are_checked(wrong, said):
     with pytest.raises(ValueError, match=said):
-        Reading(**wrong)
+        ReadingOptions(**wrong)

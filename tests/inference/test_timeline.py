@@ -11,8 +11,8 @@ from smile_jax.config import Config
 from smile_jax.faces import load_face_model
 from smile_jax.faces.events import MICRO, Event
 from smile_jax.faces.sampling import RECORDED, sample_clip, sample_subject
-from smile_jax.inference.inputs import Clip, frames_in
-from smile_jax.inference.reading import Reading
+from smile_jax.inference.input_files import InputClip, frames_in
+from smile_jax.inference.preprocessing import ReadingOptions
 from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.inference.timeline import Timeline, phases_of, plot, write_csv
 from smile_jax.mesh import MeshError
@@ -105,8 +105,8 @@ def burst(tmp_path_factory):
 
 
 def test_a_burst_peaks_inside_itself(burst):
-    clip = Clip("burst", frames_in(burst))
-    _, found = recognizer().timeline_of(clip, QUESTION, Reading(rate_hz=10.0))
+    clip = InputClip("burst", frames_in(burst))
+    _, found = recognizer().timeline_of(clip, QUESTION, ReadingOptions(rate_hz=10.0))
     assert found.frames.tolist() == list(range(20)) and found.seconds
     np.testing.assert_allclose(found.time_s, np.arange(20) / 10)
     phases = found.phases("a smile")
@@ -117,4 +117,6 @@ def test_a_burst_peaks_inside_itself(burst):
 
 def test_one_mesh_has_no_timeline(burst):
     with pytest.raises(MeshError, match="no timeline of it"):
-        recognizer().timeline_of(Clip("one", (burst / "000.ply",)), QUESTION, Reading())
+        recognizer().timeline_of(
+            InputClip("one", (burst / "000.ply",)), QUESTION, ReadingOptions()
+        )

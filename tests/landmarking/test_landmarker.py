@@ -11,7 +11,6 @@ from scipy.spatial.transform import Rotation
 
 from smile_jax.faces import Difficulty, load_procedural, sample_clip, sample_subject
 from smile_jax.landmarking.consensus import agreed
-from smile_jax.landmarking.heads import make_sample, something_else
 from smile_jax.landmarking.landmarker import find_landmarks, find_pose
 from smile_jax.landmarking.network import (
     LANDMARKS,
@@ -21,7 +20,8 @@ from smile_jax.landmarking.network import (
     decode,
     target,
 )
-from smile_jax.landmarking.pictures import SIZE, take_pictures
+from smile_jax.landmarking.rendered_inputs import SIZE, take_pictures
+from smile_jax.landmarking.training_heads import make_sample, something_else
 from smile_jax.mesh import Mesh, MeshError, frame_mesh
 from smile_jax.mesh.pose import frontalize
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smile_jax import parallel
+from smile_jax.core import parallel
 from smile_jax.losses import (
     Prior,
     action_redundancy,

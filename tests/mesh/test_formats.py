@@ -13,7 +13,7 @@ from PIL import Image
 from smile_jax.mesh import MeshError, VertexSequence, read_landmarks, read_mesh
 from smile_jax.mesh.bosphorus import grid_faces
 from smile_jax.mesh.landmarks import Landmarks
-from smile_jax.mesh.numbers import CLOSED, parse_list
+from smile_jax.mesh.number_parsing import CLOSED, parse_list
 from smile_jax.mesh.types import Mesh
 from smile_jax.mesh.writers import (
     write_bnt,

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from smile_jax.models import PretrainedError, load_pretrained
 from smile_jax.models.pretrained import hub, parity
 from smile_jax.models.pretrained.adapt import inflate_patches, resize_positions
-from smile_jax.models.pretrained.names import weight_table
+from smile_jax.models.pretrained.weight_names import weight_table
 from smile_jax.models.pretrained.weights import read_weights
 from tests.conftest import run_module
 from tests.models.reference_models import MODELS, save_reference

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smile_jax.mesh.dynamic import dynamic_image
+from smile_jax.mesh.rank_pooling import dynamic_image
 from smile_jax.models.temporal import (
     KINDS,
     TemporalConfig,

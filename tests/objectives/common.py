@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from smile_jax import parallel
+from smile_jax.core import parallel
 from smile_jax.losses import normalize
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs, Targets, total

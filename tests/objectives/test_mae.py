@@ -7,10 +7,10 @@ import pytest
 
 from smile_jax.config import ConfigError
 from smile_jax.config.validate import validate
-from smile_jax.models.masked import MaskedDecoder, hidden
+from smile_jax.models.masked_decoder import MaskedDecoder, hidden
 from smile_jax.models.vit import VisionConfig, patches_of
 from smile_jax.objectives.mae import Mae
-from smile_jax.objectives.sources import NoText
+from smile_jax.objectives.text_sources import NoText
 from tests.training.common import shrunk_config
 from tests.training.test_step import assert_same_run, run_steps
 

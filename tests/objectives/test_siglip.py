@@ -8,7 +8,7 @@ import pytest
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs, Targets, total
 from smile_jax.objectives.siglip import SigLip
-from smile_jax.objectives.sources import Captions, NoText
+from smile_jax.objectives.text_sources import Captions, NoText
 from tests.objectives.common import (
     B,
     K,

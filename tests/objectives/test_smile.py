@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from smile_jax.core.batch_statistics import without_group_means
 from smile_jax.objectives import Smile
-from smile_jax.stats import without_group_means
 from tests.defaults import by_default
 from tests.objectives.common import B, K, gradient_on, loss, make_batch, make_params
 

@@ -6,19 +6,19 @@ import jax
 import numpy as np
 import pytest
 
-from smile_jax import parallel
-from smile_jax.training import gradient, update
-from smile_jax.training.gradient import ReplicaError, check_replicas
+from smile_jax.core import parallel
+from smile_jax.training import global_gradient, update
+from smile_jax.training.global_gradient import ReplicaError, check_replicas
 from tests.conftest import ROOT, run_module
 from tests.training.common import shrunk_config, shrunk_flags
 from tests.training.test_step import one_step
 
 
-def without_a_mean(gradient, axis_name, *, in_pieces):
+def without_a_mean(global_gradient, axis_name, *, in_pieces):
     """All means but the fusion's: device 0 would train on its own examples."""
     del in_pieces
-    mean = parallel.pmean(gradient, axis_name)
-    return mean | {"fusion": gradient["fusion"]}
+    mean = parallel.pmean(global_gradient, axis_name)
+    return mean | {"fusion": global_gradient["fusion"]}
 
 
 @pytest.mark.slow
@@ -47,7 +47,7 @@ def test_norms_say_where_and_replicas_say_that(tiny_dataset, monkeypatch):
 def test_the_page_shows_the_function_that_there_is():
     page = (ROOT / "docs" / "debugging.md").read_text()
     for name in re.findall(r"in (\w+)\n", page):
-        assert hasattr(gradient, name)
+        assert hasattr(global_gradient, name)
 
 
 @pytest.mark.slow

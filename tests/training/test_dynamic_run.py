@@ -9,10 +9,10 @@ import pytest
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.face_model_builder import Performance
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.faces import Difficulty
-from smile_jax.inference.inputs import frames_in
-from smile_jax.inference.reading import Reading
+from smile_jax.inference.input_files import frames_in
+from smile_jax.inference.preprocessing import ReadingOptions
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import tfds_build
@@ -55,7 +55,7 @@ def test_a_run_on_dynamic_images(dataset, tmp_path):
     for i, mesh in enumerate(frames):
         write_ply(folder / f"{i}.ply", mesh)
     recognizer = Recognizer.of_run(workdir)
-    how = Reading(pose="as_is", unit_mm=1.0)
+    how = ReadingOptions(pose="as_is", unit_mm=1.0)
     clip = recognizer.reader.read(frames_in(folder), how).batch["views"]
     assert clip.dtype == np.uint16
     gap = np.abs(clip.astype(float) - record["dynamic"]) / 65535

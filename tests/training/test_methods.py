@@ -6,17 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from smile_jax import objectives, parallel
+from smile_jax import objectives
 from smile_jax.config import ConfigError
 from smile_jax.config.validate import validate
+from smile_jax.core import parallel
+from smile_jax.core.pytree import flatten
 from smile_jax.models.convnet import ConvConfig
 from smile_jax.models.heads import linear
 from smile_jax.objectives.base import Inputs, Objective, Term
-from smile_jax.pytree import flatten
-from smile_jax.training.announce import run_info
-from smile_jax.training.build import build, spec_of_fresh_run
-from smile_jax.training.plan import make_plan
+from smile_jax.training.assembly import build, spec_of_fresh_run
+from smile_jax.training.run_description import run_info
 from smile_jax.training.run_info import RunInfo, check_same_run
+from smile_jax.training.run_plan import make_plan
 from tests.conftest import tfds_build
 from tests.data.trees import write_tree
 from tests.training.common import shrunk_config, train_here

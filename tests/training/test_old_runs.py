@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 
 from smile_jax.data.dataset import open_dataset
-from smile_jax.evaluation.loop import evaluate
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.inference.recognizer import Recognizer
-from smile_jax.training.versions import FORMAT
+from smile_jax.training.run_migration import FORMAT
 from tests.training.common import train_here
 
 OLD = pathlib.Path(__file__).parent / "old_runs" / "format_2.tar.xz"

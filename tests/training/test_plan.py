@@ -9,7 +9,7 @@ import pytest
 
 from smile_jax.config import ConfigError
 from smile_jax.config.validate import validate
-from smile_jax.training.plan import make_plan
+from smile_jax.training.run_plan import make_plan
 from tests.conftest import run_module
 from tests.training.common import shrunk_config
 
@@ -67,13 +67,13 @@ def test_who_does_not_show_every_class_is_left_out(tiny_dataset, monkeypatch):
     labels = whole.dataset.labels.copy()
     labels[(whole.dataset.subjects == one) & (labels == happy)] = -1
     changed = dataclasses.replace(whole.dataset, labels=labels)
-    monkeypatch.setattr("smile_jax.training.plan.open_dataset", lambda _: changed)
+    monkeypatch.setattr("smile_jax.training.run_plan.open_dataset", lambda _: changed)
     plan = make_plan(shrunk_config(tiny_dataset, **{"data.complete_people": True}))
     assert set(plan.folds) == set(whole.folds) - {one}
     assert one not in people(plan, plan.chosen)
     keys = {"data.complete_people": True, "data.classes": ("happy", "neutral")}
     monkeypatch.setattr(
-        "smile_jax.training.plan.open_dataset",
+        "smile_jax.training.run_plan.open_dataset",
         lambda _: dataclasses.replace(
             changed, labels=np.where(labels == happy, -1, labels)
         ),

@@ -15,14 +15,14 @@ import orbax.checkpoint as ocp
 import pytest
 from etils import epath
 
-from smile_jax.data.index import read_index, write_index
+from smile_jax.data.record_index import read_index, write_index
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.trained_run import load_run
-from smile_jax.training import lock
-from smile_jax.training.build import build
+from smile_jax.training import workdir_lock
+from smile_jax.training.assembly import build
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
-from smile_jax.training.plan import make_plan
-from smile_jax.training.versions import upgrade
+from smile_jax.training.run_migration import upgrade
+from smile_jax.training.run_plan import make_plan
 from tests.conftest import ROOT, run_module
 from tests.training.common import shrunk_config, shrunk_flags, train_here
 
@@ -344,5 +344,5 @@ def test_one_process_trains_in_a_folder(tiny_dataset, tmp_path):
         with pytest.raises(CheckpointError, match=f"trains there .pid {other.pid} on"):
             train_here(tiny_dataset, tmp_path)
         other.kill()
-    with lock.held(tmp_path):  # a killed process holds nothing
-        assert str(os.getpid()) in (tmp_path / lock.FILE).read_text()
+    with workdir_lock.held(tmp_path):  # a killed process holds nothing
+        assert str(os.getpid()) in (tmp_path / workdir_lock.FILE).read_text()

@@ -12,13 +12,13 @@ from smile_jax.config import ConfigError
 from smile_jax.config.validate import validate
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.records import RecordSource
-from smile_jax.evaluation.evaluations import applicable
-from smile_jax.evaluation.loop import _evaluate_run, evaluate
+from smile_jax.evaluation.fold_loop import _evaluate_run, evaluate
 from smile_jax.evaluation.protocols import EvaluationFold
+from smile_jax.evaluation.registry import applicable
 from smile_jax.evaluation.results import _predictions, table
 from smile_jax.evaluation.trained_run import ProtocolError, load_run
-from smile_jax.faces.dataset_names import FOUR_DME
-from smile_jax.training.plan import make_plan
+from smile_jax.faces.class_spellings import FOUR_DME
+from smile_jax.training.run_plan import make_plan
 from tests.conftest import built_once, run_module, tfds_build
 from tests.training.common import shrunk_config, train_here
 from tests.training.test_step import assert_same_run, run_steps

@@ -11,20 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smile_jax.evaluation.loop import evaluate
+from smile_jax.core.pytree import flatten
+from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.trained_run import ProtocolError
 from smile_jax.faces import load_face_model
-from smile_jax.inference.export import _scores, export, load_exported
+from smile_jax.inference.model_folder import _scores, export, load_exported
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_obj
 from smile_jax.models import Encoder, load_pretrained
 from smile_jax.models.pretrained import parity
-from smile_jax.pytree import flatten
-from smile_jax.training.build import build, spec_of_fresh_run
-from smile_jax.training.fresh_model import place_params
+from smile_jax.training.assembly import build, spec_of_fresh_run
 from smile_jax.training.model_spec import merge_lora
-from smile_jax.training.plan import make_plan
+from smile_jax.training.run_plan import make_plan
+from smile_jax.training.starting_model import place_params
 from tests.conftest import run_module, tfds_build
 from tests.models.reference_models import save_reference
 from tests.training.common import shrunk_config, train_here

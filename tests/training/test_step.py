@@ -4,12 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from smile_jax import parallel
-from smile_jax.config.build import sampling
+from smile_jax.config.factories import sampling
+from smile_jax.core import parallel
 from smile_jax.data.frames import Sampling
 from smile_jax.data.pipeline import train_batches
-from smile_jax.training.build import build, make_layout
-from smile_jax.training.plan import make_plan
+from smile_jax.training.assembly import build, make_layout
+from smile_jax.training.run_plan import make_plan
 from smile_jax.training.step import MAX_LOGIT_SCALE
 from tests.training.common import shrunk_config
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from smile_jax.core.pytree import flatten, merge, select, unflatten
 from smile_jax.models.convnet import ConvConfig
 from smile_jax.models.transformer import TransformerConfig
-from smile_jax.pytree import flatten, merge, select, unflatten
 from smile_jax.training.tuning import TuneConfig, learning_rates, trainable
 from tests.defaults import by_default
 

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from smile_jax.data.augment import AugmentConfig
-from smile_jax.training.accumulate import in_micro_batches
+from smile_jax.training.micro_batches import in_micro_batches
 from smile_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from smile_jax.training.state import stream_key, update_average
 from smile_jax.training.step import StepConfig, encode_batch

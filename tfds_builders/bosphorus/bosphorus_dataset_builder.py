@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import tensorflow_datasets as tfds
 
-from smile_jax.data.anchors import bosphorus_anchors
-from smile_jax.data.dataset_folder import DatasetFolder
 from smile_jax.data.examples import Sequence4D
+from smile_jax.data.pose_landmarks import bosphorus_anchors
 from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
+from smile_jax.data.source_folder import DatasetFolder
 from smile_jax.faces import EXPRESSIONS
-from smile_jax.faces.dataset_names import BOSPHORUS
+from smile_jax.faces.class_spellings import BOSPHORUS
 
 _GROUPS = ("N", "LFAU", "UFAU", "CAU", "E", "YR", "PR", "CR", "O", "IGN")
 

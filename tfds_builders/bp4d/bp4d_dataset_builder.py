@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import tensorflow_datasets as tfds
 
-from smile_jax.data.binghamton import HOMEPAGE
-from smile_jax.data.dataset_folder import DatasetFolder
+from smile_jax.data.binghamton_config import HOMEPAGE
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import (
     ScanBuilder,
@@ -15,8 +14,9 @@ from smile_jax.data.scan_builder import (
     configs_4d,
     group_frames,
 )
+from smile_jax.data.source_folder import DatasetFolder
 from smile_jax.faces import EXPRESSIONS
-from smile_jax.faces.dataset_names import BP4D_TASKS, GENDERS
+from smile_jax.faces.class_spellings import BP4D_TASKS, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)

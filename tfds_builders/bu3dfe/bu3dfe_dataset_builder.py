@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 
-from smile_jax.data.binghamton import HOMEPAGE, BinghamtonConfig
-from smile_jax.data.dataset_folder import DatasetFolder
+from smile_jax.data.binghamton_config import HOMEPAGE, BinghamtonConfig
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import ScanBuilder, with_small
+from smile_jax.data.source_folder import DatasetFolder
 from smile_jax.faces import EXPRESSIONS
-from smile_jax.faces.dataset_names import BU3DFE, BU3DFE_ETHNICITIES, GENDERS
+from smile_jax.faces.class_spellings import BU3DFE, BU3DFE_ETHNICITIES, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -2,16 +2,16 @@
 
 import dataclasses
 
-from smile_jax.data.binghamton import HOMEPAGE, BinghamtonConfig
-from smile_jax.data.dataset_folder import DatasetFolder
+from smile_jax.data.binghamton_config import HOMEPAGE, BinghamtonConfig
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     configs_4d,
     group_frames,
 )
+from smile_jax.data.source_folder import DatasetFolder
 from smile_jax.faces import EXPRESSIONS
-from smile_jax.faces.dataset_names import BU4DFE, GENDERS
+from smile_jax.faces.class_spellings import BU4DFE, GENDERS
 
 
 @dataclasses.dataclass(kw_only=True)

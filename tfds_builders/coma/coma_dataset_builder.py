@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from smile_jax.data.dataset_folder import DatasetFolder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import (
     ScanBuilder,
@@ -10,7 +9,8 @@ from smile_jax.data.scan_builder import (
     configs_4d,
     group_frames,
 )
-from smile_jax.faces.dataset_names import COMA
+from smile_jax.data.source_folder import DatasetFolder
+from smile_jax.faces.class_spellings import COMA
 
 
 @dataclasses.dataclass(kw_only=True)

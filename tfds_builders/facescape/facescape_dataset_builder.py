@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from smile_jax.data.dataset_folder import DatasetFolder, FolderError
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
-from smile_jax.faces.dataset_names import FACESCAPE, GENDERS
+from smile_jax.data.source_folder import DatasetFolder, FolderError
+from smile_jax.faces.class_spellings import FACESCAPE, GENDERS
 
 
 class Builder(ScanBuilder):

@@ -7,11 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 
-from smile_jax.data.dataset_folder import (
-    DatasetFolder,
-    FolderError,
-    pattern_regex,
-)
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.four_dme_labels import Label, read_labels
 from smile_jax.data.scan_builder import (
@@ -21,7 +16,12 @@ from smile_jax.data.scan_builder import (
     group_frames,
     with_small,
 )
-from smile_jax.faces.dataset_names import FOUR_DME, FOUR_DME_UNITS
+from smile_jax.data.source_folder import (
+    DatasetFolder,
+    FolderError,
+    pattern_regex,
+)
+from smile_jax.faces.class_spellings import FOUR_DME, FOUR_DME_UNITS
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.readers import MESH_SUFFIXES
 

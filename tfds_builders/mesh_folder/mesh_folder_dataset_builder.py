@@ -11,22 +11,22 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from smile_jax.data.dataset_folder import (
-    DatasetFolder,
-    FolderError,
-    pattern_regex,
-)
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.mesh_files import check_texture, scale_mesh
+from smile_jax.data.mesh_sequence import check_texture, scale_mesh
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     ScanConfig,
     with_small,
 )
+from smile_jax.data.source_folder import (
+    DatasetFolder,
+    FolderError,
+    pattern_regex,
+)
 from smile_jax.landmarking.landmarker import find_landmarks
 from smile_jax.mesh import Mesh, MeshError, VertexSequence, read_mesh
 from smile_jax.mesh.readers import MESH_SUFFIXES
-from smile_jax.mesh.units import guess_unit_mm
+from smile_jax.mesh.unit_guess import guess_unit_mm
 
 _GROUPS = (
     "subject", "sequence", "expression", "intensity", "gender", "ethnicity", "frame",

@@ -15,12 +15,12 @@ from smile_jax.models.pretrained.adapt import (
     inflate_statistics,
     resize_positions,
 )
-from smile_jax.models.pretrained.families import read_config
 from smile_jax.models.pretrained.hub import PretrainedError, locate
-from smile_jax.models.pretrained.names import unused_tensors, weight_table
+from smile_jax.models.pretrained.huggingface_config import read_config
 from smile_jax.models.pretrained.tokenizer import PretrainedTokenizer
+from smile_jax.models.pretrained.weight_names import unused_tensors, weight_table
 from smile_jax.models.pretrained.weights import read_weights
-from smile_jax.models.towers import Towers, TowersConfig
+from smile_jax.models.pretrained_towers import Towers, TowersConfig
 
 
 def load_pretrained(

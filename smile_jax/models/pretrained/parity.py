@@ -12,11 +12,11 @@ import numpy as np
 from flax import traverse_util
 from jaxtyping import Array, Float, Int
 
+from smile_jax.core.batch_statistics import normalize
 from smile_jax.models.pretrained.hub import locate
 from smile_jax.models.pretrained.load import load_pretrained, params_of
 from smile_jax.models.pretrained.tokenizer import PretrainedTokenizer
-from smile_jax.models.towers import Towers, TowersConfig
-from smile_jax.stats import normalize
+from smile_jax.models.pretrained_towers import Towers, TowersConfig
 
 # Texts that tokenizers are known to stumble over.
 HARD_TEXTS = (

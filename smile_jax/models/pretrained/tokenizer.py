@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from smile_jax.models.pretrained.hub import PretrainedError
-from smile_jax.models.towers import TowersConfig
+from smile_jax.models.pretrained_towers import TowersConfig
 
 _FILE = "smile_tokenizer.json"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from smile_jax.models.pretrained.families import ACTIVATIONS
-from smile_jax.models.pretrained.names import weight_table
+from smile_jax.models.pretrained.huggingface_config import ACTIVATIONS
+from smile_jax.models.pretrained.weight_names import weight_table
 from smile_jax.models.pretrained.weights import write_weights
-from smile_jax.models.text import TextConfig
-from smile_jax.models.towers import TowersConfig
+from smile_jax.models.pretrained_towers import TowersConfig
+from smile_jax.models.text_tower import TextConfig
 from smile_jax.models.transformer import TransformerConfig
 from smile_jax.models.vit import VisionConfig
 

@@ -1,0 +1,1 @@
+"""Shared by all parts: devices, processes, files, errors, the command line."""

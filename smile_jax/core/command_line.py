@@ -1,0 +1,123 @@
+"""Shared by the commands that absl parses: what is wrong is said in one line."""
+
+import logging as std_logging
+import os
+import pathlib
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from absl import app, flags, logging
+
+from smile_jax.core.errors import EXPECTED, in_a_line
+
+
+def run(main: Callable[[list[str]], Any]) -> None:
+    """`absl.app.run`, with a line for what is wrong: with flags, with config keys, or
+    with what the command finds. --verbosity=1 shows the traceback."""
+    logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
+    logging.get_absl_logger().addFilter(_said_elsewhere)
+    threading.excepthook = _in_a_thread
+    sys.unraisablehook = _ignored
+
+    def guarded(argv: list[str]) -> Any:
+        try:
+            return main(argv)
+        except EXPECTED as error:
+            fail(error)
+
+    app.run(guarded, flags_parser=_parse)
+
+
+def before_jax() -> None:
+    """What a command that computes does before JAX starts."""
+    from smile_jax.core.cache import keep_compiled
+    from smile_jax.core.host_memory import cpu_only, keep_freed_memory, of_no_tpu
+
+    if cpu_only():
+        keep_freed_memory()
+    if of_no_tpu() and not os.environ.get("JAX_PLATFORMS"):
+        import jax
+
+        # Else libtpu looks for a TPU, and says at length that it finds none.
+        jax.config.update("jax_platforms", "cpu")
+    keep_compiled()
+
+
+def end_with_children() -> None:
+    """Makes SIGTERM an exception: `subprocess.run` then ends what it waits for, which
+    would go on by itself."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def no_words(argv: list[str]) -> None:
+    """Refuses words that no flag takes."""
+    if len(argv) > 1:
+        raise ValueError(f"unexpected arguments {argv[1:]}; flags start with --")
+
+
+def one_word(argv: list[str], wanted: str) -> str:
+    """The word that no flag takes."""
+    if len(argv) != 2:
+        raise ValueError(f"name {wanted}; found {argv[1:]}")
+    return argv[1]
+
+
+def key_values(texts: Sequence[str]) -> dict[str, str]:
+    """Of "KEY=VALUE" each."""
+    return dict(text.partition("=")[::2] for text in texts)
+
+
+def fail(error: Exception) -> NoReturn:
+    """Ends the command with what is wrong."""
+    logging.debug("traceback", exc_info=True)
+    if not logging.level_debug():
+        # What fails on the way out, as files of a full disk do, is no news.
+        threading.excepthook = lambda _: None
+        sys.unraisablehook = lambda _: None
+    # Messages that list several problems keep their lines.
+    text = str(error) if isinstance(error, ValueError) else in_a_line(error)
+    sys.exit(f"error: {text}")
+
+
+def _said_elsewhere(record: std_logging.LogRecord) -> bool:
+    """Whether to log: not the tracebacks of libraries, which raise what they log."""
+    ours = pathlib.Path(__file__).parent in pathlib.Path(record.pathname).parents
+    return ours or not record.exc_info or logging.level_debug()
+
+
+def _in_a_thread(failed: threading.ExceptHookArgs) -> None:
+    """A thread of a library ends, and the command goes on."""
+    name = failed.thread.name if failed.thread else "a thread"
+    logging.error("%s ended: %s", name, in_a_line(failed.exc_value or SystemExit()))
+
+
+def _ignored(failed: Any) -> None:
+    """What Python ignores and says. TensorStore's calls back after a write that failed,
+    which Orbax raises, name no object."""
+    if failed.object is None:
+        logging.debug("called back by a library: %r", failed.exc_value)
+    else:
+        sys.__unraisablehook__(failed)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except Exception as error:  # --config runs a file, which may raise anything
+        logging.debug("traceback", exc_info=True)
+        text = in_a_line(error)
+        near = re.search(r'Did you mean "(\w+)" instead of "(\w+)"', text)
+        if near:
+            wrong = [a for a in argv if re.search(rf"[.]{near[2]}\b", a)]
+            flag = wrong[0].split("=")[0] if wrong else f"--config ... {near[2]}"
+            text = f"{flag}: there is no such key; did you mean {near[1]!r}?"
+        elif isinstance(error, SyntaxError):
+            text = (
+                f"--config: {error.filename}, line {error.lineno}: {error.msg}; it "
+                "must be a Python file with get_config()"
+            )
+        sys.exit(f"error: {text}")

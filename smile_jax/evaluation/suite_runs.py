@@ -1,0 +1,417 @@
+"""Runs of a suite: what each is, how it is done, and the numbers that it leaves.
+
+Every run is a folder of its own, trained and evaluated by the commands that anybody
+would use; what was done already is not done again, and a run that was killed goes on.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import itertools
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from smile_jax.config import Config, changed, typed
+from smile_jax.config.default import all_keys
+from smile_jax.core.files import in_turn, replace_text
+from smile_jax.evaluation.base import VERSION
+from smile_jax.evaluation.protocols import results_folder
+from smile_jax.evaluation.suite_definition import Suite, SuiteError, function
+from smile_jax.objectives import OBJECTIVES, SOURCES
+from smile_jax.training import run_cost as spending
+from smile_jax.training.run_migration import NEW_KEYS
+
+_DONE = "benchmark.json"  # in a run's folder: what it was, and how long it took
+# Where things are, or how fast they are read: not what is computed. So another machine
+# may say otherwise by --set.
+_OF_MACHINES = {
+    "data.threads", "data.workers", "evaluation.batch_size", "model.pretrained",
+    "model.pretrained_text",
+}  # fmt: skip
+
+Row = dict[str, Any]  # one value of one metric, by the names of `COLUMNS`
+
+COLUMNS = (
+    "suite", "method", "row", "text_source", "seed", "fold", "evaluation", "condition",
+    "metric", "value", "labels_used", "transductive", "images_seen", "seconds", "flops",
+    "peak_memory", "hardware", "commit", "digest",
+)  # fmt: skip
+# Of what each test person's clips were taken for.
+PEOPLE_COLUMNS = (
+    "suite", "method", "row", "seed", "fold", "evaluation", "subject", "clips", "right",
+    "digest",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training and its evaluation, or those of all folds and one of them together.
+
+    Attributes:
+      suite: name of it.
+      method: name.
+      seed, fold: of the run; fold "all" of one that has parts.
+      config: file of the experiment.
+      settings: keys of the config that differ from it.
+      workdir: of the run.
+      machine: more keys, those of this machine.
+      start: the run that it starts from.
+      protocol: of its evaluation.
+      test_data: dataset that is tested on, where it is another one.
+      prompts: files of other words.
+      alone: evaluated without baselines.
+      only: evaluations that are taken beside the linear probe; empty for all.
+      parts: trainings of all folds, which are evaluated together; empty if it is one.
+    """
+
+    suite: str
+    method: str
+    seed: int
+    fold: int | str
+    config: str
+    settings: Mapping[str, Any]
+    workdir: pathlib.Path
+    machine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    start: "Run | None" = None
+    protocol: str = "holdout"
+    test_data: str = ""
+    prompts: Sequence[str] = ()
+    alone: bool = False
+    only: Sequence[str] = ()
+    parts: "tuple[Run, ...]" = ()
+
+    @property
+    def trainings(self) -> "Sequence[Run]":
+        """Those that are to be trained; the first stands for all of them where numbers
+        of one are told."""
+        return self.parts or (self,)
+
+    @property
+    def flags(self) -> list[str]:
+        """That the train command gets."""
+        settings = {**self.settings, **self.machine}
+        if self.start is not None:
+            settings["model.start_from"] = str(self.start.workdir)
+            settings["model.pretrained_text"] = ""  # that run has it
+        return [
+            f"--config={self.config}",
+            *(f"--config.{key}={_as_flag(v)}" for key, v in settings.items()),
+        ]
+
+    @property
+    def training_digest(self) -> str:
+        """Identifies what is trained: the config, the versions of its method and of its
+        text source, and the run that it starts from.
+
+        Keys that a config did not always have count where they are not as without them.
+
+        Raises:
+          ConfigError: a setting that there is not.
+        """
+        config = self.read_config()
+        return _digest(
+            _values(config),
+            _versions(OBJECTIVES[config.objective.name]),
+            _versions(SOURCES[config.text_source]),
+            self.start.training_digest if self.start else "",
+        )
+
+    @property
+    def digest(self) -> str:
+        """Identifies what is trained and how it is evaluated: results of another digest
+        are of another run."""
+        evaluation = [VERSION, self.protocol, *_dataset(self.test_data)]
+        return _digest(self.training_digest, evaluation)
+
+    def read_config(self) -> Config:
+        """Of the run, as far as it is not the machine's."""
+        own = {k: v for k, v in self.machine.items() if k not in _OF_MACHINES}
+        config = typed(function(pathlib.Path(self.config), "get_config")())
+        return changed(config, {**self.settings, **own})
+
+    def done(self) -> dict[str, Any]:
+        """What was written when it was done; empty where it is still to be done."""
+        path = self.workdir / _DONE
+        found = json.loads(path.read_text()) if path.exists() else {}
+        whole = found.get("finished") and self._results.exists()
+        return found if whole and found["digest"] == self.digest else {}
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Method, seed and fold, as tables say them."""
+        return self.method, str(self.seed), str(self.fold)
+
+    def results(self) -> dict[str, Any]:
+        """What its evaluation wrote."""
+        return json.loads(self._results.read_text())
+
+    @property
+    def evaluated(self) -> pathlib.Path:
+        """Folder that its evaluation writes into."""
+        return results_folder(self.workdir, self.protocol, self.only)
+
+    @property
+    def _results(self) -> pathlib.Path:
+        return self.evaluated / "results.json"
+
+
+def _digest(*told: Any) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _versions(method: type) -> list[int]:
+    """Returns the versions of a class and of those that it is a variant of."""
+    return [vars(c)["version"] for c in method.__mro__ if "version" in vars(c)]
+
+
+def _dataset(folder: str) -> tuple[str, ...]:
+    """Name and config of a dataset, wherever it is."""
+    return pathlib.PurePath(folder).parts[-2:]
+
+
+def _values(config: Config) -> list[tuple[str, str]]:
+    """The keys of a config that say what is computed, but for those as they were before
+    there was such a key."""
+    found = []
+    for key in all_keys():
+        value: Any = config
+        for part in key.split("."):
+            value = getattr(value, part)
+        if key == "data.dir":  # which dataset, wherever it is
+            value = _dataset(value)
+        if key not in NEW_KEYS or value != NEW_KEYS[key]:
+            found.append((key, repr(value)))
+    return found
+
+
+def runs_of(
+    name: str, suite: Suite, out: pathlib.Path, machine: Mapping[str, Any]
+) -> list[Run]:
+    """All runs of a suite, those first that others start from; with the protocol
+    "kfold" one for all folds of a method and a seed.
+
+    Args:
+      name: of the suite.
+      suite: what is compared.
+      out: folder whose folders the runs are.
+      machine: keys of the config that all methods have on this machine, whatever the
+        suite says of them.
+
+    Raises:
+      SuiteError: among them is what tells runs apart.
+    """
+    if both := {"seed", "data.fold"} & machine.keys():
+        raise SuiteError(f"{', '.join(sorted(both))}: the suite's runs differ in it")
+
+    def depth(method: str) -> int:
+        start = suite.starts.get(method)
+        return 0 if start is None else 1 + depth(start)
+
+    found: dict[tuple[int, int, str], Run] = {}
+    methods = sorted(suite.methods, key=depth)
+    pooled = suite.protocol == "kfold"
+    for seed, fold, method in itertools.product(suite.seeds, suite.folds, methods):
+        settings = suite.settings(method, fold) | {"seed": seed, "data.fold": fold}
+        run = Run(
+            name,
+            method,
+            seed,
+            fold,
+            settings.pop("config", suite.config),
+            settings,
+            out / folder_name(method, seed, fold),
+            machine,
+            found.get((seed, fold, suite.starts.get(method, ""))),
+            suite.protocol,
+            suite.test_data,
+            suite.prompts,
+            # What nobody looks at takes as long as the method's own answers.
+            alone=method not in {*suite.baselines.values(), *suite.starts},
+        )
+        found[seed, fold, method] = _of_all_folds(run) if pooled else run
+    return list(found.values())
+
+
+def _of_all_folds(run: Run) -> Run:
+    """The same method and seed in each fold, evaluated together."""
+    where = run.workdir.with_name(folder_name(run.method, run.seed))
+    folds = run.read_config().data.folds
+    if run.start and len(run.start.parts) != folds:
+        raise SuiteError(
+            f"{run.method!r} has {folds} folds and starts from {run.start.method!r}, "
+            f"which has {len(run.start.parts)}"
+        )
+    parts = [
+        dataclasses.replace(
+            run,
+            fold=fold,
+            settings={**run.settings, "data.fold": fold},
+            workdir=where / f"fold_{fold}",
+            start=run.start and run.start.parts[fold],
+        )
+        for fold in range(folds)
+    ]
+    return dataclasses.replace(run, fold="all", workdir=where, parts=tuple(parts))
+
+
+def folder_name(method: str, *numbers: int) -> str:
+    """Words and numbers joined."""
+    return "_".join([*re.findall(r"\w+", method), *map(str, numbers)])
+
+
+def perform(run: Run) -> None:
+    """Trains and evaluates a run as far as that was not done, and before it the one
+    that it starts from.
+
+    Raises:
+      SuiteError: a command failed, or the folder holds another run.
+    """
+    if run.start is not None:
+        perform(run.start)
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    with in_turn(run.workdir):  # others may start from the same run
+        if not run.done():
+            _perform(run)
+
+
+def _perform(run: Run) -> None:
+    """While no other process does."""
+    path = run.workdir / _DONE
+    before = json.loads(path.read_text()) if path.exists() else {}
+    if before and before.get("training") != run.training_digest:
+        raise SuiteError(
+            f"{run.workdir} holds a run of other settings; remove it, or name another "
+            "--out"
+        )
+    seconds = before.get("seconds", 0.0)
+    state = {
+        "training": run.training_digest, "trained": before.get("trained", False),
+        "digest": run.digest, "seconds": seconds, "finished": False,
+    }  # fmt: skip
+    replace_text(path, json.dumps(state))
+    if not state["trained"]:  # else it is evaluated again
+        started = time.monotonic()
+        try:
+            for part in run.trainings:
+                _command(part, "train", *part.flags)
+            state["trained"] = True
+        finally:
+            state["seconds"] = round(seconds + time.monotonic() - started, 1)
+            replace_text(path, json.dumps(state))
+    asked = [f"--protocol={run.protocol}", *(f"--prompts={x}" for x in run.prompts)]
+    if run.test_data:
+        asked.append(f"--test_data={run.test_data}")
+    if run.alone:
+        asked.append("--nobaselines")
+    asked += [f"--only={name}" for name in run.only]
+    _command(run, "evaluate", *asked)
+    replace_text(path, json.dumps(state | {"finished": True}))
+
+
+def _command(run: Run, name: str, *flags: str) -> None:
+    words = ["-m", f"smile_jax.{name}", f"--workdir={run.workdir}", *flags]
+    log = run.workdir / f"{name}.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("w") as file:
+        code = subprocess.run(
+            [sys.executable, *words], stdout=file, stderr=file, check=False
+        ).returncode
+    if code:
+        last = (log.read_text().strip().splitlines() or ["it said nothing"])[-1]
+        raise SuiteError(f"{log}: {name} ended with {code}: {last}")
+
+
+def rows_of(run: Run) -> Iterator[Row]:
+    """Every number of an evaluated run; of one in several folds, images, operations and
+    memory are those of its first training, and seconds of all."""
+    done, results, first = run.done(), run.results(), run.trainings[0].workdir
+    told = json.loads((first / "run.json").read_text())
+    spent = json.loads((first / spending.FILE).read_text())
+    common = {
+        "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
+        "images_seen": results["images_seen"],
+        "flops": f"{spent['flops_per_step'] * results['step']:.4g}",
+        "seconds": done["seconds"], "peak_memory": spent["peak_memory"],
+        "hardware": spent["hardware"], "commit": told["commit"],
+        "digest": done["digest"],
+    }  # fmt: skip
+    for row in results["rows"]:
+        about = {
+            "row": row["method"],
+            "text_source": row["text_source"] or "",
+            "labels_used": row["labels_used"],
+            "transductive": row["transductive"],
+        }
+        for evaluation, scores in row.items():
+            for condition, metric, value in _numbers(scores):
+                yield (
+                    common
+                    | about
+                    | {
+                        "evaluation": evaluation,
+                        "condition": condition,
+                        "metric": metric,
+                        "value": value,
+                    }
+                )
+
+
+def _numbers(scores: Any) -> Iterator[tuple[str, str, float]]:
+    """(condition, metric, value): of an evaluation, or of each of its conditions."""
+    if not isinstance(scores, dict):
+        return
+    for name, value in scores.items():
+        if isinstance(value, (int, float)):
+            yield "", name, value
+        elif isinstance(value, dict):
+            for metric, x in value.items():
+                if isinstance(x, (int, float)):
+                    yield name, metric, x
+
+
+def people_of(run: Run, evaluations: Collection[str]) -> Iterator[Row]:
+    """How many clips of each test person an evaluated run had right."""
+    with (run.evaluated / "predictions.csv").open(newline="") as file:
+        clips = [row for row in csv.DictReader(file) if row["label"]]
+    common = {
+        "suite": run.suite, "method": run.method, "seed": run.seed, "fold": run.fold,
+        "digest": run.done()["digest"],
+    }  # fmt: skip
+    for column in clips[0] if clips else ():
+        row, _, evaluation = column.partition("/")
+        if evaluation not in evaluations:
+            continue
+        for subject in sorted({clip["subject"] for clip in clips}):
+            own = [c for c in clips if c["subject"] == subject and c[column]]
+            yield common | {
+                "row": row,
+                "evaluation": evaluation,
+                "subject": subject,
+                "clips": len(own),
+                "right": sum(c[column] == c["label"] for c in own),
+            }
+
+
+def place_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """`Run.place` of the run that a row is of."""
+    return row["method"], str(row["seed"]), str(row["fold"])
+
+
+def kept(stored: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> list[Row]:
+    """Of stored rows, from here or another machine, those of runs as they are now."""
+    digests = {run.place: run.digest for run in runs}
+    return [
+        dict(row) for row in stored if digests.get(place_of(row)) == row.get("digest")
+    ]
+
+
+def _as_flag(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"({','.join(map(repr, value))},)"
+    return str(value)

@@ -1,0 +1,236 @@
+"""What files are: single scans, or the frames of one sequence."""
+
+import dataclasses
+import glob
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+
+from smile_jax.data.mesh_sequence import scale_mesh
+from smile_jax.mesh import Mesh, MeshError, frame_mesh, read_mesh
+from smile_jax.mesh.displacement import Displacement
+from smile_jax.mesh.readers import MESH_SUFFIXES
+from smile_jax.mesh.texture_paths import IMAGE_SUFFIXES
+from smile_jax.mesh.unit_guess import guess_unit_mm
+
+HOWS = ("auto", "sequence", "each")
+# Frames that follow each other are nearer, scans of other people or of other takes
+# farther apart (this project's choice, see `Displacement.misfit`).
+_ONE_HEAD_MM = 0.7
+_BELONGING = {*IMAGE_SUFFIXES, ".mtl", ".bin", ".lm2", ".lm3", ".bnd"}
+
+
+@dataclasses.dataclass(frozen=True)
+class InputClip:
+    """What gets one answer.
+
+    Attributes:
+      name: the file, or the folder of the frames.
+      paths: one scan, or frames in order.
+    """
+
+    name: str
+    paths: tuple[pathlib.Path, ...]
+
+
+@dataclasses.dataclass
+class InputFiles:
+    """What was found.
+
+    Attributes:
+      clips: to be answered.
+      decided: a line for each folder of which nobody said what it is.
+      other_files: what lies in folders and is neither a mesh nor belongs to one.
+    """
+
+    clips: list[InputClip] = dataclasses.field(default_factory=list)
+    decided: list[str] = dataclasses.field(default_factory=list)
+    other_files: list[str] = dataclasses.field(default_factory=list)
+
+
+def find_inputs(
+    given: Iterable[str | pathlib.Path], how: str = "auto", *, recursive: bool = False
+) -> InputFiles:
+    """Sorts files and folders into scans and sequences.
+
+    Args:
+      given: mesh files, folders, globs, or `@FILE`, a text file that lists them, a line
+        each.
+      how: "sequence": a folder's meshes are frames of one; "each": single scans;
+        "auto": frames, if their names differ by one number alone and neighbours show
+        the same head.
+      recursive: also folders in folders, each by itself.
+
+    Raises:
+      MeshError: there is no such file; or a folder is neither the one nor the other.
+    """
+    if how not in HOWS:
+        raise ValueError(f"{how!r}: must be one of {', '.join(HOWS)}")
+    found = InputFiles()
+    for path in _expanded(given):
+        if not path.is_dir():
+            found.clips.append(InputClip(str(path), (path,)))
+            continue
+        folders = [path]
+        if recursive:
+            folders += sorted(p for p in path.rglob("*") if p.is_dir())
+        with_meshes = [folder for folder in folders if _listed(folder)]
+        if not with_meshes:
+            raise _without_meshes(path, deeper=not recursive and _any_below(path))
+        for folder in with_meshes:
+            _add_folder(found, folder, how)
+        for folder in folders:
+            found.other_files += other_files(folder)
+    return found
+
+
+def _expanded(given: Iterable[str | pathlib.Path]) -> list[pathlib.Path]:
+    """Globs and lists as the paths that they stand for."""
+    found: list[pathlib.Path] = []
+    for one in given:
+        text = str(one)
+        path = pathlib.Path(one)
+        if text.startswith("@"):
+            listed = pathlib.Path(text[1:])
+            if not listed.is_file():
+                raise MeshError(f"{listed}: there is no such list")
+            lines = listed.read_text().splitlines()
+            found += _expanded(line.strip() for line in lines if line.strip())
+        elif path.exists():
+            found.append(path)
+        elif glob.has_magic(text):
+            matching = sorted(map(pathlib.Path, glob.glob(text, recursive=True)))
+            if not matching:
+                raise MeshError(f"{text}: no file matches")
+            found += matching
+        else:
+            raise MeshError(f"{path}: there is no such file or folder")
+    return found
+
+
+def meshes_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The meshes of a folder, in order of their names and numbers.
+
+    Raises:
+      MeshError: it has none.
+    """
+    found = _listed(folder)
+    if not found:
+        raise _without_meshes(folder)
+    return found
+
+
+def _without_meshes(folder: pathlib.Path, *, deeper: bool = False) -> MeshError:
+    below = "; its folders have some: use --recursive" if deeper else ""
+    return MeshError(f"{folder}: no meshes in it ({', '.join(MESH_SUFFIXES)}){below}")
+
+
+def _listed(folder: pathlib.Path) -> list[pathlib.Path]:
+    found = [
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in MESH_SUFFIXES and p.name[0] != "." and p.is_file()
+    ]
+    return sorted(found, key=_numbers_as_numbers)
+
+
+def _any_below(folder: pathlib.Path) -> bool:
+    return any(p.suffix.lower() in MESH_SUFFIXES for p in folder.rglob("*"))
+
+
+def _add_folder(found: InputFiles, folder: pathlib.Path, how: str) -> None:
+    paths = _listed(folder)
+    if len(paths) == 1:
+        how = "each"
+    elif how == "auto":
+        how, why = _decide(folder, paths)
+        kind = "one sequence" if how == "sequence" else "single scans"
+        found.decided.append(f"{folder}: {len(paths)} meshes, taken as {kind}: {why}")
+    if how == "sequence":
+        found.clips.append(InputClip(str(folder), frames_in(folder)))
+    else:
+        found.clips += [InputClip(str(path), (path,)) for path in paths]
+
+
+def frames_in(folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
+    """The meshes of a folder, in order of their names and numbers.
+
+    Raises:
+      MeshError: it has none, or their names are not those of one sequence's frames.
+    """
+    paths = meshes_in(folder)
+    if other := _of_another_sequence(paths):
+        raise MeshError(
+            f"{folder}: {paths[0].name} and {other.name} are not frames of one "
+            "sequence, whose names differ by one number alone: give each sequence a "
+            "folder of its own, or take them as single scans (--each)"
+        )
+    return tuple(paths)
+
+
+def _of_another_sequence(paths: Sequence[pathlib.Path]) -> pathlib.Path | None:
+    """The first whose name differs by more than one number from the first one's."""
+    first = re.split(r"(\d+)", paths[0].name)
+    for other in paths[1:]:
+        parts = re.split(r"(\d+)", other.name)
+        differing = [
+            i for i, (a, b) in enumerate(zip(first, parts, strict=False)) if a != b
+        ]
+        # Odd places are numbers.
+        if len(parts) != len(first) or len(differing) > 1 or differing[0] % 2 == 0:
+            return other
+    return None
+
+
+def _decide(folder: pathlib.Path, paths: list[pathlib.Path]) -> tuple[str, str]:
+    """What the meshes of a folder are, and why."""
+    if other := _of_another_sequence(paths):
+        return "each", f"{paths[0].name} and {other.name} differ by more than a number"
+    middle = len(paths) // 2
+    # Neighbours at the start, in the middle and at the end.
+    starts = sorted({0, min(middle, len(paths) - 2), len(paths) - 2})
+    apart: list[float] = []
+    for i in starts:
+        try:
+            apart.append(_apart(paths[i], paths[i + 1]))
+        except MeshError as error:
+            failed = error
+    if not apart:
+        raise MeshError(f"{folder}: neither a sequence nor scans: {failed}")
+    near = [distance < _ONE_HEAD_MM for distance in apart]
+    said = f"{min(apart):.2g} to {max(apart):.2g} mm apart"
+    if all(near):
+        return "sequence", f"neighbours are {said}"
+    if not any(near):
+        return "each", f"neighbours are {said}, as other heads are"
+    raise MeshError(
+        f"{folder}: some of its meshes are as near to the next as frames of a sequence "
+        f"are, some are not ({said}): say which it is, --sequence or --each"
+    )
+
+
+def _apart(first: pathlib.Path, second: pathlib.Path) -> float:
+    """How far two heads are apart, in mm; of different units infinitely."""
+    meshes: list[Mesh] = [read_mesh(first), read_mesh(second)]
+    units = [guess_unit_mm(mesh) for mesh in meshes]
+    if units[0] != units[1]:
+        return float("inf")
+    one, other = (scale_mesh(m, u) for m, u in zip(meshes, units, strict=True))
+    return Displacement(one, frame_mesh(one)).misfit(other)
+
+
+def other_files(folder: pathlib.Path) -> list[str]:
+    """What lies in a folder of meshes and is neither a mesh nor belongs to one
+    (textures, materials, buffers, landmarks)."""
+    known = {*MESH_SUFFIXES, *_BELONGING}
+    return sorted(
+        str(p)
+        for p in folder.iterdir()
+        if p.is_file() and (p.suffix.lower() not in known or p.name[0] == ".")
+    )
+
+
+def _numbers_as_numbers(path: pathlib.Path) -> list[tuple[int, str]]:
+    """2.obj comes before 10.obj."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(p) if p.isdecimal() else -1, p) for p in parts]

@@ -1,0 +1,66 @@
+"""Which way of turning a head is taken, and that it is said."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from smile_jax.inference.head_placement import HeadPlacement
+from smile_jax.mesh import Landmarks
+from smile_jax.mesh.landmark_schemes import bosphorus_labels
+from smile_jax.mesh.writers import write_landmarks
+from tests.faces.heads import performed
+from tests.mesh.shapes import sphere
+
+
+@pytest.fixture(scope="module")
+def head():
+    return performed("happy", seed=3, pose_deg=0.0)[0]
+
+
+def turned(mesh, yaw_deg):
+    turn = Rotation.from_euler("y", yaw_deg, degrees=True).as_matrix()
+    points = (mesh.landmarks @ turn.T).astype(np.float32)
+    vertices = (mesh.vertices @ turn.T).astype(np.float32)
+    return dataclasses.replace(mesh, vertices=vertices, landmarks=points)
+
+
+def place(mesh, path, how="auto", trained="as_is"):
+    placing = HeadPlacement(path, how, trained, "face", 1.0)
+    pose, _ = placing(mesh)
+    return placing, pose
+
+
+@pytest.mark.parametrize(
+    "yaw_deg, trained, said",
+    [
+        (0, "as_is", "as it is"),
+        (12, "as_is", "as it is"),  # as people sit
+        (32, "as_is", "turned by its surface"),
+        (12, "surface", "turned by its surface"),
+        (12, "landmarks", "turned by landmarks found on it"),
+    ],
+)
+def test_auto_does_as_training_did(yaw_deg, trained, said, head, tmp_path):
+    placing, pose = place(turned(head, yaw_deg), tmp_path / "x.ply", trained=trained)
+    assert placing.said == said and (pose is None) == (said == "as it is")
+    assert placing.turned_deg == pytest.approx(yaw_deg, abs=8)  # it is pitched, too
+    assert placing.sure > 0.8
+
+
+def test_a_landmark_file_comes_first(head, tmp_path):
+    mesh = turned(head, 25)
+    found = bosphorus_labels(mesh.landmarks)
+    landmarks = Landmarks(np.stack(list(found.values())), tuple(found))
+    write_landmarks(tmp_path / "x.lm3", landmarks)
+    placing, pose = place(mesh, tmp_path / "x.ply")
+    assert placing.said == "turned by its landmark file" and pose is not None
+    assert placing.turned_deg == pytest.approx(25, abs=6) and placing.sure > 0.8
+    kept, pose = place(mesh, tmp_path / "x.ply", how="as_is")
+    assert kept.said == "as it is" and pose is None
+
+
+def test_a_sphere_is_seen_to_be_no_face(tmp_path):
+    placing, _ = place(sphere(n=60, radius=90.0), tmp_path / "x.ply")
+    assert placing.sure < 0.1
