@@ -13,7 +13,7 @@ takes the place of the folder (python -m smile_jax.rehearse --format=bosphorus
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """
 
-from experiments import ict_captions
+from smile_jax.experiments import ict_captions
 
 
 def get_config():

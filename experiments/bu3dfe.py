@@ -15,7 +15,7 @@ s to build, 12 minutes to train, 46 s to evaluate. Scores have not been measured
 probes were mended (experiments/results.md).
 """
 
-from experiments import demo
+from smile_jax.experiments import demo
 
 
 def get_config():

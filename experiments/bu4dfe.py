@@ -18,7 +18,7 @@ Scores have not been measured since probes were mended (experiments/results.md).
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """
 
-from experiments import ict_dynamic
+from smile_jax.experiments import ict_dynamic
 
 
 def get_config():

@@ -11,7 +11,7 @@ import dataclasses
 from smile_jax.cost.chips import CHIPS
 
 # Of experiments/ict_vit_b16.py, forward, backward and all three terms, counted from its
-# jaxpr (smile_jax.cost.matmul_flops) at 64 clips.
+# jaxpr (smile_jax.core.matmul_flops) at 64 clips.
 FLOP_PER_IMAGE = 98.8e9
 VIEWS, EPOCHS, FOLDS = 3, 100, 10  # this project's choice; nine folds of ten train
 

@@ -12,7 +12,7 @@ which round otherwise, move such scores by 0.02 to 0.03. With labels:
 experiments/demo.py.
 """
 
-from experiments import demo
+from smile_jax.experiments import demo
 
 
 def learn_from_captions(c):

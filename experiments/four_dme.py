@@ -19,7 +19,7 @@ experiments/ict_micro.py.
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """
 
-from experiments import ict_micro
+from smile_jax.experiments import ict_micro
 
 
 def get_config():

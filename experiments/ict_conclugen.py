@@ -6,7 +6,7 @@ r"""Our reading of ConCluGen, without text: `ict_static.py` with another method.
 Beside the others in experiments/suites/ict_methods.py.
 """
 
-from experiments import ict_static
+from smile_jax.experiments import ict_static
 
 
 def get_config():

@@ -7,7 +7,7 @@ another method.
 Beside the others in experiments/suites/ict_methods.py.
 """
 
-from experiments import ict_captions
+from smile_jax.experiments import ict_captions
 
 
 def get_config():

@@ -5,7 +5,7 @@
 Beside the others in experiments/suites/ict_methods.py.
 """
 
-from experiments import ict_static
+from smile_jax.experiments import ict_static
 
 
 def get_config():

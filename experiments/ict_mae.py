@@ -6,7 +6,7 @@ Of 16 patches of each view the tower sees four. Beside the others in
 experiments/suites/ict_methods.py.
 """
 
-from experiments import ict_static
+from smile_jax.experiments import ict_static
 
 
 def get_config():

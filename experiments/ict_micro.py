@@ -15,7 +15,7 @@ mended (experiments/results.md).
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """
 
-from experiments import ict_minilm
+from smile_jax.experiments import ict_minilm
 
 
 def get_config():

@@ -17,7 +17,7 @@ Without a network: --config.model.pretrained_text=FOLDER of config.json,
 model.safetensors and the tokenizer's files.
 """
 
-from experiments import ict_static
+from smile_jax.experiments import ict_static
 
 
 def get_config():

@@ -6,7 +6,7 @@ r"""Our reading of MultiviewVLM, with captions: `ict_captions.py` with another m
 Beside the others in experiments/suites/ict_methods.py.
 """
 
-from experiments import ict_captions
+from smile_jax.experiments import ict_captions
 
 
 def get_config():

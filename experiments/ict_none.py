@@ -14,7 +14,7 @@ Twins', whose batches and width are not these.
 since probes were mended (experiments/results.md).
 """
 
-from experiments import ict_static
+from smile_jax.experiments import ict_static
 
 
 def get_config():

@@ -16,7 +16,7 @@ uniform alignment is fair here. On two CPU cores beside much other work: 20 minu
 Scores have not been measured since probes were mended (experiments/results.md).
 """
 
-from experiments import ict_minilm
+from smile_jax.experiments import ict_minilm
 
 
 def get_config():

@@ -8,7 +8,7 @@ captions are measured, says which negatives act alike.
 Beside the others in experiments/suites/ict_methods.py.
 """
 
-from experiments import ict_captions
+from smile_jax.experiments import ict_captions
 
 
 def get_config():

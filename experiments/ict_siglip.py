@@ -5,7 +5,7 @@
 Beside the others in experiments/suites/ict_methods.py.
 """
 
-from experiments import ict_minilm
+from smile_jax.experiments import ict_minilm
 
 
 def get_config():

@@ -11,7 +11,7 @@ minutes of training on two CPU cores that did other work besides. Scores have no
 measured since probes were mended (experiments/results.md).
 """
 
-from experiments import demo
+from smile_jax.experiments import demo
 
 
 def get_config():

@@ -13,8 +13,8 @@ Scores have not been measured since probes were mended (experiments/results.md).
 Without a network: --config.model.pretrained_text=FOLDER, see experiments/ict_minilm.py.
 """
 
-from experiments import ict_minilm
-from experiments.demo_captions import learn_from_captions
+from smile_jax.experiments import ict_minilm
+from smile_jax.experiments.demo_captions import learn_from_captions
 
 
 def get_config():

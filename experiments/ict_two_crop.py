@@ -6,7 +6,7 @@ r"""Barlow Twins as published: two crops of one view. `ict_static.py`, another m
 Beside the others in experiments/suites/ict_methods.py.
 """
 
-from experiments import ict_static
+from smile_jax.experiments import ict_static
 
 
 def get_config():

@@ -9,7 +9,7 @@ Not trained yet; what its step costs: docs/performance.md and experiments/cost.m
     python -m smile_jax.evaluate --workdir=runs/ict_vit_b16
 """
 
-from experiments import ict_vit_s16
+from smile_jax.experiments import ict_vit_s16
 
 
 def get_config():

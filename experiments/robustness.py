@@ -26,9 +26,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from smile_jax.experiments.heads import unseen_head
 
 import smile_jax
-from experiments.heads import unseen_head
 from smile_jax.config.factories import knows_words
 from smile_jax.core import command_line
 from smile_jax.core.workers import run_in_threads

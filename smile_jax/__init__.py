@@ -7,11 +7,17 @@ Importing the package is light: the rest is imported where it is first used.
 """
 
 import importlib
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smile_jax.inference.api import embed_text, load
     from smile_jax.mesh import Mesh, read_mesh, render_views
+
+# A wheel carries `smile_jax.experiments` and `smile_jax.tfds_builders` inside; in a
+# checkout they are found beside the package.
+if not (pathlib.Path(__file__).parent / "experiments").is_dir():
+    __path__.append(str(pathlib.Path(__file__).parent.parent))
 
 __version__ = "0.1.0"
 __all__ = ["Mesh", "embed_text", "load", "read_mesh", "render_views"]

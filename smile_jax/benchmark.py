@@ -25,36 +25,40 @@ from typing import Any
 from absl import flags
 
 from smile_jax.core import command_line
+from smile_jax.core.extras import needed_for
 from smile_jax.core.files import in_turn, replace_text
-from smile_jax.evaluation.suite_definition import (
-    OF_LABELS,
-    Suite,
-    SuiteError,
-    read_suite,
-)
-from smile_jax.evaluation.suite_runs import (
-    COLUMNS,
-    PEOPLE_COLUMNS,
-    Run,
-    kept,
-    people_of,
-    perform,
-    place_of,
-    rows_of,
-    runs_of,
-)
-from smile_jax.evaluation.tables import (
-    MEANS,
-    comparisons,
-    from_csv,
-    keep_aside,
-    latex,
-    left_out,
-    markdown,
-    means,
-    scores,
-    to_csv,
-)
+from smile_jax.core.own_files import find_own
+
+with needed_for("a benchmark", "evaluate"):
+    from smile_jax.evaluation.suite_definition import (
+        OF_LABELS,
+        Suite,
+        SuiteError,
+        read_suite,
+    )
+    from smile_jax.evaluation.suite_runs import (
+        COLUMNS,
+        PEOPLE_COLUMNS,
+        Run,
+        kept,
+        people_of,
+        perform,
+        place_of,
+        rows_of,
+        runs_of,
+    )
+    from smile_jax.evaluation.tables import (
+        MEANS,
+        comparisons,
+        from_csv,
+        keep_aside,
+        latex,
+        left_out,
+        markdown,
+        means,
+        scores,
+        to_csv,
+    )
 
 _SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
 _OUT = flags.DEFINE_string("out", "runs", "Folder of the runs' folders.")
@@ -72,7 +76,7 @@ _SETTINGS = flags.DEFINE_multi_string(
 def main(argv: list[str]) -> None:
     command_line.no_words(argv)
     command_line.end_with_children()
-    path = pathlib.Path(_SUITE.value)
+    path = pathlib.Path(find_own(_SUITE.value, folder="experiments/suites"))
     suite, name = read_suite(path), path.stem
     runs = _runs(path, suite)
     first, count = _shard(_SHARD.value)

@@ -19,6 +19,8 @@ from typing import Any
 from absl import flags, logging
 
 from smile_jax.core import command_line
+from smile_jax.core.extras import needed_for
+from smile_jax.core.own_files import own_folder
 
 _MANUAL = flags.DEFINE_string("manual_dir", "", "Folder of the files as delivered.")
 _DATA = flags.DEFINE_string("data_dir", "data", "Folder of built datasets.")
@@ -27,6 +29,11 @@ _DRY = flags.DEFINE_boolean("dry_run", False, "Say what would be built, and end.
 
 
 def main(argv: list[str]) -> None:
+    with needed_for("building a dataset", "build"):
+        _build(argv)
+
+
+def _build(argv: list[str]) -> None:
     folder = _builder_folder(command_line.one_word(argv, "one builder, such as bu3dfe"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # What TFDS warns of (that a config is one's own) is no news to who gave it.
@@ -68,7 +75,7 @@ def _options() -> Any:
 
 def _builder_folder(name: str) -> pathlib.Path:
     """Of this project's builders by name, or any by its folder."""
-    own = pathlib.Path(__file__).parent.parent / "tfds_builders"
+    own = own_folder("tfds_builders")
     for folder in (pathlib.Path(name), own / name):
         if (folder / f"{folder.name}_dataset_builder.py").is_file():
             return folder.resolve()

@@ -21,10 +21,8 @@ import pathlib
 from absl import flags
 
 from smile_jax.core import command_line
-from smile_jax.evaluation import report
-from smile_jax.evaluation.fold_loop import evaluate
+from smile_jax.core.extras import needed_for
 from smile_jax.evaluation.protocols import PROTOCOLS, results_folder
-from smile_jax.evaluation.results import table, write_results
 
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run, or of fold_<i> runs.", required=True
@@ -49,6 +47,10 @@ def main(argv: list[str]) -> None:
     command_line.no_words(argv)
     workdir = pathlib.Path(_WORKDIR.value)
     command_line.before_jax()
+    with needed_for("evaluation", "evaluate"):
+        from smile_jax.evaluation import report
+        from smile_jax.evaluation.fold_loop import evaluate
+        from smile_jax.evaluation.results import table, write_results
     settings = command_line.key_values(_SETTINGS.value)
     test_data = _TEST_DATA.value
     results = evaluate(

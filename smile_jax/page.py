@@ -1,17 +1,17 @@
 """Tries a model in the browser: `python -m smile_jax.page --workdir=runs/demo`.
 
-Needs the extra `demo` (`pip install "smile-jax[demo]"`). The page is for this machine
+Needs the extra `page` (`pip install ".[page]"`). The page is for this machine
 alone (127.0.0.1) unless --host says otherwise; it asks no other machine for anything,
 and files that are dropped on it are kept in a temporary folder until it ends.
 """
 
-import importlib.util
 import os
 import pathlib
 
 from absl import flags
 
 from smile_jax.core import command_line
+from smile_jax.core.extras import needed_for
 
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "A run, an export or a hub name.", required=True
@@ -23,16 +23,15 @@ _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit, for generated faces to pick 
 
 def main(argv: list[str]) -> None:
     command_line.no_words(argv)
-    if importlib.util.find_spec("gradio") is None:
-        raise ValueError('the demo needs gradio: pip install "smile-jax[demo]"')
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     command_line.before_jax()
     import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="smile_jax_demo_") as folder:
+    with tempfile.TemporaryDirectory(prefix="smile_jax_page_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        from smile_jax.browser.page import Page, launch
+        with needed_for("the page", "page"):
+            from smile_jax.browser.page import Page, launch
         from smile_jax.inference.recognizer import Recognizer
 
         model = Recognizer.load(_WORKDIR.value)

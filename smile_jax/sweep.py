@@ -15,11 +15,19 @@ import re
 from absl import flags
 
 from smile_jax.core import command_line
+from smile_jax.core.extras import needed_for
 from smile_jax.core.files import in_turn, replace_text
-from smile_jax.evaluation import suite_trials
-from smile_jax.evaluation.suite_definition import SuiteError, choices_beside, read_suite
-from smile_jax.evaluation.suite_runs import Run
-from smile_jax.evaluation.tables import from_csv, keep_aside, to_csv
+from smile_jax.core.own_files import find_own
+
+with needed_for("a sweep", "evaluate"):
+    from smile_jax.evaluation import suite_trials
+    from smile_jax.evaluation.suite_definition import (
+        SuiteError,
+        choices_beside,
+        read_suite,
+    )
+    from smile_jax.evaluation.suite_runs import Run
+    from smile_jax.evaluation.tables import from_csv, keep_aside, to_csv
 
 _SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
 _OUT = flags.DEFINE_string("out", "runs", "Folder of the trials' folders.")
@@ -35,7 +43,7 @@ _SETTINGS = flags.DEFINE_multi_string(
 def main(argv: list[str]) -> None:
     command_line.no_words(argv)
     command_line.end_with_children()
-    path = pathlib.Path(_SUITE.value)
+    path = pathlib.Path(find_own(_SUITE.value, folder="experiments/suites"))
     suite, name = read_suite(path), path.stem
     if suite.sweep is None:
         raise SuiteError(f"{path}: this suite has no sweep")

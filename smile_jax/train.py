@@ -11,6 +11,7 @@ from ml_collections import config_flags
 
 from smile_jax.config.flag import config_of
 from smile_jax.core import command_line
+from smile_jax.core.extras import needed_for
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment.", lock_config=True
@@ -43,9 +44,12 @@ def main(argv: list[str]) -> None:
 
     validate(config, devices, dataset=True)
 
-    from smile_jax.evaluation.validation import make_scorer
     from smile_jax.training.loop import train
 
+    make_scorer = None
+    if config.train.evaluate_every:
+        with needed_for("train.evaluate_every", "evaluate"):
+            from smile_jax.evaluation.validation import make_scorer
     train(config, pathlib.Path(_WORKDIR.value), make_scorer)
 
 

@@ -36,11 +36,11 @@ import tests.typechecker  # noqa: F401 - jaxtyping looks it up by name
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "smile_jax"
 _COMPILED = {
-    "leaning",
-    "merging",
-    "neighbourhood",
-    "numbers",
+    "ball_means",
+    "number_parsing",
     "obj",
+    "pitch_fit",
+    "point_merging",
     "raster",
 }  # numba cannot compile the checks
 _CHECKED = [

@@ -19,7 +19,7 @@ def suite(tiny_dataset, tmp_path):
     config = tmp_path / "config.py"
     keys = {"data.dir": str(tiny_dataset), "train.steps": 2, "train.epochs": 0.0}
     config.write_text(
-        "from experiments import demo\n"
+        "from smile_jax.experiments import demo\n"
         "from tests.training.common import SHRUNK\n"
         "def get_config():\n"
         "    c = demo.get_config()\n"

@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 from absl import flags
 from ml_collections import config_flags
-
-from experiments import (
+from smile_jax.experiments import (
     bu3dfe,
     bu4dfe,
     demo,
@@ -24,6 +23,7 @@ from experiments import (
     ict_vit_b16,
     ict_vit_s16,
 )
+
 from smile_jax.config import Config, ConfigError, get_config, typed
 from smile_jax.config.default import all_keys
 from smile_jax.config.factories import knows_words

@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 import pytest
+from smile_jax.experiments import demo
 
-from experiments import demo
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import ROOT
 from tests.faces.heads import performed

@@ -1,6 +1,7 @@
 """The page of all suites."""
 
-from experiments.leaderboard import label_efficiency
+from smile_jax.experiments.leaderboard import label_efficiency
+
 from smile_jax.evaluation.suite_definition import Suite
 
 

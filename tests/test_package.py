@@ -1,24 +1,18 @@
 """How the package imports, and what may import what."""
 
 import ast
+import configparser
 import pathlib
+import re
 import subprocess
 import sys
 
+from smile_jax.__main__ import commands
 from tests.conftest import ROOT
 
 # From what imports nothing of the others to what imports them.
 LAYERS = (
-    "errors",
-    "files",
-    "workers",
-    "hostmemory",
-    "cache",
-    "commands",
-    "parallel",
-    "stats",
-    "pytree",
-    "flops",
+    "core",
     "mesh",
     "faces",
     "losses",
@@ -31,14 +25,7 @@ LAYERS = (
     "inference",
     "evaluation",
     "cost",
-    "train",
-    "evaluate",
-    "spot",
-    "benchmark",
-    "predict",
-    "demo",
-    "export",
-    "aot",
+    "browser",
 )
 
 
@@ -75,12 +62,53 @@ def test_imports_run_downward():
                 assert not wrong, f"{path} imports {name}"
 
 
-def test_every_module_has_its_layer():
+def test_commands_alone_lie_at_the_top_and_none_imports_another():
     package = ROOT / "smile_jax"
-    found = {p.stem for p in package.glob("[a-z]*.py")}
-    found |= {p.parent.name for p in package.glob("*/__init__.py")}
-    commands = {"build", "folds", "render", "sweep", "verify"}
-    assert found - set(LAYERS) == commands
+    assert {p.parent.name for p in package.glob("*/__init__.py")} == set(LAYERS)
+    names = commands()
+    for name in names:
+        path = package / f"{name}.py"
+        text = path.read_text()
+        assert "def main(" in text and 'if __name__ == "__main__":' in text, path
+        others = {f"smile_jax.{other}" for other in names} - {f"smile_jax.{name}"}
+        assert not others & imported_modules(path), path
+
+
+def test_the_console_command_is_python_m():
+    """One mechanism: the module runs as __main__, under its own flags."""
+    for way in (["-m", "smile_jax", "folds"], ["-m", "smile_jax.folds"]):
+        done = subprocess.run(
+            [sys.executable, *way, "--outt=x"],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: Unknown command line flag 'outt'")
+
+
+def test_the_console_command_lists_what_there_is():
+    command = [sys.executable, "-m", "smile_jax"]
+    listed = subprocess.run(
+        [*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name, words in commands().items():
+        assert re.search(rf"^  {name} +{re.escape(words)}$", listed, re.M), name
+    wrong = subprocess.run(
+        [*command, "trian"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("error: trian: no such command; there are aot, ")
+
+
+def test_the_wheel_carries_every_package():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    listed = set(config["options"]["packages"].split())
+    there = {p.parent.relative_to(ROOT) for p in ROOT.glob("smile_jax/**/__init__.py")}
+    found = {".".join(folder.parts) for folder in there} | {"smile_jax.tfds_builders"}
+    for name in ("experiments", "tfds_builders"):
+        inner = (p.parent for p in (ROOT / name).glob("**/__init__.py"))
+        found |= {".".join(("smile_jax", *p.relative_to(ROOT).parts)) for p in inner}
+    assert listed == found
 
 
 def test_only_the_config_package_knows_configdict():
@@ -93,8 +121,9 @@ def test_only_the_config_package_knows_configdict():
 def test_a_typo_needs_no_heavy_imports():
     code = (
         "import sys; import smile_jax.train, smile_jax.config.validate;"
-        "heavy = {'grain', 'orbax', 'tensorflow', 'tensorflow_datasets', 'sklearn',"
-        "'transformers', 'matplotlib', 'tensorboardX'} & set(sys.modules);"
+        "from smile_jax.core.extras import EXTRA_OF;"
+        "heavy = {'orbax', *EXTRA_OF} - {'cloudpickle'};"
+        "heavy &= set(sys.modules);"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,8 +8,8 @@ import textwrap
 
 import numpy as np
 import pytest
+from smile_jax.experiments import methods_table
 
-from experiments import methods_table
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.records import RecordSource
 from smile_jax.mesh.writers import write_obj, write_ply

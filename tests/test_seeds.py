@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from smile_jax.experiments.seeds import table
 
-from experiments.seeds import table
 from tests.conftest import run_module
 
 

@@ -12,8 +12,8 @@ import time
 
 import jax
 from absl import app, flags
+from smile_jax.experiments.benchmarks.common import sized_experiment
 
-from experiments.benchmarks.common import sized_experiment
 from smile_jax.config import changed
 from smile_jax.cost.step_cost import compile_step, plan_without_data
 

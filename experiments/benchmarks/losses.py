@@ -24,8 +24,8 @@ import numpy as np
 from absl import app, flags
 
 from smile_jax.core import parallel
+from smile_jax.core.matmul_flops import matmul_flops
 from smile_jax.cost.collectives import collective_bytes
-from smile_jax.cost.matmul_flops import matmul_flops
 from smile_jax.cost.step_cost import devices_of
 from smile_jax.losses import multiview_decorrelation
 from smile_jax.losses.view_decorrelation import cheaper_form

@@ -14,8 +14,8 @@ import os
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 
 from absl import app, flags
+from smile_jax.experiments.benchmarks.common import SIZES, sized_experiment
 
-from experiments.benchmarks.common import SIZES, sized_experiment
 from smile_jax.config import changed
 from smile_jax.cost.step_cost import compile_step, plan_without_data
 

@@ -23,14 +23,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags, logging
+from smile_jax.experiments.benchmarks.common import SIZES, sized_experiment
 
-from experiments.benchmarks.common import SIZES, sized_experiment
 from smile_jax.config import Config, changed
 from smile_jax.config.validate import validate
 from smile_jax.core import parallel
 from smile_jax.core.host_memory import cpu_only, keep_freed_memory
+from smile_jax.core.matmul_flops import matmul_flops
 from smile_jax.cost.chips import CHIPS
-from smile_jax.cost.matmul_flops import matmul_flops
 from smile_jax.cost.step_cost import batch_shapes, plan_without_data
 from smile_jax.data.channels import num_channels
 from smile_jax.data.schema import FacesConfig
@@ -97,8 +97,7 @@ def model_flops(config: Config) -> float:
 
 def theirs(config: Config, *, compiled: bool) -> Callable:
     import torch
-
-    from experiments.benchmarks.torch_peer import make_step
+    from smile_jax.experiments.benchmarks.torch_peer import make_step
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     channels = num_channels(config.data.inputs)

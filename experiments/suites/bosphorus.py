@@ -9,8 +9,8 @@ experiments/bosphorus.py says. Not run on the licensed scans.
 
 import dataclasses
 
-from experiments import bosphorus
-from experiments.suites import ict_methods
+from smile_jax.experiments import bosphorus
+from smile_jax.experiments.suites import ict_methods
 
 
 def get_suite():

@@ -9,7 +9,7 @@ sequences.
 
 import dataclasses
 
-from experiments.suites import bu4dfe
+from smile_jax.experiments.suites import bu4dfe
 
 
 def get_suite():

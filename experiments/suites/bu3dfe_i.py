@@ -12,7 +12,7 @@ on the licensed scans.
 
 import dataclasses
 
-from experiments.suites import ict_methods, with_fewer_people
+from smile_jax.experiments.suites import ict_methods, with_fewer_people
 
 
 def get_suite():

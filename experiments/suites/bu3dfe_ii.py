@@ -5,7 +5,7 @@
 As experiments/suites/bu3dfe_i.py otherwise.
 """
 
-from experiments.suites import bu3dfe_i
+from smile_jax.experiments.suites import bu3dfe_i
 
 
 def get_suite():

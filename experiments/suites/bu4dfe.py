@@ -11,8 +11,8 @@ experiments/bu4dfe.py says. Not run on the licensed sequences.
 
 import dataclasses
 
-from experiments import bu4dfe
-from experiments.suites import ict_methods, with_fewer_people
+from smile_jax.experiments import bu4dfe
+from smile_jax.experiments.suites import ict_methods, with_fewer_people
 
 
 def get_suite():

@@ -10,8 +10,8 @@ memory; or as many folds as the release's column `fold` names, with
 
 import dataclasses
 
-from experiments import four_dme
-from experiments.suites.ict_micro_methods import micro_suite
+from smile_jax.experiments import four_dme
+from smile_jax.experiments.suites.ict_micro_methods import micro_suite
 
 
 def get_suite():

@@ -12,7 +12,8 @@ before they were tuned, SMILE without text and its variants.
 
 import pathlib
 
-from experiments import ict_dynamic
+from smile_jax.experiments import ict_dynamic
+
 from smile_jax.evaluation.suite_definition import read_suite
 
 _METHODS = (

@@ -22,7 +22,8 @@ guesses and so has seen twice as many pictures. `two_crop` sees one view of a sc
 where others see three, and is evaluated on one.
 """
 
-from experiments import ict_captions
+from smile_jax.experiments import ict_captions
+
 from smile_jax.evaluation.suite_definition import Suite, Sweep
 
 _METHODS = {

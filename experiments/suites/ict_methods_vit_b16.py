@@ -4,7 +4,7 @@ The dataset and the commands are those of ict_methods_vit_s16.py, with this file
 what a step costs: experiments/cost.md. Not run yet.
 """
 
-from experiments.suites import ict_methods_vit_s16
+from smile_jax.experiments.suites import ict_methods_vit_s16
 
 _SIZE = {
     "data.threads": 16,

@@ -11,7 +11,7 @@ Several GPUs share it by --shard=i/n (docs/gpu.md). Not run yet.
 
 import dataclasses
 
-from experiments.suites import ict_methods
+from smile_jax.experiments.suites import ict_methods
 
 _TRAINING = {
     "data.dir": "data/ict_faces/static_captions_224",

@@ -20,7 +20,8 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from experiments import ict_micro
+from smile_jax.experiments import ict_micro
+
 from smile_jax.evaluation.suite_definition import Suite, read_suite
 
 _METHODS = (

@@ -8,7 +8,7 @@ As experiments/suites/ict_dynamic.py, of the people of
 experiments/suites/ict_other_people.py.
 """
 
-from experiments.suites.ict_other_people import other_people
+from smile_jax.experiments.suites.ict_other_people import other_people
 
 _METHODS = (
     "smile, captions",

@@ -9,7 +9,7 @@ it says what the sweep is worth to each method.
 
 import dataclasses
 
-from experiments.suites import ict_methods
+from smile_jax.experiments.suites import ict_methods
 
 _SECOND_ROUND = ("captions, no alignment", "captions, no redundancy")
 

@@ -7,7 +7,7 @@ r"""`ict_micro.py`'s rows that start from nothing, on procedural heads.
 
 import dataclasses
 
-from experiments.suites import ict_micro
+from smile_jax.experiments.suites import ict_micro
 
 
 def get_suite():

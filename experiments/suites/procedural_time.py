@@ -5,7 +5,7 @@ r"""`ict_time.py` on procedural heads, which need no download.
     python -m smile_jax.benchmark --suite=experiments/suites/procedural_time.py
 """
 
-from experiments.suites import ict_time
+from smile_jax.experiments.suites import ict_time
 
 
 def get_suite():

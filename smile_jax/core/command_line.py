@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from absl import app, flags, logging
 
 from smile_jax.core.errors import EXPECTED, in_a_line
+from smile_jax.core.extras import needed_for
+from smile_jax.core.own_files import find_own
 
 
 def run(main: Callable[[list[str]], Any]) -> None:
@@ -25,7 +27,8 @@ def run(main: Callable[[list[str]], Any]) -> None:
 
     def guarded(argv: list[str]) -> Any:
         try:
-            return main(argv)
+            with needed_for("this command"):
+                return main(argv)
         except EXPECTED as error:
             fail(error)
 
@@ -104,7 +107,16 @@ def _ignored(failed: Any) -> None:
         sys.__unraisablehook__(failed)
 
 
+def _with_own_config(argument: str) -> str:
+    """Completes `--config=NAME` to the path of an experiment of this project."""
+    name, equals, value = argument.partition("=")
+    if name not in ("--config", "-config") or not equals:
+        return argument
+    return f"{name}={find_own(value)}"
+
+
 def _parse(argv: list[str]) -> list[str]:
+    argv = [_with_own_config(argument) for argument in argv]
     try:
         return flags.FLAGS(argv)
     except Exception as error:  # --config runs a file, which may raise anything

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from smile_jax.core.extras import needed_for
+
 Input = TypeVar("Input")
 Output = TypeVar("Output")
 Shared = TypeVar("Shared")
@@ -56,7 +58,8 @@ def run_everywhere(
     Raises:
       What `function` raises.
     """
-    import loky
+    with needed_for("work in several processes"):
+        import loky
 
     workers = min(loky.cpu_count(), len(inputs))
     if workers <= 1:

@@ -16,9 +16,9 @@ from smile_jax.config import Config, changed
 from smile_jax.config.factories import needs
 from smile_jax.config.validate import validate, validate_against
 from smile_jax.core import parallel
+from smile_jax.core.matmul_flops import matmul_flops
 from smile_jax.cost.chips import CHIPS
 from smile_jax.cost.collectives import collective_bytes
-from smile_jax.cost.matmul_flops import matmul_flops
 from smile_jax.data.batch_fields import example_fields, field_shapes
 from smile_jax.data.channels import num_channels
 from smile_jax.data.dataset import FaceDataset

@@ -10,12 +10,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-import cloudpickle
-import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
 from smile_jax.core.errors import explain_under
+from smile_jax.core.extras import needed_for
 from smile_jax.core.workers import run_everywhere
 from smile_jax.data.build_plan import plan_of
 from smile_jax.data.examples import BuildResult, Sequence4D, make_example
@@ -25,6 +24,10 @@ from smile_jax.data.records import FORMAT, RecordSource
 from smile_jax.data.rendering import RenderConfig, rendering_of
 from smile_jax.data.rest import PersonScans
 from smile_jax.data.schema import FacesConfig, face_features
+
+with needed_for("building a dataset", "build"):
+    import cloudpickle
+    import tensorflow_datasets as tfds
 
 explain_under("tfds")
 

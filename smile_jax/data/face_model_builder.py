@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 
+from smile_jax.core.extras import needed_for
 from smile_jax.data.builder import FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.pose_landmarks import labelled_anchors
@@ -36,6 +36,9 @@ from smile_jax.faces.sampling import (
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.landmark_schemes import bosphorus_labels
 from smile_jax.mesh.pose import Anchors
+
+with needed_for("building a dataset", "build"):
+    import tensorflow_datasets as tfds
 
 _TASKS = ("posed", "micro", "recordings")
 _FEWEST = 10  # frames of a clip in which something is to be seen

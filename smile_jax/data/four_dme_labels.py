@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from smile_jax.core.extras import needed_for
 from smile_jax.data.source_folder import FolderError
 from smile_jax.faces.class_spellings import FOUR_DME
 
@@ -94,7 +95,8 @@ def read_labels(
 
 
 def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
-    import openpyxl
+    with needed_for("a spreadsheet"):
+        import openpyxl
 
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)

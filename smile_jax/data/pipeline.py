@@ -9,13 +9,16 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import grain
 import numpy as np
 from absl import flags
 
+from smile_jax.core.extras import needed_for
 from smile_jax.data.dataset import FaceDataset, Fields
 from smile_jax.data.frames import Sampling, cut
 from smile_jax.data.records import RecordSource
+
+with needed_for("training"):
+    import grain
 
 _ENDLESS = 1 << 50  # examples
 

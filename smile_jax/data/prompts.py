@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from smile_jax.core.own_files import find_own
 from smile_jax.faces import captions as faces_captions
 
 STYLES = ("plain", "facs", "actions")
@@ -191,6 +192,7 @@ def read_prompt_file(path: pathlib.Path) -> PromptBook:
     Raises:
       PromptError: naming the file, the key and what was expected.
     """
+    path = pathlib.Path(find_own(str(path)))
     try:
         changed = path.stat().st_mtime_ns
     except OSError as error:

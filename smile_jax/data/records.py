@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from smile_jax.core.extras import needed_for
+
 # Features of pixels. Motion is small against the range of a dynamic image: a micro-
 # expression moves it by less than a 256th.
 PIXELS: dict[str, Any] = {"views": np.uint8, "dynamic": np.uint16}
@@ -35,13 +37,15 @@ class RecordSource:
 
     @functools.cached_property
     def builder(self) -> Any:
-        import tensorflow_datasets as tfds
+        with needed_for("a dataset"):
+            import tensorflow_datasets as tfds
 
         return tfds.builder_from_directory(str(self._path))
 
     @functools.cached_property
     def _source(self) -> Any:
-        import tensorflow_datasets as tfds
+        with needed_for("a dataset"):
+            import tensorflow_datasets as tfds
 
         decoders = {
             name: tfds.decode.SkipDecoding()

@@ -7,8 +7,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-import tensorflow_datasets as tfds
-
+from smile_jax.core.extras import needed_for
 from smile_jax.data.builder import MAX_SKIPPED, BuildReport, FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.landmark_sources import LandmarkFiles, read_vertex_list
@@ -20,6 +19,9 @@ from smile_jax.data.source_folder import (
     missing_numbers,
 )
 from smile_jax.mesh.pose import Anchors
+
+with needed_for("building a dataset", "build"):
+    import tensorflow_datasets as tfds
 
 _MAX_FRAME = 10**8
 FRAMES = 8  # T of the `frames` configs (this project's choice)

@@ -32,13 +32,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 
+from smile_jax.core.extras import needed_for
 from smile_jax.data.channels import num_channels
 from smile_jax.data.records import PIXELS
 from smile_jax.data.rendering import RenderConfig
 from smile_jax.faces.captions import NUM_ACTIONS
 from smile_jax.mesh.displacement import REGIONS
+
+with needed_for("a dataset"):
+    import tensorflow_datasets as tfds
 
 
 @dataclasses.dataclass(kw_only=True)

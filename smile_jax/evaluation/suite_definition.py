@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from smile_jax.core.own_files import find_own
 from smile_jax.evaluation.registry import EVALUATIONS
 
 # Evaluations whose answers are classes of the labels: right or not, clip by clip.
@@ -176,11 +177,12 @@ def choices_beside(path: pathlib.Path) -> pathlib.Path:
 
 
 def function(path: pathlib.Path, name: str) -> Callable[..., Any]:
-    """Of a Python file.
+    """Returns a function of a Python file, or of one of this project's files.
 
     Raises:
-      SuiteError: there is no such file, or it has none.
+      SuiteError: there is no such file, or it has no such function.
     """
+    path = pathlib.Path(find_own(str(path)))
     if not path.is_file():
         raise SuiteError(f"{path}: there is no such file")
     spec = importlib.util.spec_from_file_location(path.stem, path)

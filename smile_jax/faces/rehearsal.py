@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from smile_jax.core.extras import needed_for
 from smile_jax.core.workers import run_everywhere
 from smile_jax.faces import class_spellings as names
 from smile_jax.faces.events import micro_takes
@@ -269,7 +270,8 @@ LAYOUTS = tuple(_PLANS)
 
 def _write_spreadsheet(options: Options, written: list[Recording]) -> None:
     """4DME's labels of micro-expressions, in the release's columns."""
-    import openpyxl
+    with needed_for("a spreadsheet"):
+        import openpyxl
 
     model = load_face_model(options.ict)
     book = openpyxl.Workbook()

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from smile_jax.config import changed
 from smile_jax.config.factories import knows_words
 from smile_jax.core.errors import in_a_line
+from smile_jax.core.extras import needed_for
 from smile_jax.core.pytree import flatten, unflatten
 from smile_jax.models.encoder import PARTS
 from smile_jax.models.pretrained.hub import PretrainedError
@@ -88,7 +89,8 @@ def download(name: str) -> pathlib.Path:
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise CheckpointError(f"{name}: there is no such folder")
-    from huggingface_hub import snapshot_download
+    with needed_for("a model of the hub"):
+        from huggingface_hub import snapshot_download
 
     try:
         return pathlib.Path(snapshot_download(name))

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import importlib.util
 import io
 import json
 import pathlib
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from jaxtyping import Float32
 
+from smile_jax.core.extras import needed_for
 from smile_jax.core.files import replacing
 from smile_jax.inference.preprocessing import RenderedClip
 from smile_jax.inference.timeline import Timeline
@@ -170,9 +170,10 @@ class Predictions(Sequence[Prediction]):
         """The rows as a table of pandas.
 
         Raises:
-          ImportError: pandas is not installed.
+          MissingExtra: pandas is not installed.
         """
-        import pandas as pd
+        with needed_for("a table of pandas"):
+            import pandas as pd
 
         return pd.DataFrame(self.rows())
 
@@ -214,14 +215,15 @@ def check_table(path: pathlib.Path) -> None:
     """Refuses a file that `Predictions.write` cannot write, before anything is done.
 
     Raises:
-      ValueError: its suffix is another, or what parquet takes is not installed.
+      ValueError: its suffix is another.
+      MissingExtra: what parquet takes is not installed.
     """
     if path.suffix not in _SUFFIXES or path.is_dir():
         raise ValueError(f"{path}: name a file of {', '.join(_SUFFIXES)}")
-    wanted = ("pandas", "pyarrow") if path.suffix == ".parquet" else ()
-    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ValueError(f"{path}: needs {' and '.join(missing)}: pip install them")
+    if path.suffix == ".parquet":
+        with needed_for(f"{path}"):
+            import pandas  # noqa: F401
+            import pyarrow  # noqa: F401
 
 
 def _folder_of(path: pathlib.Path) -> pathlib.Path:

@@ -7,6 +7,8 @@ import pathlib
 import numpy as np
 from jaxtyping import Float, Int
 
+from smile_jax.core.extras import needed_for
+
 _EDGE = 0.2  # share of a curve's rise at which it begins and has ended
 
 
@@ -70,8 +72,9 @@ def write_csv(found: dict[str, Timeline], path: pathlib.Path) -> None:
 
 def plot(found: dict[str, Timeline], path: pathlib.Path) -> None:
     """Curves of each file over its motion, with the apex of the likeliest prompt."""
-    import matplotlib as mpl  # where nothing is drawn, nobody waits for it
-    from matplotlib.figure import Figure
+    with needed_for("a plot"):  # imported where something is drawn: it takes seconds
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
 
     with mpl.rc_context(
         {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}

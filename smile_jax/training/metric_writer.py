@@ -7,9 +7,12 @@ import sys
 import time
 
 from absl import logging
-from tensorboardX import SummaryWriter
 
+from smile_jax.core.extras import needed_for
 from smile_jax.core.files import replace_text, writing
+
+with needed_for("training"):
+    from tensorboardX import SummaryWriter
 
 # Warn below this share of ln K: prompts are collapsing (this project's choice).
 _MIN_USAGE_ENTROPY = 0.8

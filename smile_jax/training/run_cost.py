@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from smile_jax.core.files import replace_text
-from smile_jax.cost.matmul_flops import matmul_flops
+from smile_jax.core.matmul_flops import matmul_flops
 
 FILE = "spent.json"
 

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
+from smile_jax.experiments import ict_minilm, ict_none
 
-from experiments import ict_minilm, ict_none
 from smile_jax.config import typed
 from smile_jax.data.prompts import PromptError
 

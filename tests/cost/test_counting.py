@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import pytest
 
 from smile_jax.core import parallel
+from smile_jax.core.matmul_flops import matmul_flops
 from smile_jax.cost.collectives import collective_bytes
-from smile_jax.cost.matmul_flops import matmul_flops
 
 
 def count(function, *shapes):

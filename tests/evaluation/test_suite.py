@@ -21,7 +21,7 @@ from smile_jax.objectives.text_sources import WeakLabels
 from smile_jax.objectives.vicreg import VicReg
 from tests.conftest import ROOT
 
-CONFIG = "from experiments.demo import get_config\n"
+CONFIG = "from smile_jax.experiments.demo import get_config\n"
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-
-from experiments.benchmarks.captions import (
+from smile_jax.experiments.benchmarks.captions import (
     DIFFICULTIES,
     NAMES,
     SEED,
@@ -14,6 +13,7 @@ from experiments.benchmarks.captions import (
     performances,
     with_noise,
 )
+
 from smile_jax.faces import load_face_model, sample_clip, sample_subject
 from smile_jax.faces.captions import (
     NEUTRAL,

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from experiments import demo
+from smile_jax.experiments import demo
+
 from smile_jax.config import Config, typed
 from smile_jax.training.loop import train
 from tests.conftest import ROOT

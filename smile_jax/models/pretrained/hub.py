@@ -2,6 +2,8 @@
 
 import pathlib
 
+from smile_jax.core.extras import needed_for
+
 # Weights in other formats and other frameworks' copies stay where they are.
 _WANTED = ["*.json", "model*.safetensors", "*.txt", "*.model"]
 
@@ -26,7 +28,8 @@ def locate(name_or_dir: str | pathlib.Path) -> pathlib.Path:
         raise PretrainedError(
             f"{name}: no such folder. Expected config.json and model.safetensors in it"
         )
-    import huggingface_hub
+    with needed_for("a model of the hub"):
+        import huggingface_hub
 
     try:
         return pathlib.Path(

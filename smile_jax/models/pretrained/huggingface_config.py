@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Collection
 from typing import Any
 
+from smile_jax.core.extras import needed_for
 from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.pretrained_towers import TowersConfig
 from smile_jax.models.text_tower import TextConfig
@@ -35,7 +36,8 @@ def read_config(folder: pathlib.Path, names: Collection[str]) -> TowersConfig:
     if not (folder / "config.json").is_file():
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
         raise PretrainedError(f"{folder}: no config.json, only {found}")
-    from transformers import AutoConfig
+    with needed_for("a pretrained tower"):
+        from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32
 
+from smile_jax.core.extras import needed_for
 from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.pretrained_towers import TowersConfig
 
@@ -119,7 +120,8 @@ class PretrainedTokenizer:
 
 
 def _read(folder: pathlib.Path) -> Any:
-    from transformers import AutoTokenizer
+    with needed_for("a pretrained tower"):
+        from transformers import AutoTokenizer
 
     try:
         # Never a folder's own code, nor a question whether to run it.

@@ -1,0 +1,46 @@
+"""The console command: `smile-jax NAME ...` runs `python -m smile_jax.NAME ...`.
+
+Every module at the top of the package is a command, and nothing else lies there.
+"""
+
+import ast
+import pathlib
+import runpy
+import sys
+
+_PACKAGE = pathlib.Path(__file__).parent
+
+
+def commands() -> dict[str, str]:
+    """Returns what each command does, the first sentence of its docstring, by name."""
+    found = {}
+    for path in sorted(_PACKAGE.glob("[a-z]*.py")):
+        words = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        found[path.stem] = " ".join(words.split("\n\n")[0].split()).split(": `")[0]
+    return found
+
+
+def main() -> None:
+    """Runs the command that the command line names."""
+    known = commands()
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help", "help"):
+        width = max(map(len, known))
+        print("usage: smile-jax COMMAND ...   (smile-jax COMMAND --help says more)\n")
+        print("\n".join(f"  {k:{width}}  {v}" for k, v in known.items()))
+        return
+    if name == "--version":
+        from smile_jax import __version__
+
+        print(f"smile-jax {__version__}")
+        return
+    if name not in known:
+        sys.exit(f"error: {name}: no such command; there are {', '.join(known)}")
+    sys.argv[:2] = [f"smile-jax {name}"]
+    # As `python -m` does, so that the flags, and the processes that a command starts,
+    # find it as __main__.
+    runpy.run_module(f"smile_jax.{name}", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Optional dependencies: which extra of the package brings which module."""
+
+import contextlib
+from collections.abc import Iterator
+
+from smile_jax.core.errors import UserError
+
+# Module -> extra of setup.cfg. The default installation loads, predicts, renders and
+# exports; everything else waits until it is asked for.
+EXTRA_OF = {
+    "array_record": "train",
+    "grain": "train",
+    "huggingface_hub": "train",
+    "sentencepiece": "train",
+    "tensorboardX": "train",
+    "tensorflow_datasets": "train",
+    "transformers": "train",
+    "matplotlib": "evaluate",
+    "pandas": "evaluate",
+    "pyarrow": "evaluate",
+    "sklearn": "evaluate",
+    "statsmodels": "evaluate",
+    "threadpoolctl": "evaluate",
+    "apache_beam": "build",
+    "cloudpickle": "build",
+    "loky": "build",
+    "openpyxl": "build",
+    "tensorflow": "build",
+    "gradio": "page",
+    "torch": "test",
+}
+
+
+class MissingExtra(UserError, ImportError):
+    """A module of an extra that is not installed; the message says how to get it."""
+
+
+@contextlib.contextmanager
+def needed_for(what: str, extra: str = "") -> Iterator[None]:
+    """Names the extra to install if an import inside the block fails.
+
+    Args:
+      what: a noun for the message, such as "training".
+      extra: that brings all of it; by default the one of the missing module.
+
+    Raises:
+      MissingExtra: a module of `EXTRA_OF` is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").split(".")[0]
+        if module not in EXTRA_OF:
+            raise
+        raise MissingExtra(
+            f"{what} needs {module}, which is not installed: "
+            f'pip install "smile-jax[{extra or EXTRA_OF[module]}]"'
+        ) from error

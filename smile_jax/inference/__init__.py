@@ -1,0 +1,1 @@
+"""A trained model on mesh files: read, rendered, answered, exported."""
