@@ -18,8 +18,7 @@ from typing import Any
 
 from absl import flags, logging
 
-from smile_jax.core import command_line
-from smile_jax.core.extras import needed_for
+from smile_jax.core import command_line, extras
 from smile_jax.core.own_files import own_folder
 
 _MANUAL = flags.DEFINE_string("manual_dir", "", "Folder of the files as delivered.")
@@ -29,11 +28,7 @@ _DRY = flags.DEFINE_boolean("dry_run", False, "Say what would be built, and end.
 
 
 def main(argv: list[str]) -> None:
-    with needed_for("building a dataset", "build"):
-        _build(argv)
-
-
-def _build(argv: list[str]) -> None:
+    extras.require("building a dataset", "build")
     folder = _builder_folder(command_line.one_word(argv, "one builder, such as bu3dfe"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # What TFDS warns of (that a config is one's own) is no news to who gave it.

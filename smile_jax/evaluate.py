@@ -20,8 +20,7 @@ import pathlib
 
 from absl import flags
 
-from smile_jax.core import command_line
-from smile_jax.core.extras import needed_for
+from smile_jax.core import command_line, extras
 from smile_jax.evaluation.protocols import PROTOCOLS, results_folder
 
 _WORKDIR = flags.DEFINE_string(
@@ -45,12 +44,13 @@ _SETTINGS = flags.DEFINE_multi_string(
 
 def main(argv: list[str]) -> None:
     command_line.no_words(argv)
+    extras.require("evaluation", "evaluate")
     workdir = pathlib.Path(_WORKDIR.value)
     command_line.before_jax()
-    with needed_for("evaluation", "evaluate"):
-        from smile_jax.evaluation import report
-        from smile_jax.evaluation.fold_loop import evaluate
-        from smile_jax.evaluation.results import table, write_results
+    from smile_jax.evaluation import report
+    from smile_jax.evaluation.fold_loop import evaluate
+    from smile_jax.evaluation.results import table, write_results
+
     settings = command_line.key_values(_SETTINGS.value)
     test_data = _TEST_DATA.value
     results = evaluate(

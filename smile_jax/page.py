@@ -10,8 +10,7 @@ import pathlib
 
 from absl import flags
 
-from smile_jax.core import command_line
-from smile_jax.core.extras import needed_for
+from smile_jax.core import command_line, extras
 
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "A run, an export or a hub name.", required=True
@@ -23,6 +22,7 @@ _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit, for generated faces to pick 
 
 def main(argv: list[str]) -> None:
     command_line.no_words(argv)
+    extras.require("the page", "page")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     command_line.before_jax()
@@ -30,8 +30,7 @@ def main(argv: list[str]) -> None:
 
     with tempfile.TemporaryDirectory(prefix="smile_jax_page_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        with needed_for("the page", "page"):
-            from smile_jax.browser.page import Page, launch
+        from smile_jax.browser.page import Page, launch
         from smile_jax.inference.recognizer import Recognizer
 
         model = Recognizer.load(_WORKDIR.value)

@@ -10,7 +10,7 @@ import time
 
 from absl import flags
 
-from smile_jax.core import command_line
+from smile_jax.core import command_line, extras
 from smile_jax.faces.rehearsal import (
     LAYOUTS,
     Options,
@@ -42,6 +42,7 @@ _CONFIGS = {
 
 def main(argv: list[str]) -> None:
     command_line.no_words(argv)
+    extras.require("a rehearsal", "build")
     started = time.perf_counter()
     out = pathlib.Path(_OUT.value)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

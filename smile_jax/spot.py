@@ -17,8 +17,7 @@ from typing import Any
 
 from absl import flags
 
-from smile_jax.core import command_line
-from smile_jax.core.extras import needed_for
+from smile_jax.core import command_line, extras
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _DATA = flags.DEFINE_string("data", None, "Dataset of recordings.", required=True)
@@ -32,19 +31,20 @@ _EVERY = flags.DEFINE_float(
 
 def main(argv: list[str]) -> None:
     command_line.no_words(argv)
+    extras.require("spotting", "evaluate")
     workdir = pathlib.Path(_WORKDIR.value)
     command_line.before_jax()
-    with needed_for("spotting", "evaluate"):
-        from smile_jax.evaluation.recording_windows import read_recordings
-        from smile_jax.evaluation.spotting_head import (
-            by_chance,
-            choose_reading,
-            counted,
-            head_curves,
-            kinds_of,
-            motion_curve,
-        )
-        from smile_jax.evaluation.trained_run import load_run
+    from smile_jax.evaluation.recording_windows import read_recordings
+    from smile_jax.evaluation.spotting_head import (
+        by_chance,
+        choose_reading,
+        counted,
+        head_curves,
+        kinds_of,
+        motion_curve,
+    )
+    from smile_jax.evaluation.trained_run import load_run
+
     run = load_run(workdir)
     train, test = read_recordings(run, _DATA.value, _WINDOW.value, _EVERY.value)
     methods = {

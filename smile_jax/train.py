@@ -5,13 +5,13 @@ What takes seconds to import comes after validation: a typo is answered at once.
 """
 
 import pathlib
+from typing import Any
 
 from absl import flags
 from ml_collections import config_flags
 
 from smile_jax.config.flag import config_of
-from smile_jax.core import command_line
-from smile_jax.core.extras import needed_for
+from smile_jax.core import command_line, extras
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment.", lock_config=True
@@ -33,6 +33,7 @@ _HEARTBEAT = flags.DEFINE_integer(
 
 def main(argv: list[str]) -> None:
     command_line.no_words(argv)
+    extras.require("training", "train")
     if "://" in _WORKDIR.value:
         raise ValueError(
             f"--workdir={_WORKDIR.value}: runs need a folder; mount the bucket and "
@@ -46,11 +47,13 @@ def main(argv: list[str]) -> None:
 
     from smile_jax.training.loop import train
 
-    make_scorer = None
+    scorer: Any = None
     if config.train.evaluate_every:
-        with needed_for("train.evaluate_every", "evaluate"):
-            from smile_jax.evaluation.validation import make_scorer
-    train(config, pathlib.Path(_WORKDIR.value), make_scorer)
+        extras.require("train.evaluate_every", "evaluate")
+        from smile_jax.evaluation.validation import make_scorer
+
+        scorer = make_scorer
+    train(config, pathlib.Path(_WORKDIR.value), scorer)
 
 
 def _start_jax() -> int:

@@ -1,6 +1,7 @@
 """Optional dependencies: which extra of the package brings which module."""
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator
 
 from smile_jax.core.errors import UserError
@@ -35,6 +36,18 @@ class MissingExtra(UserError, ImportError):
     """A module of an extra that is not installed; the message says how to get it."""
 
 
+def require(what: str, extra: str) -> None:
+    """Refuses to start what an extra is missing for, before anything is imported.
+
+    Raises:
+      MissingExtra: naming the modules of the extra that are not installed.
+    """
+    wanted = [module for module, name in EXTRA_OF.items() if name == extra]
+    missing = [m for m in wanted if importlib.util.find_spec(m) is None]
+    if missing:
+        raise MissingExtra(_message(what, " and ".join(missing), extra))
+
+
 @contextlib.contextmanager
 def needed_for(what: str, extra: str = "") -> Iterator[None]:
     """Names the extra to install if an import inside the block fails.
@@ -52,7 +65,10 @@ def needed_for(what: str, extra: str = "") -> Iterator[None]:
         module = (error.name or "").split(".")[0]
         if module not in EXTRA_OF:
             raise
-        raise MissingExtra(
-            f"{what} needs {module}, which is not installed: "
-            f'pip install "smile-jax[{extra or EXTRA_OF[module]}]"'
-        ) from error
+        raise MissingExtra(_message(what, module, extra or EXTRA_OF[module])) from error
+
+
+def _message(what: str, modules: str, extra: str) -> str:
+    return (
+        f'{what} needs {modules}, not installed here: pip install "smile-jax[{extra}]"'
+    )
