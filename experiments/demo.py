@@ -28,7 +28,7 @@ def get_config():
     t.width, t.depth, t.mlp_width = 64, 1, 256
     a = c.augment
     a.scale, a.shift, a.noise, a.erase = 0.05, 0.03, 0.0, 0.2
-    c.loss.decorrelation = 0.3
+    c.objective.smile.decorrelation = 0.3
     c.optimizer.learning_rate = 1e-3
     c.train.batch_size = 32
     c.train.epochs = 40.0

@@ -18,9 +18,11 @@ from smile_jax.experiments import demo
 def learn_from_captions(c):
     """Of a config: its text is what was measured, and no label is seen."""
     c.text_source = "captions"
-    c.loss.alignment_over = "pairs"
-    c.loss.pair_width = 1.0
-    c.loss.redundancy = 0.0  # it decomposes all texts, of which there are thousands
+    c.objective.smile.alignment_over = "pairs"
+    c.objective.smile.pair_width = 1.0
+    c.objective.smile.redundancy = (
+        0.0  # it decomposes all texts, of which there are thousands
+    )
     c.prompts.phrasings = 12
     c.prompts.style = "actions"  # captions speak of muscles, not of emotions
 

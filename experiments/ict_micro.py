@@ -28,7 +28,7 @@ def get_config():
     c.augment.relight = False  # there is no texture among the inputs
     c.model.temporal = "mean"
     c.text_source = "several"
-    c.loss.alignment_over = "each"
-    c.loss.redundancy = 0.0
+    c.objective.smile.alignment_over = "each"
+    c.objective.smile.redundancy = 0.0
     c.train.epochs = 30.0
     return c

@@ -20,8 +20,8 @@ from smile_jax.experiments import ict_static
 def get_config():
     c = ict_static.get_config()
     c.text_source = "none"
-    c.loss.off_diagonal = 0.1
-    c.loss.center_people = True
+    c.objective.smile.off_diagonal = 0.1
+    c.objective.smile.center_people = True
     c.data.person_block = 8
     c.train.batch_size = 64
     c.train.epochs = 30.0

@@ -4,11 +4,11 @@
         [--ict=ARCHIVE] [--out=CSV]
 
 Heads of new people perform the six expressions at the third intensity; each fault of
-`smile_jax.faces.scan_faults` is done to all of them in five strengths. What cannot be read
-counts as wrong. Beside each run's zero-shot answers, and its linear probe where it was
-evaluated, stands a linear probe on principal components of the pixels, fitted to other
-heads without faults. Runs see the same pictures, so they must have been trained on
-datasets that were built alike. In the table stand the accuracy without fault, and of
+`smile_jax.faces.scan_faults` is done to all of them in five strengths. What cannot be
+read counts as wrong. Beside each run's zero-shot answers, and its linear probe where it
+was evaluated, stands a linear probe on principal components of the pixels, fitted to
+other heads without faults. Runs see the same pictures, so they must have been trained
+on datasets that were built alike. In the table stand the accuracy without fault, and of
 each fault the mean error over strengths and its ratio to that of the pixels (Hendrycks
 and Dietterich, 2019); every strength is in the CSV.
 """

@@ -111,7 +111,11 @@ def test_no_projector_is_wider_than_eight_batches(experiment):
         ("tune.vision", "LoRA", r"tune\.vision='LoRA': must be one of"),
         ("model.vision.attention", "cudnn", r"it knows bfloat16 .* set .auto."),
         ("pseudo.frequencies", (0.5, 0.5), r"one for each of the 6 data\.classes"),
-        ("loss.alignment", -1.0, r"loss\.alignment=-1\.0: must be 0 or more"),
+        (
+            "objective.smile.alignment",
+            -1.0,
+            r"objective\.smile\.alignment=-1\.0: must be 0 or more",
+        ),
         ("model.vision.heads", 0, r"heads=0: must be between 1 and 1024"),
         ("model.vision.patch_size", 0, r"patch_size=0: must be between 1 and 1024"),
         ("model.vision.patch_size", 12, r"stem 'conv' needs 8, 16, 32"),

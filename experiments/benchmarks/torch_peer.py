@@ -136,7 +136,7 @@ def objective(
 ) -> torch.Tensor:
     """The three terms; `coordinates` (K, K - 1) are the whitened prompts."""
     z, views, joint, y = outputs
-    w, (_batch, count, _dims) = config.loss, z.shape
+    w, (_batch, count, _dims) = config.objective.smile, z.shape
     z = _standardize(z)
     first = 0.0
     for a in range(count):

@@ -43,21 +43,42 @@ _METHODS = {
     "smile, no text": "ict_none",
 }
 # What captions say, as numbers, is their third term.
-_THIRD = {"model.redundancy": "actions", "loss.redundancy": 0.1}
+_THIRD = {
+    "objective.smile.redundancy_mode": "actions",
+    "objective.smile.redundancy": 0.1,
+}
 # name -> the method that it is a variant of, and what is other.
 _VARIANTS = {
-    "captions, no decorrelation": ("smile, captions", {"loss.decorrelation": 0.0}),
-    "captions, no alignment": ("smile, captions", {"loss.alignment": 0.0}),
-    "captions, no redundancy": ("smile, captions", {"loss.redundancy": 0.0}),
-    "captions, equal ones positive": ("smile, captions", {"loss.pair_width": 0.0}),
+    "captions, no decorrelation": (
+        "smile, captions",
+        {"objective.smile.decorrelation": 0.0},
+    ),
+    "captions, no alignment": ("smile, captions", {"objective.smile.alignment": 0.0}),
+    "captions, no redundancy": ("smile, captions", {"objective.smile.redundancy": 0.0}),
+    "captions, equal ones positive": (
+        "smile, captions",
+        {"objective.smile.pair_width": 0.0},
+    ),
     "labels, no decorrelation": (
         "smile, labels as text",
-        {"loss.decorrelation": 0.0},
+        {"objective.smile.decorrelation": 0.0},
     ),
-    "labels, no alignment": ("smile, labels as text", {"loss.alignment": 0.0}),
-    "labels, no redundancy": ("smile, labels as text", {"loss.redundancy": 0.0}),
-    "labels, private": ("smile, labels as text", {"model.redundancy": "private"}),
-    "labels, literal": ("smile, labels as text", {"model.redundancy": "literal"}),
+    "labels, no alignment": (
+        "smile, labels as text",
+        {"objective.smile.alignment": 0.0},
+    ),
+    "labels, no redundancy": (
+        "smile, labels as text",
+        {"objective.smile.redundancy": 0.0},
+    ),
+    "labels, private": (
+        "smile, labels as text",
+        {"objective.smile.redundancy_mode": "private"},
+    ),
+    "labels, literal": (
+        "smile, labels as text",
+        {"objective.smile.redundancy_mode": "literal"},
+    ),
     "captions, transductive": ("smile, captions", {"data.transductive": True}),
     "no text, people unknown": (
         "smile, no text",
@@ -69,13 +90,16 @@ _FIRST_ROUND = {
     "captions, two terms": (
         "smile, captions",
         {
-            "model.redundancy": "whitened",
-            "loss.redundancy": 0.0,
-            "loss.alignment": 1.0,
+            "objective.smile.redundancy_mode": "whitened",
+            "objective.smile.redundancy": 0.0,
+            "objective.smile.alignment": 1.0,
             "optimizer.learning_rate": 3e-3,
         },
     ),
-    "labels, alignment in full": ("smile, labels as text", {"loss.alignment": 1.0}),
+    "labels, alignment in full": (
+        "smile, labels as text",
+        {"objective.smile.alignment": 1.0},
+    ),
 }
 # Those that go on from another method's run, asked as that one was.
 _PROMPTS = ict_captions.get_config().prompts
@@ -91,20 +115,20 @@ _AFTER = {
 }
 _RATES = (1e-3, 3e-4, 3e-3)
 _NUMBERS = {
-    "smile, captions": {"loss.alignment": (1.0, 0.1, 0.03)},
-    "smile, labels as text": {"loss.alignment": (1.0, 0.1, 0.03)},
+    "smile, captions": {"objective.smile.alignment": (1.0, 0.1, 0.03)},
+    "smile, labels as text": {"objective.smile.alignment": (1.0, 0.1, 0.03)},
     "supervised": {"optimizer.weight_decay": (0.05, 0.005, 0.2)},
-    "siglip, labels as text": {"loss.sigmoid_bias": (-2.71, 0.0, -10.0)},
-    "facet, labels as text": {"loss.consistency": (1.0, 0.3, 0.1)},
-    "multiview, captions": {"loss.pair_weight": (1.0, 0.3, 3.0)},
-    "conclugen": {"loss.temperature": (0.1, 0.3, 1.0)},
-    "conclugen, captions": {"loss.temperature": (0.1, 0.3, 1.0)},
-    "shu": {"loss.temperature": (0.1, 0.05, 0.2)},
-    "simclr": {"loss.temperature": (0.1, 0.05, 0.2)},
-    "vicreg": {"loss.covariance": (1.0, 0.2, 5.0)},
-    "two_crop": {"loss.off_diagonal": (0.0051, 0.03, 0.2)},
+    "siglip, labels as text": {"objective.siglip.sigmoid_bias": (-2.71, 0.0, -10.0)},
+    "facet, labels as text": {"objective.facet.consistency": (1.0, 0.3, 0.1)},
+    "multiview, captions": {"objective.multiview.pair_weight": (1.0, 0.3, 3.0)},
+    "conclugen": {"objective.conclugen.temperature": (0.1, 0.3, 1.0)},
+    "conclugen, captions": {"objective.conclugen.temperature": (0.1, 0.3, 1.0)},
+    "shu": {"objective.shu.temperature": (0.1, 0.05, 0.2)},
+    "simclr": {"objective.infonce.temperature": (0.1, 0.05, 0.2)},
+    "vicreg": {"objective.vicreg.covariance": (1.0, 0.2, 5.0)},
+    "two_crop": {"objective.smile.off_diagonal": (0.0051, 0.03, 0.2)},
     "mae": {"augment.patch_dropout": (0.75, 0.5, 0.875)},
-    "smile, no text": {"loss.off_diagonal": (0.1, 0.02, 0.5)},
+    "smile, no text": {"objective.smile.off_diagonal": (0.1, 0.02, 0.5)},
 }
 
 

@@ -58,9 +58,9 @@ def micro_suite(c: Any, clips_of_one: float = 1.0) -> Suite:
     }
     in_words = {
         "text_source": c.text_source,
-        "loss.alignment_over": c.loss.alignment_over,
-        "loss.alignment": 1.0,
-        "loss.redundancy": c.loss.redundancy,
+        "objective.smile.alignment_over": c.objective.smile.alignment_over,
+        "objective.smile.alignment": 1.0,
+        "objective.smile.redundancy": c.objective.smile.redundancy,
     }
     methods = {
         name: {

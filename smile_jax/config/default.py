@@ -1,7 +1,8 @@
-"""Every key: its default, meaning, unit and what it may be. Nowhere else is a default.
+"""Every config key with its default, meaning, unit and allowed values.
 
-`get_config` gives them as the ConfigDict that experiments change and the command line
-overrides; `typed` turns that into the frozen dataclasses below, which code reads.
+No default is written anywhere else. `get_config` returns the keys as the ConfigDict
+that experiments change and the command line overrides; `typed` turns it into the frozen
+dataclasses below, which the code reads.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from ml_collections import ConfigDict
 
 
 class ConfigError(ValueError):
-    """The config cannot be run; the message lists every problem."""
+    """A config that cannot be run; the message lists every problem."""
 
 
 def key(
@@ -25,14 +26,15 @@ def key(
     above: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A key of the config.
+    """Declares a key of the config.
 
     Args:
-      default: with it the key means what a reader would expect, or is switched off.
-      meaning: with unit.
-      low, high: smallest and largest value of a number.
-      above: in place of `low`, where that value itself is not allowed.
-      choices: all values of a word.
+      default: what a reader would expect, or what switches the key off.
+      meaning: one phrase, with the unit.
+      low: smallest value of a number.
+      high: largest value of a number.
+      above: in place of `low`, if that value itself is not allowed.
+      choices: all values that a word may have.
     """
     about = {"meaning": meaning, "low": low, "high": high, "above": above}
     metadata = about | {"choices": choices}
@@ -49,67 +51,71 @@ _REGIMES = ("frozen", "last", "lora", "full")
 class DataKeys:
     """Which clips a run sees."""
 
-    dir: str = key("", "<data_dir>/<name>/<config> of a built dataset")
+    dir: str = key("", "built dataset, <data_dir>/<name>/<config>")
     clip: str = key(
-        "views", "feature to train on: frames, or one dynamic image a clip",
+        "views", "feature to train on: frames, or one dynamic image per clip",
         choices=("views", "dynamic"),
     )  # fmt: skip
     frames: int = key(
-        0, "T, taken of those that each record holds; 0: all of them", low=0, high=64
+        0, "T, frames taken from each record; 0: all of them", low=0, high=64
     )
     sampling: str = key(
-        "even", "over the clip, or with the frame of most motion in the middle",
+        "even", "frames spread over the clip, or centred on the frame of most motion",
         choices=("even", "apex"),
     )  # fmt: skip
     crops: int = key(
-        1, "windows of each clip, that term 1 compares as it does views", low=1, high=4
-    )
+        1, "windows per clip; term 1 compares windows as it compares views", low=1,
+        high=4,
+    )  # fmt: skip
     moments: bool = key(
-        False, "the windows are four frames: two near each other, two far from those"
+        False,
+        "the windows are four single frames: two close in time, two far from those",
     )
     dynamic_gain: float = key(
-        16.0, "of dynamic images: how much what moves is amplified", low=1, high=1024
+        16.0, "factor by which dynamic images amplify motion", low=1, high=1024
     )
     classes: tuple[str, ...] = key(
-        ("anger", "disgust", "fear", "happy", "sad", "surprise"), "of the dataset"
+        ("anger", "disgust", "fear", "happy", "sad", "surprise"),
+        "classes of the dataset to use",
     )
     inputs: tuple[str, ...] = key(
         ("texture", "depth", "normals"), "channel groups that the model sees"
     )
     person_block: int = key(
-        1, "clips of one person in a row in each batch; 1: all shuffled", low=1
+        1, "consecutive clips of one person in each batch; 1: fully shuffled", low=1
     )
-    views: int = key(3, "V, views of a step, drawn from the dataset's", low=1, high=9)
+    views: int = key(3, "V, views per step, drawn from the dataset's", low=1, high=9)
     people: int = key(
-        0, "of the dataset, drawn by fold_seed, as in protocols of 60 of 100; 0: all",
-        low=0,
+        0, "people of the dataset to use, drawn by fold_seed, for protocols such as 60 "
+        "of 100; 0: all", low=0,
     )  # fmt: skip
-    intensities: tuple[int, ...] = key((), "of the clips that are seen; (): all")
+    intensities: tuple[int, ...] = key((), "intensities to use; (): all")
     complete_people: bool = key(
-        False, "only people who show every one of data.classes, as Bosphorus' 65"
+        False, "use only people who show every one of data.classes, as Bosphorus' 65"
     )
     transductive: bool = key(
-        False, "pretraining sees the people of data.fold too, without their labels"
+        False, "pretraining also sees the people of data.fold, without their labels"
     )
     train_people: int = key(
-        0, "of those who may be trained on, drawn by seed, whose clips training and "
-        "probes see; 0: all", low=0,
+        0, "training people whose clips training and probes see, drawn by seed; 0: all",
+        low=0,
     )  # fmt: skip
     folds: int = key(
-        5, "subject-independent test folds; as many as people: one is left out", low=2,
+        5, "subject-independent test folds; as many as people: leave one out", low=2,
         high=1000,
     )  # fmt: skip
     folds_from: str = key(
-        "", "number of the records that is each person's fold, as 4DME's 'fold'; '': "
-        "people are shuffled"
+        "", "field of the records that holds each person's fold, such as 4DME's "
+        "'fold'; '': people are shuffled"
     )  # fmt: skip
-    fold: int = key(0, "the fold that is held out, 0 to folds - 1", low=0, high=999)
-    fold_seed: int = key(0, "of the assignment of subjects to folds", low=0)
+    fold: int = key(0, "fold that is held out, 0 to folds - 1", low=0, high=999)
+    fold_seed: int = key(0, "seed of the assignment of subjects to folds", low=0)
     validation_fold: int = key(
-        -1, "a fold held out too, for train.evaluate_every; -1: none", low=-1, high=999
-    )
-    threads: int = key(2, "that read and decode in the training process", low=1)
-    workers: int = key(0, "processes that read and decode, 0 for none", low=0)
+        -1, "a second fold to hold out, for train.evaluate_every; -1: none", low=-1,
+        high=999,
+    )  # fmt: skip
+    threads: int = key(2, "threads of the training process that read and decode", low=1)
+    workers: int = key(0, "processes that read and decode; 0: none", low=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,82 +123,93 @@ class AugmentKeys:
     """Changes of pixels in training (`smile_jax.data.augment`); 0 switches one off."""
 
     scale: float = key(
-        0.1, "zoom in or out, natural logarithm of the largest factor", low=0, high=2
+        0.1, "natural logarithm of the largest zoom factor", low=0, high=2
     )
-    shift: float = key(0.06, "share of the image, each way", low=0, high=1)
-    gain: float = key(0.2, "relative intensity of the texture", low=0, high=1)
-    bias: float = key(0.1, "of the texture, pixels in [0, 1]", low=0, high=1)
+    shift: float = key(
+        0.06, "largest shift each way, fraction of the image", low=0, high=1
+    )
+    gain: float = key(0.2, "largest relative change of the texture", low=0, high=1)
+    bias: float = key(
+        0.1, "largest offset of the texture, pixels in [0, 1]", low=0, high=1
+    )
     noise: float = key(0.03, "standard deviation, pixels in [0, 1]", low=0, high=1)
     erase: float = key(
-        0.35, "largest side of the erased rectangle, share of the image", low=0, high=1
-    )
-    speed: float = key(
-        0.0, "of frames, a window of exp(-speed) of a clip's seconds or more", low=0,
-        high=4,
-    )  # fmt: skip
-    phase: float = key(
-        0.0, "frames earlier or later, share of half the time between them", low=0,
+        0.35, "longest side of the erased rectangle, fraction of the image", low=0,
         high=1,
     )  # fmt: skip
+    speed: float = key(
+        0.0, "training sees a window of at least exp(-speed) of a clip's seconds",
+        low=0, high=4,
+    )  # fmt: skip
+    phase: float = key(
+        0.0, "frames are taken earlier or later by up to this fraction of half their "
+        "spacing", low=0, high=1,
+    )  # fmt: skip
     copies: int = key(
-        1, "of each view, augmented each on its own: methods compare them as views",
-        low=1, high=8,
+        1, "augmented copies of each view; methods compare copies as views", low=1,
+        high=8,
     )  # fmt: skip
     patch_dropout: float = key(
-        0.0, "share of the patches that the tower does not see", low=0, high=0.95
+        0.0, "fraction of the patches that is hidden from the tower", low=0, high=0.95
     )
-    relight: bool = key(True, "light the texture from the normals")
+    relight: bool = key(True, "light the texture by the stored normals")
     light_angle_deg: float = key(
         60.0, "largest angle between light and camera, degrees", low=0, high=90
     )
-    ambient: float = key(0.5, "largest ambient share", low=0, high=1)
+    ambient: float = key(0.5, "largest ambient fraction of the light", low=0, high=1)
     specular: float = key(0.3, "largest strength of the highlight", low=0, high=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class VisionKeys:
-    """The vision tower; sizes are of one from scratch only."""
+    """The vision tower; sizes apply to one trained from scratch."""
 
-    kind: str = key("vit", "of tower: 'vit' or 'conv'")
-    patch_size: int = key(16, "pixels", low=1, high=1024)
-    width: int = key(384, "of a token, or of the last layer", low=1, high=1 << 16)
-    depth: int = key(12, "blocks", low=1, high=1000)
-    heads: int = key(6, "of attention", low=1, high=1024)
-    mlp_width: int = key(1536, "hidden units", low=1, high=1 << 18)
+    kind: str = key("vit", "kind of tower: 'vit' or 'conv'")
+    patch_size: int = key(16, "side of a patch, pixels", low=1, high=1024)
+    width: int = key(
+        384, "width of each token, or of the last layer", low=1, high=1 << 16
+    )
+    depth: int = key(12, "number of blocks", low=1, high=1000)
+    heads: int = key(6, "attention heads", low=1, high=1024)
+    mlp_width: int = key(1536, "hidden units of each MLP", low=1, high=1 << 18)
     stem: str = key(
-        "patch", "CLIP's, or convolutions, which learn faster on little data",
+        "patch", "CLIP's patches, or convolutions, which learn faster on little data",
         choices=("patch", "conv"),
     )  # fmt: skip
     pool: str = key(
-        "class", "tokens to a feature", choices=("class", "mean", "attention")
+        "class", "how tokens become one feature", choices=("class", "mean", "attention")
     )
-    activation: str = key("gelu", "of MLPs", choices=_ACTIVATIONS)
-    pre_norm: bool = key(True, "CLIP's norm before the first block")
-    dtype: str = key("float32", "of activations", choices=_DTYPES)
+    activation: str = key("gelu", "activation of the MLPs", choices=_ACTIVATIONS)
+    pre_norm: bool = key(True, "CLIP's LayerNorm before the first block")
+    dtype: str = key("float32", "dtype of the activations", choices=_DTYPES)
     remat: str = key("none", "what the backward pass recomputes", choices=_REMAT)
-    scan: bool = key(False, "all blocks but the last as one loop to the compiler")
+    scan: bool = key(
+        False, "compile all blocks but the last as one loop, for short compile times"
+    )
     attention: str = key(
-        "auto", "fused on NVIDIA ('cudnn'), or which fits",
+        "auto", "'cudnn' is fused on NVIDIA; 'auto' takes it where it fits",
         choices=("auto", "xla", "cudnn"),
     )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class TextKeys:
-    """The text tower; sizes are of one from scratch only."""
+    """The text tower; sizes apply to one trained from scratch."""
 
     vocab_size: int = key(16384, "ids that words are hashed to", low=16, high=1 << 24)
-    context_length: int = key(32, "tokens (words)", low=2, high=1 << 16)
-    width: int = key(128, "of a token", low=1, high=1 << 16)
-    depth: int = key(2, "blocks", low=1, high=1000)
-    heads: int = key(4, "of attention", low=1, high=1024)
-    mlp_width: int = key(512, "hidden units", low=1, high=1 << 18)
-    activation: str = key("gelu", "of MLPs", choices=_ACTIVATIONS)
-    dtype: str = key("float32", "of activations", choices=_DTYPES)
+    context_length: int = key(32, "tokens (words) of a text", low=2, high=1 << 16)
+    width: int = key(128, "width of each token", low=1, high=1 << 16)
+    depth: int = key(2, "number of blocks", low=1, high=1000)
+    heads: int = key(4, "attention heads", low=1, high=1024)
+    mlp_width: int = key(512, "hidden units of each MLP", low=1, high=1 << 18)
+    activation: str = key("gelu", "activation of the MLPs", choices=_ACTIVATIONS)
+    dtype: str = key("float32", "dtype of the activations", choices=_DTYPES)
     remat: str = key("none", "what the backward pass recomputes", choices=_REMAT)
-    scan: bool = key(False, "all blocks but the last as one loop to the compiler")
+    scan: bool = key(
+        False, "compile all blocks but the last as one loop, for short compile times"
+    )
     attention: str = key(
-        "auto", "its texts are masked, so never fused", choices=("auto", "xla")
+        "auto", "texts are masked, so it is never fused", choices=("auto", "xla")
     )
 
 
@@ -204,25 +221,27 @@ class ModelKeys:
         "attention", "how frames become one feature: a kind of models/temporal.py"
     )
     temporal_depth: int = key(2, "blocks of temporal='transformer'", low=1, high=1000)
-    temporal_heads: int = key(4, "of its attention", low=1, high=1024)
+    temporal_heads: int = key(
+        4, "attention heads of temporal='transformer'", low=1, high=1024
+    )
     cross_view: bool = key(False, "views attend to each other before they are fused")
-    projector_dim: int = key(1024, "D; keep it at most 8 batches", low=1, high=1 << 20)
-    embed_dim: int = key(256, "E, joint space", low=1, high=1 << 16)
+    projector_dim: int = key(
+        1024, "D, width of the projector; at most 8 batches", low=1, high=1 << 20
+    )
+    embed_dim: int = key(
+        256, "E, width of the joint space of images and texts", low=1, high=1 << 16
+    )
     logit_scale_init: float = key(
         1 / 0.07, "exp(logit_scale) at the start", low=1, high=100
     )
-    redundancy: str = key(
-        "whitened", "reading of term 3; of captions: 'actions'",
-        choices=("whitened", "private", "literal", "actions"),
-    )  # fmt: skip
     pretrained: str = key(
-        "", "CLIP or SigLIP, hub name or folder: both towers, their sizes"
+        "", "CLIP or SigLIP, hub name or folder: both towers, with their sizes"
     )
     pretrained_text: str = key(
-        "", "text tower alone, e.g. a MiniLM; embed_dim becomes its own"
+        "", "text tower alone, such as MiniLM; embed_dim becomes the tower's"
     )
     start_from: str = key(
-        "", "workdir of a run whose towers and parameters this one takes"
+        "", "workdir of a run whose towers and parameters this run starts from"
     )
     vision: VisionKeys = dataclasses.field(default_factory=VisionKeys)
     text: TextKeys = dataclasses.field(default_factory=TextKeys)
@@ -232,13 +251,19 @@ class ModelKeys:
 class TuneKeys:
     """Which parameters of each tower train, and how fast."""
 
-    vision: str = key("full", "which of its parameters", choices=_REGIMES)
-    text: str = key("frozen", "one that starts random stays so", choices=_REGIMES)
-    last_blocks: int = key(4, "of 'last': these and what follows", low=0, high=1000)
-    lora_rank: int = key(8, "of 'lora'", low=1, high=1 << 14)
-    lora_alpha: float = key(
-        16.0, "of 'lora': the product counts alpha / rank times", low=0, high=1 << 14
+    vision: str = key("full", "parameters of the vision tower", choices=_REGIMES)
+    text: str = key(
+        "frozen", "parameters of the text tower; a random one stays random",
+        choices=_REGIMES,
+    )  # fmt: skip
+    last_blocks: int = key(
+        4, "regime 'last' trains so many blocks and what follows them", low=0, high=1000
     )
+    lora_rank: int = key(8, "rank of regime 'lora'", low=1, high=1 << 14)
+    lora_alpha: float = key(
+        16.0, "regime 'lora' multiplies the product by alpha / rank", low=0,
+        high=1 << 14,
+    )  # fmt: skip
     layer_decay: float = key(
         1.0, "factor on the learning rate for each block further down", low=0, high=1
     )
@@ -246,178 +271,270 @@ class TuneKeys:
 
 @dataclasses.dataclass(frozen=True)
 class PromptKeys:
-    """In whose words."""
+    """The words of the prompts."""
 
-    file: str = key("", "YAML file of prompts, '' for smile_jax/data/prompts.yaml")
+    file: str = key("", "YAML file of prompts; '': smile_jax/data/prompts.yaml")
     style: str = key(
-        "all", "plain words, what muscles do, or both; or in captions' own words",
+        "all", "plain words, muscle actions, both ('all'), or captions' own words",
         choices=("plain", "facs", "all", "actions"),
     )  # fmt: skip
     phrasings: int = key(
-        1, "ways in which captions and 'actions' are said: the mean counts", low=1,
-        high=100,
+        1, "phrasings of each caption and of style 'actions'; their mean is used",
+        low=1, high=100,
     )  # fmt: skip
-    view_aware: bool = key(False, "also prompts that name the view, for single views")
+    view_aware: bool = key(False, "add prompts that name the view, for single views")
 
 
 @dataclasses.dataclass(frozen=True)
 class PseudoKeys:
     """Targets of text source "pseudo"."""
 
-    warmup: float = key(0.1, "share of all steps with term 1 alone", low=0, high=1)
-    momentum: float = key(
-        0.99, "of the moving average of predictions", low=0, high=0.999999
+    warmup: float = key(
+        0.1, "fraction of all steps that train with term 1 alone", low=0, high=1
     )
-    temperature: float = key(0.5, "below 1 sharpens targets", low=1e-3, high=10)
-    align: bool = key(True, "pull predictions towards the frequencies below")
+    momentum: float = key(
+        0.99, "decay of the moving average of predictions", low=0, high=0.999999
+    )
+    temperature: float = key(
+        0.5, "temperature of the targets; below 1 sharpens them", low=1e-3, high=10
+    )
+    align: bool = key(True, "pull predictions towards the class frequencies")
     frequencies: tuple[float, ...] = key(
-        (), "of data.classes; () is uniform: for sets balanced by design"
+        (), "frequencies of data.classes; (): uniform, for sets balanced by design"
     )
     min_confidence: float = key(
-        0.5, "of a guess, or the scan is left out of terms 2 and 3", low=0, high=1
-    )
+        0.5, "a clip whose guess is less confident is left out of terms 2 and 3",
+        low=0, high=1,
+    )  # fmt: skip
     sinkhorn_steps: int = key(
-        0, "balance every batch on its own; 0 uses the moving average", low=0, high=100
+        0, "balance each batch by so many steps; 0: by the moving average", low=0,
+        high=100,
+    )  # fmt: skip
+
+
+_TEMPERATURE = "temperature of the softmax"
+
+
+@dataclasses.dataclass(frozen=True)
+class SmileKeys:
+    """SMILE: its three terms."""
+
+    decorrelation: float = key(1.0, "weight of term 1", low=0)
+    alignment: float = key(1.0, "weight of term 2", low=0)
+    redundancy: float = key(0.1, "weight of term 3", low=0)
+    off_diagonal: float = key(0.0051, "lambda of term 1", low=0)
+    redundancy_off_diagonal: float = key(0.0051, "lambda of term 3", low=0)
+    redundancy_mode: str = key(
+        "whitened", "reading of term 3; 'actions' goes with captions",
+        choices=("whitened", "private", "literal", "actions"),
+    )  # fmt: skip
+    alignment_over: str = key(
+        "bank", "term 2 is over all prompts, over pairs in the batch, or over each "
+        "prompt by itself ('each', for clips that show several things)",
+        choices=("bank", "pairs", "each"),
+    )  # fmt: skip
+    pair_width: float = key(
+        0.0, "pairs: width of the bell by which similar actions are positives; 0: "
+        "equal texts are", low=0,
+    )  # fmt: skip
+    negative_focus: float = key(
+        0.0, "each: weight p^focus of prompts that are easily ruled out; 0: all alike",
+        low=0, high=10,
+    )  # fmt: skip
+    text_to_image: float = key(
+        0.5, "weight of text-to-image within term 2", low=0, high=1
+    )
+    center_people: bool = key(
+        False, "term 1 sees each clip minus its person's mean in the batch"
+    )
+    form: str = key(
+        "auto", "term 1 by B x B matrices, by D x D, or by the cheaper of them",
+        choices=("auto", "gram", "full"),
+    )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class InfoNceKeys:
+    """SimCLR over views."""
+
+    temperature: float = key(0.1, _TEMPERATURE, low=1e-3, high=10)
+
+
+@dataclasses.dataclass(frozen=True)
+class ShuKeys:
+    """Shu et al.: contrast over moments of clips."""
+
+    temperature: float = key(0.1, _TEMPERATURE, low=1e-3, high=10)
+    false_negatives: str = key(
+        "attract", "clips that act alike: keep them as negatives, eliminate the most "
+        "similar, or attract the most similar one as a positive",
+        choices=("keep", "eliminate", "attract"),
+    )  # fmt: skip
+    alike: float = key(
+        0.9, "eliminate: cosine of two clips' actions from which they are alike",
+        low=-1, high=1,
+    )  # fmt: skip
+    attraction: float = key(0.8, "attract: weight of the second term", low=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class SigLipKeys:
+    """Sigmoid alignment with prompts."""
+
+    sigmoid_bias: float = key(-2.71, "bias b at the start", low=-100, high=100)
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiviewKeys:
+    """Our reading of MultiviewVLM."""
+
+    pair_weight: float = key(1.0, "mu, weight of the pairs", low=0)
+    pair_scale: float = key(
+        10.0, "scale of the cosines of pairs at the start", low=0, high=100
+    )
+    sure: float = key(
+        0.6, "confidence below which a guess makes no pairs", low=0, high=1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class VicRegKeys:
+    """VICReg over views."""
+
+    invariance: float = key(25.0, "weight of the invariance", low=0)
+    variance: float = key(25.0, "weight of the variance", low=0)
+    covariance: float = key(1.0, "weight of the covariance", low=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class FacetKeys:
+    """Our reading of FACET-VLM."""
+
+    consistency: float = key(1.0, "lambda, weight of the views' consistency", low=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConCluGenKeys:
+    """Our reading of ConCluGen, with or without captions."""
+
+    temperature: float = key(0.1, _TEMPERATURE, low=1e-3, high=10)
+    margin: float = key(
+        0.001, "delta, subtracted from the cosine of each positive pair", low=0, high=2
+    )
+    clusters: int = key(32, "number of clusters", low=2, high=1 << 12)
+    queue_batches: int = key(
+        8, "earlier batches that are clustered together with the current one", low=1,
+        high=1 << 10,
+    )  # fmt: skip
+    clustering_from: int = key(
+        0, "step from which clusters count, once the queue is full", low=0
+    )
+    contrasting: float = key(1.0, "weight of the contrast", low=0)
+    clustering: float = key(1.0, "weight of the clustering", low=0)
+    reconstruction: float = key(1.0, "weight of the reconstruction", low=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class MaeKeys:
+    """Masked autoencoder."""
+
+    decoder_width: int = key(128, "width of the decoder", low=8, high=1 << 14)
+    decoder_depth: int = key(4, "blocks of the decoder", low=1, high=1000)
+    decoder_heads: int = key(
+        4, "attention heads of the decoder; must divide its width", low=1, high=1 << 10
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ActionUnitKeys:
+    """Supervised training on action units."""
+
+    num_action_units: int = key(
+        22, "columns of the records' action_units", low=1, high=1000
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveKeys:
-    """The method."""
+    """The method, and the settings that each method owns."""
 
     name: str = key("smile", "a method of `smile_jax.objectives`")
-
-
-@dataclasses.dataclass(frozen=True)
-class LossKeys:
-    """Settings of methods; each takes the keys that it has fields for."""
-
-    decorrelation: float = key(1.0, "weight of SMILE's term 1", low=0)
-    alignment: float = key(1.0, "weight of SMILE's term 2", low=0)
-    redundancy: float = key(0.1, "weight of SMILE's term 3", low=0)
-    off_diagonal: float = key(0.0051, "lambda of term 1", low=0)
-    redundancy_off_diagonal: float = key(0.0051, "lambda of term 3", low=0)
-    alignment_over: str = key(
-        "bank", "term 2: over the prompts, over pairs in the batch, or each prompt by "
-        "itself ('each', for clips that show several)",
-        choices=("bank", "pairs", "each"),
-    )  # fmt: skip
-    pair_width: float = key(
-        0.0, "of pairs: alike if their actions are (of a bell); 0: equal texts", low=0
-    )
-    negative_focus: float = key(
-        0.0, "of 'each': what is easily denied counts p^this; 0: all alike", low=0,
-        high=10,
-    )  # fmt: skip
-    text_to_image: float = key(
-        0.5, "weight of text-to-image inside term 2", low=0, high=1
-    )
-    center_people: bool = key(
-        False, "term 1 sees each clip less its person's mean in the batch"
-    )
-    form: str = key(
-        "auto", "of term 1: B x B matrices, D x D, or the cheaper",
-        choices=("auto", "gram", "full"),
-    )  # fmt: skip
-    temperature: float = key(0.1, "of 'infonce', 'shu', 'conclugen'", low=1e-3, high=10)
-    false_negatives: str = key(
-        "attract", "of 'shu', clips that act alike: negatives all the same, none "
-        "beyond a likeness, or the one most alike a positive",
-        choices=("keep", "eliminate", "attract"),
-    )  # fmt: skip
-    alike: float = key(
-        0.9, "of 'eliminate': cosine of what two clips do", low=-1, high=1
-    )
-    attraction: float = key(0.8, "weight, of 'attract'", low=0)
-    sigmoid_bias: float = key(-2.71, "b of 'siglip' at the start", low=-100, high=100)
-    pair_weight: float = key(1.0, "mu of 'multiview'", low=0)
-    pair_scale: float = key(
-        10.0, "of cosines of pairs in 'multiview' at the start", low=0, high=100
-    )
-    sure: float = key(
-        0.6, "of 'multiview': guesses below it make no pairs", low=0, high=1
-    )
-    invariance: float = key(25.0, "weight, of 'vicreg'", low=0)
-    variance: float = key(25.0, "weight, of 'vicreg'", low=0)
-    covariance: float = key(1.0, "weight, of 'vicreg'", low=0)
-    consistency: float = key(1.0, "weight of views alike, of 'facet'", low=0)
-    margin: float = key(
-        0.001, "delta of 'conclugen', off the cosine of what belongs together", low=0,
-        high=2,
-    )  # fmt: skip
-    decoder_width: int = key(128, "of 'mae'", low=8, high=1 << 14)
-    decoder_depth: int = key(4, "blocks, of 'mae'", low=1, high=1000)
-    decoder_heads: int = key(4, "of 'mae'; divides its width", low=1, high=1 << 10)
-    clusters: int = key(32, "of 'conclugen'", low=2, high=1 << 12)
-    queue_batches: int = key(
-        8, "batches that 'conclugen' clusters beside its own", low=1, high=1 << 10
-    )
-    clustering_from: int = key(
-        0, "step of 'conclugen' from which clusters count, once its queue is full",
-        low=0,
-    )  # fmt: skip
-    contrasting: float = key(1.0, "weight, of 'conclugen'", low=0)
-    clustering: float = key(1.0, "weight, of 'conclugen'", low=0)
-    reconstruction: float = key(1.0, "weight, of 'conclugen'", low=0)
-    num_action_units: int = key(
-        22, "of 'action_units': columns of the records' feature", low=1, high=1000
-    )
+    smile: SmileKeys = dataclasses.field(default_factory=SmileKeys)
+    infonce: InfoNceKeys = dataclasses.field(default_factory=InfoNceKeys)
+    shu: ShuKeys = dataclasses.field(default_factory=ShuKeys)
+    siglip: SigLipKeys = dataclasses.field(default_factory=SigLipKeys)
+    multiview: MultiviewKeys = dataclasses.field(default_factory=MultiviewKeys)
+    vicreg: VicRegKeys = dataclasses.field(default_factory=VicRegKeys)
+    facet: FacetKeys = dataclasses.field(default_factory=FacetKeys)
+    conclugen: ConCluGenKeys = dataclasses.field(default_factory=ConCluGenKeys)
+    mae: MaeKeys = dataclasses.field(default_factory=MaeKeys)
+    action_units: ActionUnitKeys = dataclasses.field(default_factory=ActionUnitKeys)
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerKeys:
     """AdamW."""
 
-    learning_rate: float = key(5e-4, "peak", low=0, high=10)
-    final_rate: float = key(0.01, "at the end, share of the peak", low=0, high=1)
-    warmup: float = key(0.05, "share of all steps", low=0, high=0.99)
-    weight_decay: float = key(0.05, "of matrices", low=0, high=10)
+    learning_rate: float = key(5e-4, "peak learning rate", low=0, high=10)
+    final_rate: float = key(
+        0.01, "learning rate at the end, fraction of the peak", low=0, high=1
+    )
+    warmup: float = key(0.05, "length of the warm-up, fraction of all steps", low=0,
+        high=0.99,
+    )  # fmt: skip
+    weight_decay: float = key(0.05, "decay of weight matrices", low=0, high=10)
     beta1: float = key(0.9, "decay of the first moment", low=0, high=0.999999)
     beta2: float = key(0.95, "decay of the second moment", low=0, high=0.999999)
-    clip_norm: float = key(1.0, "of the global gradient", above=0)
-    ema_decay: float = key(0.99, "of the parameters' moving average", low=0, high=1)
+    clip_norm: float = key(1.0, "largest norm of the global gradient", above=0)
+    ema_decay: float = key(
+        0.99, "decay of the parameters' moving average", low=0, high=1
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainKeys:
-    """How long, in which parts, and what is written on the way."""
+    """Length of a run, its batches, and what it writes on the way."""
 
     batch_size: int = key(256, "B, over all devices", low=2, high=1 << 20)
     micro_batches: int = key(
-        1, "parts of a device's batch that towers see in turn: memory", low=1
+        1, "parts of a device's batch that towers see in turn, to save memory", low=1
     )
     shard_moments: bool = key(
-        False, "AdamW's moments in pieces, one a device (ZeRO-1): memory"
+        False, "split AdamW's moments over the devices (ZeRO-1), to save memory"
     )
-    steps: int = key(0, "duration: this or epochs, the other 0", low=0)
-    epochs: float = key(0.0, "duration: this or steps, the other 0", low=0)
+    steps: int = key(0, "duration in steps; set this or epochs, the other 0", low=0)
+    epochs: float = key(
+        0.0, "duration in epochs; set this or steps, the other 0", low=0
+    )
     stop_after_steps: int = key(
-        0, "stop early, schedule unchanged; 0 runs to the end", low=0
+        0, "stop early with the schedule unchanged; 0: run to the end", low=0
     )
-    log_every: int = key(20, "steps", low=1)
-    checkpoint_every: int = key(200, "steps", low=1)
-    keep_checkpoints: int = key(2, "the newest ones", low=1, high=1000)
+    log_every: int = key(20, "steps between two log lines", low=1)
+    checkpoint_every: int = key(200, "steps between two checkpoints", low=1)
+    keep_checkpoints: int = key(2, "newest checkpoints to keep", low=1, high=1000)
     evaluate_every: int = key(
-        0, "steps; scores people of data.validation_fold; 0: never", low=0
+        0, "steps between two scores of data.validation_fold's people; 0: never", low=0
     )
     check_replicas: bool = key(
-        False, "compare all devices' states at log steps: debugging"
+        False, "compare all devices' states at log steps, for debugging"
     )
     term_gradients: bool = key(
-        False, "log the norm of each term's own gradient: debugging, a pass a term"
+        False, "log the norm of each term's gradient, for debugging: one pass per term"
     )
     profile: str = key("", "'10:15' traces these steps into WORKDIR/profile")
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationKeys:
-    """`python -m smile_jax.evaluate`; may differ from run to evaluation."""
+    """`smile-jax evaluate`; an evaluation may change them."""
 
-    batch_size: int = key(256, "over all local devices", low=1, high=1 << 20)
-    parameters: str = key("ema", "averaged or last", choices=("ema", "params"))
+    batch_size: int = key(256, "clips over all local devices", low=1, high=1 << 20)
+    parameters: str = key(
+        "ema", "averaged parameters or the last ones", choices=("ema", "params")
+    )
     pca_components: int = key(
-        1024, "most of the pixel baseline; people trained on choose how many", low=1,
-        high=1 << 16,
+        1024, "most components of the pixel baseline; training people choose how many",
+        low=1, high=1 << 16,
     )  # fmt: skip
 
 
@@ -428,10 +545,10 @@ class Config:
     seed: int = key(0, "root of all randomness of the run", low=0, high=2**32 - 1)
     text_source: str = key(
         "weak",
-        "where an example's text is from: the prompts of its class ('weak', which uses "
-        "labels of training subjects), those of all emotions that it shows ('several', "
-        "likewise), the dataset's 'captions', an averaged model's "
-        "zero-shot guess ('pseudo'), or 'none'",
+        "where each clip's text comes from: the prompts of its class ('weak', which "
+        "uses labels of training subjects), those of all emotions it shows ('several', "
+        "likewise), the dataset's 'captions', an averaged model's zero-shot guess "
+        "('pseudo'), or 'none'",
     )
     data: DataKeys = dataclasses.field(default_factory=DataKeys)
     augment: AugmentKeys = dataclasses.field(default_factory=AugmentKeys)
@@ -440,33 +557,35 @@ class Config:
     prompts: PromptKeys = dataclasses.field(default_factory=PromptKeys)
     pseudo: PseudoKeys = dataclasses.field(default_factory=PseudoKeys)
     objective: ObjectiveKeys = dataclasses.field(default_factory=ObjectiveKeys)
-    loss: LossKeys = dataclasses.field(default_factory=LossKeys)
     optimizer: OptimizerKeys = dataclasses.field(default_factory=OptimizerKeys)
     train: TrainKeys = dataclasses.field(default_factory=TrainKeys)
     evaluation: EvaluationKeys = dataclasses.field(default_factory=EvaluationKeys)
 
 
 def get_config() -> ConfigDict:
-    """The defaults, for an experiment to change. A misspelt key names the nearest."""
+    """Returns the defaults for an experiment to change.
+
+    Setting a misspelt key raises an error that names the nearest one.
+    """
     return ConfigDict(dataclasses.asdict(Config())).lock()
 
 
 def typed(config: Mapping[str, Any] | ConfigDict, *, complete: bool = False) -> Config:
-    """The same as dataclasses; JSON's lists become tuples again.
+    """Converts a nested config to dataclasses; JSON's lists become tuples.
 
     Args:
-      config: nested.
-      complete: every key must be there; by default others have their defaults.
+      config: nested values.
+      complete: require every key; by default missing keys get their defaults.
 
     Raises:
-      ConfigError: naming keys that there are not, or that are missing.
+      ConfigError: a key does not exist, or is missing.
     """
     plain = config.to_dict() if isinstance(config, ConfigDict) else config
     return _typed(Config, plain, "", complete)
 
 
 def all_keys(kind: type = Config, prefix: str = "") -> dict[str, dataclasses.Field]:
-    """Every key by its dotted name."""
+    """Returns every key by its dotted name."""
     found: dict[str, dataclasses.Field] = {}
     for field in dataclasses.fields(kind):
         name = prefix + field.name
@@ -499,10 +618,10 @@ def _typed(kind: type, values: Mapping[str, Any], prefix: str, complete: bool) -
 
 
 def changed(config: Config, values: Mapping[str, Any]) -> Config:
-    """The same config with other values of some keys, by their dotted names.
+    """Returns a copy of a config with other values of some keys, by dotted names.
 
     Raises:
-      ConfigError: naming keys that there are not.
+      ConfigError: a key does not exist.
     """
     nested = dataclasses.asdict(config)
     for name, value in values.items():

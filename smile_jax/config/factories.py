@@ -1,48 +1,57 @@
-"""From the config to the dataclasses of the pure code, by the names of their fields."""
+"""Factories: from the config to the dataclasses that the pure code takes."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
-from smile_jax.config.default import Config
+from smile_jax.config.default import Config, VisionKeys
 from smile_jax.data.channels import CHANNELS, num_channels
 from smile_jax.data.frames import Sampling
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
 from smile_jax.models.temporal import TemporalConfig
 from smile_jax.models.text_tower import TextConfig
+from smile_jax.models.tower import TowerConfig
 from smile_jax.objectives import OBJECTIVES, SOURCES, Objective, TextSource
 
 
-def by_field_name(kind: type, *values: Mapping[str, Any]) -> Any:
-    """A dataclass whose fields are taken from mappings, the last one first."""
-    given: dict[str, Any] = {}
-    for mapping in values:
-        given |= mapping
-    names = {field.name for field in dataclasses.fields(kind)}
-    return kind(**{name: value for name, value in given.items() if name in names})
-
-
 def encoder_config(config: Config, num_views: int) -> EncoderConfig:
-    """An encoder from scratch for a dataset of so many cameras."""
+    """Returns an encoder from scratch for a dataset of so many cameras."""
     m = config.model
-    vision = by_field_name(VISION_TOWERS[m.vision.kind], vars(m.vision))
-    towers = {"vision": vision, "text": by_field_name(TextConfig, vars(m.text))}
-    others = {
-        "num_views": num_views,
-        "private": m.redundancy == "private",
-        "temporal": TemporalConfig(
+    return EncoderConfig(
+        vision=_vision_config(m.vision),
+        text=TextConfig(**vars(m.text)),
+        num_views=num_views,
+        temporal=TemporalConfig(
             kind=m.temporal,
             depth=m.temporal_depth,
             heads=m.temporal_heads,
             gain=config.data.dynamic_gain,
         ),
-    }
-    return by_field_name(EncoderConfig, vars(m), towers, others)
+        embed_dim=m.embed_dim,
+        private=config.objective.smile.redundancy_mode == "private",
+        logit_scale_init=m.logit_scale_init,
+        cross_view=m.cross_view,
+    )
+
+
+def _vision_config(keys: VisionKeys) -> TowerConfig:
+    """Returns the settings of a vision tower: the keys that its kind has."""
+    kind = VISION_TOWERS[keys.kind]
+    known = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: x for name, x in vars(keys).items() if name in known})
 
 
 def sampling(config: Config) -> Sampling:
-    """How a run takes frames of a record."""
-    return by_field_name(Sampling, vars(config.data), vars(config.augment))
+    """Returns how a run takes frames from a record."""
+    data, augment = config.data, config.augment
+    return Sampling(
+        clip=data.clip,
+        frames=data.frames,
+        sampling=data.sampling,
+        speed=augment.speed,
+        phase=augment.phase,
+        crops=data.crops,
+        moments=data.moments,
+    )
 
 
 def views_compared(config: Config) -> int:
@@ -53,25 +62,29 @@ def views_compared(config: Config) -> int:
 def make_objective(
     config: Config, *, num_prompts: int, embed_dim: int = 0
 ) -> Objective:
-    """The method that a config names, for a bank of so many prompts, of the width of
-    the joint space, which a text tower that is given may say; 0: the config's."""
+    """Returns the method that a config names.
+
+    Args:
+      config: whose section `objective.<section>` holds the method's own settings.
+      num_prompts: K, prompts of the bank.
+      embed_dim: E, if a given text tower decides it; 0: the config's.
+    """
     # Small pictures are of the geometry, or of all where the model does not see it.
     inputs = tuple(name for name in config.data.inputs if name in CHANNELS)
     geometry = tuple(name for name in inputs if name in ("depth", "normals"))
-    return by_field_name(
-        OBJECTIVES[config.objective.name],
-        vars(config.model),
-        vars(config.loss),
-        {
-            "redundancy_mode": config.model.redundancy,
-            "num_classes": len(config.data.classes),
-            "num_prompts": num_prompts,
-            "embed_dim": embed_dim or config.model.embed_dim,
-            "thumbnails": geometry or inputs,
-            "thumbnail_channels": num_channels(geometry or inputs),
-            "batch_size": config.train.batch_size,
-            "moments": 4 if config.data.moments else 1,
-        },
+    method = OBJECTIVES[config.objective.name]
+    own = getattr(config.objective, method.section) if method.section else None
+    return method(
+        **(vars(own) if own else {}),
+        num_classes=len(config.data.classes),
+        num_prompts=num_prompts,
+        embed_dim=embed_dim or config.model.embed_dim,
+        projector_dim=config.model.projector_dim,
+        cross_view=config.model.cross_view,
+        batch_size=config.train.batch_size,
+        moments=4 if config.data.moments else 1,
+        thumbnails=geometry or inputs,
+        thumbnail_channels=num_channels(geometry or inputs),
     )
 
 
@@ -86,9 +99,13 @@ def knows_words(config: Config) -> bool:
 
 
 def make_source(config: Config, steps: int) -> TextSource:
-    """The text source that a config names, of a run of so many steps."""
-    warmup = {"warmup_steps": round(config.pseudo.warmup * steps)}
-    return by_field_name(source_class(config), vars(config.pseudo), warmup)
+    """Returns the text source that a config names, for a run of so many steps."""
+    kind: Any = source_class(config)
+    if not kind.makes_targets:
+        return kind()
+    own = dict(vars(config.pseudo))
+    warmup = own.pop("warmup")
+    return kind(**own, warmup_steps=round(warmup * steps))
 
 
 def needs(config: Config) -> set[str]:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:  # it would import Grain and TFDS, which takes seconds
 
 # Words that name something in a table: whoever adds to it writes it there alone.
 _WITHOUT_ACTIONS = (
-    "; build it with captions=True, or set loss.pair_width=0 and leave "
-    "model.redundancy='actions'"
+    "; build it with captions=True, or set objective.smile.pair_width=0 and leave "
+    "objective.smile.redundancy_mode='actions'"
 )
 
 _TABLES: dict[str, Iterable[str]] = {
@@ -166,9 +166,10 @@ def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
             f"data.person_block={c.data.person_block}: must divide train.batch_size="
             f"{c.train.batch_size}"
         )
-    if c.loss.center_people and c.data.person_block < 2:
+    if c.objective.smile.center_people and c.data.person_block < 2:
         yield (
-            "loss.center_people=True: clips less their person's mean are nothing where "
+            "objective.smile.center_people=True: clips less their person's mean are "
+            "nothing where "
             "a batch has one clip of each; set data.person_block to 4 or more"
         )
     if len(set(c.data.classes)) < 2:
@@ -316,7 +317,9 @@ def _objective_problems(c: Config) -> Iterator[str]:
             f"objective.name='conclugen_captions' and tune.text={c.tune.text!r}: what "
             "is reconstructed would move; use tune.text='frozen'"
         )
-    if c.prompts.view_aware and (source.own_texts or c.loss.alignment_over == "pairs"):
+    if c.prompts.view_aware and (
+        source.own_texts or c.objective.smile.alignment_over == "pairs"
+    ):
         yield "prompts.view_aware=True: captions and pairs have one text for all views"
 
 

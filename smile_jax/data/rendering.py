@@ -39,8 +39,8 @@ class RenderConfig:
       still: take the head's own motion off, so that only the face moves
         (`smile_jax.mesh.displacement`).
       magnify: a of x_0 + (1 + a)(x_t - x_0), by which motion is magnified in the
-        geometry of meshes in correspondence (`smile_jax.mesh.motion_magnification`); the head's own
-        is taken off. 0: as it is.
+        geometry of meshes in correspondence (`smile_jax.mesh.motion_magnification`);
+        the head's own is taken off. 0: as it is.
       band_hz: lowest and highest frequency of motion that passes when magnified; where
         the frame rate is not known, all pass.
       pose: "as_is" keeps heads as they are turned; "surface" turns them to the front

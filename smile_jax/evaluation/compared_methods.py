@@ -20,6 +20,7 @@ from smile_jax.evaluation.motion_baseline import motion_features
 from smile_jax.evaluation.pixel_baseline import PixelComponents, leading_counts
 from smile_jax.evaluation.registry import fields_of
 from smile_jax.evaluation.trained_run import BEFORE, RUN, UNTRAINED, TrainedRun
+from smile_jax.faces.captions import compress_actions
 from smile_jax.inference.prompting import CaptionGrounding, ZeroShot
 from smile_jax.objectives import OBJECTIVES, SOURCES
 from smile_jax.objectives.supervised import Supervised
@@ -113,7 +114,9 @@ class RunMethods:
             own = clips.fields(("motion", "frame_index"), self._classes)
             found["motion"] = motion_features(own["motion"], own["frame_index"])
         if clips.stores("actions"):
-            found["actions"] = np.log1p(clips.fields(["actions"], ())["actions"])
+            found["actions"] = compress_actions(
+                clips.fields(["actions"], ())["actions"]
+            )
         return found
 
     def fold(self, method: str, own: FoldClips, learners: np.ndarray) -> Fold:

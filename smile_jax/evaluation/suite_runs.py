@@ -176,10 +176,16 @@ def _dataset(folder: str) -> tuple[str, ...]:
 
 
 def _values(config: Config) -> list[tuple[str, str]]:
-    """The keys of a config that say what is computed, but for those as they were before
-    there was such a key."""
+    """Returns the keys of a config that decide what is computed.
+
+    Left out are the settings of other methods, and keys with the value that was in
+    force before there was such a key.
+    """
     found = []
+    own = OBJECTIVES[config.objective.name].section
     for key in all_keys():
+        if key.startswith("objective.") and key.split(".")[1] not in ("name", own):
+            continue
         value: Any = config
         for part in key.split("."):
             value = getattr(value, part)

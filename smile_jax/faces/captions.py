@@ -1,13 +1,15 @@
 """Captions from geometry: what a face does against how it is at rest, in FACS' words.
 
-No label goes in: movements are measured in millimetres (`smile_jax.faces.landmark_motion`) and
-become phrases. Measures and thresholds are this project's choice, tuned on generated
-people other than those of the tests; docs/text.md has precision and recall.
+No label goes in: movements are measured in millimetres
+(`smile_jax.faces.landmark_motion`) and become phrases. Measures and thresholds are this
+project's choice, tuned on generated people other than those of the tests; docs/text.md
+has precision and recall.
 """
 
 import dataclasses
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -280,6 +282,18 @@ def _taken_apart(part: str) -> tuple[tuple[str, ...], str]:
 def apex_of(measured: Sequence[Measures]) -> int:
     """Which of the frames moved most."""
     return int(np.argmax([_size(m) for m in measured]))
+
+
+def compress_actions(actions: Any) -> Any:
+    """Returns log(1 + x) of measured actions, by which models and probes see them.
+
+    Strengths are multiples of a threshold and grow without bound; their logarithm
+    keeps a strong action from hiding all others.
+
+    Args:
+      actions: NumPy or JAX array, 0 or more.
+    """
+    return actions.__array_namespace__().log1p(actions)
 
 
 def tempo_of(

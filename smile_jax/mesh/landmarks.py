@@ -19,8 +19,8 @@ class Landmarks:
       points: (l, 3) float32 in the scan's frame, or (l, 2) pixels for `.lm2`.
       labels: l names, where the format has them.
       vertices: (l,) int32 indices of the scan's points, where the format has them.
-      scheme: which points these are, a name of `smile_jax.mesh.landmark_schemes.SCHEMES`; ""
-        where that is not known.
+      scheme: which points these are, a name of
+        `smile_jax.mesh.landmark_schemes.SCHEMES`; "" where that is not known.
       valid: (l,) bool, whether each was found; None: all were.
       confidence: (l,) in [0, 1]; None: as somebody delivered them.
     """

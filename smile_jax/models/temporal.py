@@ -232,8 +232,8 @@ def waves(time_s: Float[Array, "B T"]) -> Float[Array, "B T W"]:
 def dynamic_images(
     clips: Float[Array, "B T V H W C"], timing: Timing, gain: float
 ) -> Float[Array, "B 1 V H W C"]:
-    """Rank-pooled clips on the device: `mesh.rank_pooling` of what a model sees, after light
-    and augmentation, with padding left out.
+    """Rank-pooled clips on the device: `mesh.rank_pooling` of what a model sees, after
+    light and augmentation, with padding left out.
 
     Args:
       clips: standardised pixels.
@@ -253,8 +253,8 @@ def dynamic_images(
 
 
 def rank_weights(present: Bool[Array, "B T"]) -> Float[Array, "B T"]:
-    """`mesh.rank_pooling.rank_pooling_weights` of clips of different lengths; padding, which
-    follows the frames, has weight 0."""
+    """`mesh.rank_pooling.rank_pooling_weights` of clips of different lengths; padding,
+    which follows the frames, has weight 0."""
     count = present.sum(axis=1, keepdims=True)
     t = jnp.arange(1, present.shape[1] + 1)[None]
     terms = jnp.where(present, (2 * t - count - 1) / t, 0.0)

@@ -39,12 +39,16 @@ class Term(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Objective:
-    """A training method; its fields are its settings, by the names of `config.loss`.
+    """A training method; its fields are its settings.
+
+    A subclass adds a field for each key of its own section of the config,
+    `config.objective.<section>`; the fields below are the same for all methods.
 
     Attributes:
       version: number of what its code computes; raise it when that changes, and the
         results of suites that were computed before no longer count. Each class sets
         its own.
+      section: name of its section in `config.objective`; "" if it has no settings.
       needs: fields of the batch beside the pixels: "label", "subject", or what the
         dataset's records hold, such as "action_units".
       uses_labels: what it needs says what people show, and its results say that labels
@@ -55,13 +59,19 @@ class Objective:
       hides_patches: it guesses the patches that the tower does not see; its head
         "decoder" gives the error of each view, (B, V).
       views_may_attend: `model.cross_view` may be on, for it does not tell views apart.
-      num_classes: of `data.classes`.
-      num_prompts: K, of the bank.
-      thumbnails, thumbnail_channels: channel groups of small pictures, and how many
-        channels these are.
+      num_classes: number of `data.classes`.
+      num_prompts: K, prompts of the bank.
+      embed_dim: E, width of the joint space.
+      projector_dim: D, width of the projector.
+      cross_view: views attend to each other before they are fused.
+      batch_size: B, over all devices.
+      moments: windows of a clip that are single moments, 1 or 4.
+      thumbnails: channel groups of the small pictures.
+      thumbnail_channels: number of channels of these groups.
     """
 
     version: ClassVar[int] = 1
+    section: ClassVar[str] = ""
     needs: ClassVar[tuple[str, ...]] = ()
     uses_labels: ClassVar[bool] = False
     uses_text: ClassVar[bool] = False
@@ -72,6 +82,11 @@ class Objective:
 
     num_classes: int = 0
     num_prompts: int = 0
+    embed_dim: int = 0
+    projector_dim: int = 0
+    cross_view: bool = False
+    batch_size: int = 0
+    moments: int = 1
     thumbnails: tuple[str, ...] = ()
     thumbnail_channels: int = 0
 

@@ -50,6 +50,7 @@ class ConCluGen(Objective):
     """
 
     version = 1
+    section: ClassVar[str] = "conclugen"
     sees_thumbnails: ClassVar[bool] = True
 
     temperature: float
@@ -60,8 +61,6 @@ class ConCluGen(Objective):
     contrasting: float
     clustering: float
     reconstruction: float
-    projector_dim: int
-    batch_size: int
 
     @property
     def min_views(self) -> int:
@@ -170,7 +169,6 @@ class CaptionedConCluGen(ConCluGen):
     joint one, so prompts are not compared with a trained run's faces."""
 
     version = 1
-    embed_dim: int
 
     def heads(self) -> dict[str, Head]:
         return {

@@ -38,12 +38,11 @@ class FacetVlm(Objective):
     """
 
     version = 1
+    section: ClassVar[str] = "facet"
     uses_text: ClassVar[bool] = True
     views_may_attend: ClassVar[bool] = True
 
     consistency: float
-    embed_dim: int
-    cross_view: bool
 
     @property
     def min_views(self) -> int:

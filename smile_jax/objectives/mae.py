@@ -23,6 +23,7 @@ class Mae(Objective):
     """
 
     version = 1
+    section: ClassVar[str] = "mae"
     hides_patches: ClassVar[bool] = True
 
     decoder_width: int
@@ -37,8 +38,8 @@ class Mae(Objective):
         found = super().problems(source)
         if self.decoder_width % self.decoder_heads:
             found.append(
-                f"loss.decoder_heads={self.decoder_heads}: does not divide "
-                f"loss.decoder_width={self.decoder_width}"
+                f"objective.mae.decoder_heads={self.decoder_heads}: does not divide "
+                f"objective.mae.decoder_width={self.decoder_width}"
             )
         return found
 

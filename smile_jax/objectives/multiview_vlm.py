@@ -34,6 +34,7 @@ class MultiviewVlm(Objective):
     """
 
     version = 1
+    section: ClassVar[str] = "multiview"
     uses_text: ClassVar[bool] = True
 
     pair_weight: float

@@ -8,7 +8,7 @@ all views of a moment are its positives; and the face swap is not done.
 """
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from smile_jax.core import parallel
 from smile_jax.core.batch_statistics import example_weights, global_mean, normalize
+from smile_jax.faces.captions import compress_actions
 from smile_jax.losses.contrastive import contrast
 from smile_jax.objectives.base import Inputs, Term
 from smile_jax.objectives.simclr import SimClr, who_is_who
@@ -38,10 +39,10 @@ class Shu(SimClr):
     """
 
     version = 1
+    section: ClassVar[str] = "shu"
     false_negatives: Literal["keep", "eliminate", "attract"]
     alike: float
     attraction: float
-    moments: int
 
     def needed(self) -> tuple[str, ...]:
         return () if self.false_negatives == "keep" else ("actions",)
@@ -93,7 +94,7 @@ class Shu(SimClr):
         self, x: Inputs, views: int, axis_name: str | None
     ) -> Float[Array, "R A"]:
         """Cosines of what clips do, of every pair of rows."""
-        acts = normalize(jnp.log1p(x.batch["actions"]))
+        acts = normalize(compress_actions(x.batch["actions"]))
         cosines = acts @ parallel.all_gather(acts, axis_name).T
         rows = jnp.repeat(jnp.repeat(cosines, views, axis=0), views, axis=1)
         return jax.lax.stop_gradient(rows)

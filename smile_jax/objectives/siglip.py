@@ -18,6 +18,7 @@ class SigLip(Objective):
     does not. One bias b."""
 
     version = 1
+    section: ClassVar[str] = "siglip"
     uses_text: ClassVar[bool] = True
     views_may_attend: ClassVar[bool] = True
 

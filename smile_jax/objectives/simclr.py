@@ -1,6 +1,7 @@
 """SimCLR over views: InfoNCE in which all views of a clip are positives."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -21,8 +22,8 @@ class SimClr(Objective):
     """
 
     version = 1
+    section: ClassVar[str] = "infonce"
     temperature: float
-    projector_dim: int
 
     @property
     def min_views(self) -> int:

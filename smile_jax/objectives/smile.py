@@ -14,7 +14,7 @@ from smile_jax.core.batch_statistics import (
     global_mean,
     without_group_means,
 )
-from smile_jax.faces.captions import NUM_ACTIONS
+from smile_jax.faces.captions import NUM_ACTIONS, compress_actions
 from smile_jax.losses.caption_alignment import paired_alignment
 from smile_jax.losses.modality_redundancy import (
     Mode,
@@ -42,8 +42,9 @@ class Smile(Objective):
     """
 
     version = 1
+    section: ClassVar[str] = "smile"
     uses_text: ClassVar[bool] = True
-    without_views: ClassVar[str] = "; or set loss.decorrelation=0"
+    without_views: ClassVar[str] = "; or set objective.smile.decorrelation=0"
 
     decorrelation: float
     alignment: float
@@ -57,7 +58,6 @@ class Smile(Objective):
     pair_width: float
     negative_focus: float
     center_people: bool
-    projector_dim: int
 
     def needed(self) -> tuple[str, ...]:
         asked = {
@@ -132,7 +132,7 @@ class Smile(Objective):
         elif self.alignment_over == "pairs":
             align = functools.partial(
                 paired_alignment,
-                actions=jnp.log1p(x.batch["actions"]) if self._softly else None,
+                actions=compress_actions(x.batch["actions"]) if self._softly else None,
                 width=self.pair_width,
                 t2i_weight=self.text_to_image,
             )
@@ -166,7 +166,7 @@ class Smile(Objective):
                 weight,
                 *action_redundancy(
                     e.heads["redundancy_head"],
-                    jnp.log1p(x.batch["actions"]),
+                    compress_actions(x.batch["actions"]),
                     off_diagonal_weight=self.redundancy_off_diagonal,
                     weights=x.targets.weights,
                     axis_name=axis_name,
@@ -198,7 +198,7 @@ class Smile(Objective):
             "full": f"{pairs} correlation matrices of {dims} x {dims}",
         }
         if self.form != "auto":
-            return f"term 1 by {words[self.form]}, as loss.form says"
+            return f"term 1 by {words[self.form]}, as objective.smile.form says"
         cheaper = cheaper_form(batch, views, dims)
         (other,) = words.keys() - {cheaper}
         return f"term 1 by {words[cheaper]}: cheaper than {words[other]}"
@@ -207,21 +207,25 @@ class Smile(Objective):
         problems = super().problems(source)
         if not source.has_text and not self.decorrelation:
             problems.append(
-                "text_source='none' and loss.decorrelation=0: nothing to learn"
+                "text_source='none' and objective.smile.decorrelation=0: nothing to "
+                "learn"
             )
         if source.several != (self.alignment_over == "each"):
             problems.append(
-                f"text_source={source.name!r} and loss.alignment_over="
+                f"text_source={source.name!r} and objective.smile.alignment_over="
                 f"{self.alignment_over!r}: 'several' and 'each' belong together"
             )
         if source.several and self.redundancy:
             problems.append(
-                f"text_source={source.name!r} and loss.redundancy={self.redundancy}: "
-                "term 3 is of clips that show one thing; set loss.redundancy=0"
+                f"text_source={source.name!r} and "
+                f"objective.smile.redundancy={self.redundancy}: "
+                "term 3 is of clips that show one thing; set "
+                "objective.smile.redundancy=0"
             )
         if source.makes_targets and self.alignment_over == "pairs":
             problems.append(
-                "loss.alignment_over='pairs' and text_source='pseudo': guesses are "
-                "over the bank; use loss.alignment_over='bank'"
+                "objective.smile.alignment_over='pairs' and text_source='pseudo': "
+                "guesses are "
+                "over the bank; use objective.smile.alignment_over='bank'"
             )
         return problems

@@ -43,6 +43,7 @@ class ActionUnits(Objective):
     """
 
     version = 1
+    section: ClassVar[str] = "action_units"
     needs: ClassVar[tuple[str, ...]] = ("action_units",)
     uses_labels: ClassVar[bool] = True
     views_may_attend: ClassVar[bool] = True
@@ -57,7 +58,8 @@ class ActionUnits(Objective):
         if there == self.num_action_units:
             return []
         return [
-            f"loss.num_action_units={self.num_action_units}: the dataset has {there}"
+            f"objective.action_units.num_action_units={self.num_action_units}: the "
+            f"dataset has {there}"
         ]
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:

@@ -22,7 +22,7 @@ class Targets(flax.struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextSource:
-    """A text source; its fields are its settings, by the names of `config.pseudo`.
+    """A text source; its fields are its settings, the keys of `config.pseudo`.
 
     Attributes:
       name: in `config.text_source`.

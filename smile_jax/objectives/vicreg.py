@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -27,10 +28,10 @@ class VicReg(Objective):
     """
 
     version = 1
+    section: ClassVar[str] = "vicreg"
     invariance: float
     variance: float
     covariance: float
-    projector_dim: int
 
     @property
     def min_views(self) -> int:

@@ -6,7 +6,6 @@ from flax.core import FrozenDict
 
 from smile_jax.config import Config
 from smile_jax.config.factories import (
-    by_field_name,
     make_objective,
     make_source,
     source_class,
@@ -27,6 +26,8 @@ from smile_jax.training.state import TrainState
 from smile_jax.training.state_layout import StateLayout, stack_factors
 from smile_jax.training.step import StepConfig, make_train_step
 from smile_jax.training.tuning import TuneConfig, learning_rates
+
+_OF_TIME = ("speed", "phase")  # of config.augment, see `data.frames.Sampling`
 
 
 def spec_of_fresh_run(config: Config, plan: Plan) -> ModelSpec:
@@ -93,39 +94,61 @@ def scanned_towers(config: Config) -> tuple[str, ...]:
 
 
 def tune_config(config: Config) -> TuneConfig:
-    """Regimes of the towers. Without text that tower has no gradient: it is frozen."""
-    frozen = {} if source_class(config).has_text else {"text": "frozen"}
-    return by_field_name(TuneConfig, vars(config.tune), frozen)
+    """Returns the regimes of the towers.
+
+    Without text the text tower has no gradient, so it is frozen.
+    """
+    tune = config.tune
+    return TuneConfig(
+        vision=tune.vision,
+        text=tune.text if source_class(config).has_text else "frozen",
+        last_blocks=tune.last_blocks,
+        layer_decay=tune.layer_decay,
+    )
 
 
 def optimizer_config(config: Config) -> OptimizerConfig:
-    """The update rule that a config describes."""
-    return by_field_name(OptimizerConfig, vars(config.optimizer))
+    """Returns the settings of the update rule."""
+    o = config.optimizer
+    return OptimizerConfig(
+        learning_rate=o.learning_rate,
+        final_rate=o.final_rate,
+        warmup=o.warmup,
+        weight_decay=o.weight_decay,
+        beta1=o.beta1,
+        beta2=o.beta2,
+    )
+
+
+def augment_config(config: Config) -> AugmentConfig:
+    """Returns the augmentation on the device; speed and phase are the reader's."""
+    keys = {k: v for k, v in vars(config.augment).items() if k not in _OF_TIME}
+    return AugmentConfig(**keys)
 
 
 def step_config(config: Config, plan: Plan, spec: ModelSpec) -> StepConfig:
-    """Settings of the train step."""
+    """Returns the settings of the train step."""
     patches = spec.model.vision.patches(*plan.clip_shape[2:4])
-    return by_field_name(
-        StepConfig,
-        vars(config.optimizer),
-        vars(config.train),
-        {
-            "augment": by_field_name(AugmentConfig, vars(config.augment)),
-            "channels": plan.dataset.channels,
-            "inputs": config.data.inputs,
-            "mean": spec.mean,
-            "std": spec.std,
-            "motion_gain": motion_gain(config),
-            "num_views": config.data.views,
-            "crops": config.data.crops,
-            "plain_view": plain_view(
-                config, spec, plan.dataset.yaws_deg, plan.dataset.channels
-            ),
-            "train_text": tune_config(config).text != "frozen",
-            "from_random": not (config.model.start_from or config.model.pretrained),
-            "patches": patches,
-            "hides_patches": OBJECTIVES[config.objective.name].hides_patches,
-            "kept_patches": max(1, round((1 - config.augment.patch_dropout) * patches)),
-        },
+    return StepConfig(
+        augment=augment_config(config),
+        channels=plan.dataset.channels,
+        inputs=config.data.inputs,
+        mean=spec.mean,
+        std=spec.std,
+        motion_gain=motion_gain(config),
+        num_views=config.data.views,
+        crops=config.data.crops,
+        plain_view=plain_view(
+            config, spec, plan.dataset.yaws_deg, plan.dataset.channels
+        ),
+        train_text=tune_config(config).text != "frozen",
+        ema_decay=config.optimizer.ema_decay,
+        from_random=not (config.model.start_from or config.model.pretrained),
+        clip_norm=config.optimizer.clip_norm,
+        micro_batches=config.train.micro_batches,
+        shard_moments=config.train.shard_moments,
+        term_gradients=config.train.term_gradients,
+        patches=patches,
+        kept_patches=max(1, round((1 - config.augment.patch_dropout) * patches)),
+        hides_patches=OBJECTIVES[config.objective.name].hides_patches,
     )

@@ -1,16 +1,18 @@
 """Runs of earlier versions, read as this version would have written them."""
 
 import copy
+import dataclasses
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from smile_jax.config.default import ObjectiveKeys
 from smile_jax.data.dataset import framing_before
 from smile_jax.training.checkpoints import CheckpointError
 
 # Of what checkpoints and exports say of their run, keys of the config left out. It
 # grows where that changes so that older ones cannot be read as they are.
-FORMAT = 6
+FORMAT = 7
 _OLDEST = 2
 
 # Keys that the config did not always have, with the value with which a run goes on as
@@ -27,37 +29,13 @@ NEW_KEYS: dict[str, Any] = {
     "augment.speed": 0.0,  # whole clips
     "augment.phase": 0.0,
     "pseudo.min_confidence": 0.0,  # all guesses counted
-    "loss.pair_width": 0.0,  # equal captions alone were positives
+    "objective.smile.pair_width": 0.0,  # equal captions alone were positives
     "prompts.phrasings": 1,  # each was said in one way
     "data.person_block": 1,  # all clips were shuffled
-    "loss.center_people": False,  # term 1 saw clips as they were
-    # Of methods that there were not, so nothing reads them:
-    "loss.temperature": 0.1,
-    "loss.invariance": 25.0,
-    "loss.variance": 25.0,
-    "loss.covariance": 1.0,
-    "loss.num_action_units": 22,
-    "loss.negative_focus": 0.0,
+    "objective.smile.center_people": False,  # term 1 saw clips as they were
+    "objective.smile.negative_focus": 0.0,
     "model.temporal_depth": 2,
     "model.temporal_heads": 4,
-    "loss.false_negatives": "attract",
-    "loss.alike": 0.9,
-    "loss.attraction": 0.8,
-    "loss.sigmoid_bias": -2.71,
-    "loss.pair_weight": 1.0,
-    "loss.pair_scale": 10.0,
-    "loss.sure": 0.6,
-    "loss.consistency": 1.0,
-    "loss.margin": 0.001,
-    "loss.clusters": 32,
-    "loss.queue_batches": 8,
-    "loss.clustering_from": 0,
-    "loss.contrasting": 1.0,
-    "loss.clustering": 1.0,
-    "loss.reconstruction": 1.0,
-    "loss.decoder_width": 128,
-    "loss.decoder_depth": 4,
-    "loss.decoder_heads": 4,
     # Switched off, as there was no such thing:
     "data.moments": False,
     "data.people": 0,
@@ -71,10 +49,36 @@ NEW_KEYS: dict[str, Any] = {
     "train.check_replicas": False,
     "train.term_gradients": False,
     "train.profile": "",
+    # Settings of methods that there were not, so nothing reads them:
+    "objective.infonce.temperature": 0.1,
+    "objective.shu.temperature": 0.1,
+    "objective.shu.false_negatives": "attract",
+    "objective.shu.alike": 0.9,
+    "objective.shu.attraction": 0.8,
+    "objective.siglip.sigmoid_bias": -2.71,
+    "objective.multiview.pair_weight": 1.0,
+    "objective.multiview.pair_scale": 10.0,
+    "objective.multiview.sure": 0.6,
+    "objective.vicreg.invariance": 25.0,
+    "objective.vicreg.variance": 25.0,
+    "objective.vicreg.covariance": 1.0,
+    "objective.facet.consistency": 1.0,
+    "objective.conclugen.temperature": 0.1,
+    "objective.conclugen.margin": 0.001,
+    "objective.conclugen.clusters": 32,
+    "objective.conclugen.queue_batches": 8,
+    "objective.conclugen.clustering_from": 0,
+    "objective.conclugen.contrasting": 1.0,
+    "objective.conclugen.clustering": 1.0,
+    "objective.conclugen.reconstruction": 1.0,
+    "objective.mae.decoder_width": 128,
+    "objective.mae.decoder_depth": 4,
+    "objective.mae.decoder_heads": 4,
+    "objective.action_units.num_action_units": 22,
 }
 
 # Keys that were one with another, whose value they take.
-SPLIT_KEYS = {"loss.redundancy_off_diagonal": "loss.off_diagonal"}
+SPLIT_KEYS = {"objective.smile.redundancy_off_diagonal": "objective.smile.off_diagonal"}
 
 
 def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
@@ -112,6 +116,8 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
         new["model"]["cross_view"] = False
         new["rendering"] |= dict.fromkeys(("still", "magnify", "band_hz"))
     config = new["config"]
+    if found < 7:  # settings of all methods were one section
+        _part_methods(config)
     for key, value in NEW_KEYS.items():
         _section_of(key, config).setdefault(key.split(".")[-1], value)
     for key, other in SPLIT_KEYS.items():
@@ -119,6 +125,16 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
         _section_of(key, config).setdefault(key.split(".")[-1], value)
     new.setdefault("data_position", 0)
     return new | {"format": FORMAT}
+
+
+def _part_methods(config: dict[str, Any]) -> None:
+    """Gives each method its own section of what was `config["loss"]`."""
+    every = config.pop("loss") | {"redundancy_mode": config["model"].pop("redundancy")}
+    objective = config.setdefault("objective", {})
+    for field in dataclasses.fields(ObjectiveKeys):
+        if dataclasses.is_dataclass(field.type):
+            names = {key.name for key in dataclasses.fields(field.type)}
+            objective[field.name] = {k: x for k, x in every.items() if k in names}
 
 
 def _section_of(key: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -103,7 +103,8 @@ def _with_towers(
         )
     if spec.model.private:
         raise ValueError(
-            "model.redundancy='private' halves the fused feature, which the projection "
+            "objective.smile.redundancy_mode='private' halves the fused feature, "
+            "which the projection "
             f"of model.pretrained={name!r} does not; use 'whitened' or 'literal'"
         )
     model = dataclasses.replace(

@@ -115,7 +115,8 @@ def make_train_step(
         targets, prior = make_targets(model, source, config, state, batch)
         trained = select(state.params, state.ema)
         given = (state, batch, targets)
-        # Differentiated inside pmap, and only then averaged: see `training.global_gradient`.
+        # Differentiated inside pmap, and only then averaged: see
+        # `training.global_gradient`.
         gradient, (metrics, bank, extra) = jax.grad(loss, has_aux=True)(trained, *given)
         # Equal on all devices but for rounding, which must not part them.
         metrics = parallel.pmean(metrics, axis)

@@ -75,8 +75,9 @@ def test_a_run_learns_each_caption_in_several_phrasings(scans):
         dataset.path,
         text_source="captions",
         **{
-            "loss.alignment_over": "pairs", "loss.redundancy": 0.0,
-            "loss.pair_width": 1.0, "prompts.phrasings": 4, "data.views": 2,
+            "objective.smile.alignment_over": "pairs",
+            "objective.smile.redundancy": 0.0,
+            "objective.smile.pair_width": 1.0, "prompts.phrasings": 4, "data.views": 2,
         },
     )  # fmt: skip
     plan = make_plan(config)
@@ -99,9 +100,15 @@ def test_a_run_learns_each_caption_in_several_phrasings(scans):
 @pytest.mark.slow
 def test_a_run_may_learn_from_captions_and_know_no_words(scans, tmp_path):
     dataset, _ = scans
-    keys = {"objective.name": "conclugen_captions", "loss.queue_batches": 1}
+    keys = {
+        "objective.name": "conclugen_captions",
+        "objective.conclugen.queue_batches": 1,
+    }
     keys |= {"data.views": 2, "train.steps": 3, "model.text.context_length": 96}
-    keys |= {"loss.alignment_over": "pairs", "loss.redundancy": 0.0}
+    keys |= {
+        "objective.smile.alignment_over": "pairs",
+        "objective.smile.redundancy": 0.0,
+    }
     keys |= {"tune.text": "frozen"}
     train_here(dataset.path, tmp_path / "run", text_source="captions", **keys)
     for stop in (2, 0):  # and what it carries is resumed
@@ -130,7 +137,8 @@ def test_prompts_are_scored_by_way_of_captions_too(scans, tmp_path):
         tmp_path / "run",
         text_source="captions",
         **{
-            "loss.alignment_over": "pairs", "model.redundancy": "actions",
+            "objective.smile.alignment_over": "pairs",
+            "objective.smile.redundancy_mode": "actions",
             "prompts.style": "actions", "data.views": 2, "train.steps": 2,
             "model.text.context_length": 96,
         },

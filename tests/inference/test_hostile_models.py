@@ -95,10 +95,12 @@ def test_missing_misshapen_and_cut_tensors_are_named(exported):
 
 def test_unknown_keys_are_refused(exported):
     stored = json.loads((exported / JSON).read_text())
-    stored["config"]["loss"]["magic"] = 1.0
+    stored["config"]["objective"]["smile"]["magic"] = 1.0
     (exported / JSON).write_text(json.dumps(stored))
     sign(exported)
-    with pytest.raises(CheckpointError, match=r"loss\.magic: there is no such key"):
+    with pytest.raises(
+        CheckpointError, match=r"objective\.smile\.magic: there is no such key"
+    ):
         Recognizer.load(exported)
 
 

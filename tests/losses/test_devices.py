@@ -31,7 +31,7 @@ def settings(decorrelation, alignment, redundancy, **others):
         "redundancy": redundancy,
     }
     fields = {"redundancy_mode": "whitened", "projector_dim": D}
-    return by_default(Smile, "loss", **fields | weights | others)
+    return by_default(Smile, "objective.smile", **fields | weights | others)
 
 
 TERMS = {

@@ -313,7 +313,7 @@ def test_the_assembled_model(rng, redundancy):
         private=redundancy == "private",
     )
     fields = {"redundancy_mode": redundancy, "projector_dim": 24, "num_prompts": 4}
-    method = by_default(Smile, "loss", **fields)
+    method = by_default(Smile, "objective.smile", **fields)
     model = Encoder(config, FrozenDict(method.heads()))
     clips = jnp.array(rng.normal(size=(6, 2, 3, 16, 16, 2)), jnp.float32)
     ids = jnp.tile(jnp.array([[0, 2, 4]]), (6, 1))

@@ -28,8 +28,10 @@ SETTINGS = {
     "clustering_from": 3, "clustering": 0.7, "reconstruction": 0.3, "projector_dim": 6,
     "batch_size": B, "thumbnail_channels": 4,
 }  # fmt: skip
-OBJECTIVE = by_default(ConCluGen, "loss", **SETTINGS)
-CAPTIONED = by_default(CaptionedConCluGen, "loss", **SETTINGS, embed_dim=E)
+OBJECTIVE = by_default(ConCluGen, "objective.conclugen", **SETTINGS)
+CAPTIONED = by_default(
+    CaptionedConCluGen, "objective.conclugen", **SETTINGS, embed_dim=E
+)
 
 
 def started(rng, steps=3):

@@ -22,7 +22,12 @@ from tests.objectives.common import (
 )
 
 OBJECTIVE = by_default(
-    FacetVlm, "loss", consistency=0.4, embed_dim=E, cross_view=True, num_prompts=K
+    FacetVlm,
+    "objective.facet",
+    consistency=0.4,
+    embed_dim=E,
+    cross_view=True,
+    num_prompts=K,
 )
 
 
@@ -106,5 +111,5 @@ def test_devices(rng, x64):
 def test_what_it_needs_is_said():
     assert OBJECTIVE.problems(WeakLabels()) == []
     assert "without text" in OBJECTIVE.problems(NoText())[0]
-    alone = by_default(FacetVlm, "loss", embed_dim=E, cross_view=False)
+    alone = by_default(FacetVlm, "objective.facet", embed_dim=E, cross_view=False)
     assert "model.cross_view=True" in alone.problems(WeakLabels())[0]

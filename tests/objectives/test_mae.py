@@ -19,8 +19,8 @@ METHOD = {
     "objective.name": "mae",
     "text_source": "none",
     "augment.patch_dropout": 0.75,
-    "loss.decoder_width": 16,
-    "loss.decoder_depth": 1,
+    "objective.mae.decoder_width": 16,
+    "objective.mae.decoder_depth": 1,
 }
 
 
@@ -124,4 +124,4 @@ def test_it_must_hide_something(tiny_dataset):
         validate(shrunk_config(tiny_dataset, **keys), devices=1)
     method = Mae(decoder_width=8, decoder_depth=1, decoder_heads=3)
     (said,) = method.problems(NoText())
-    assert "loss.decoder_heads=3: does not divide" in said
+    assert "objective.mae.decoder_heads=3: does not divide" in said

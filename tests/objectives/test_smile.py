@@ -30,7 +30,8 @@ def check_split(objective, params, batch):
 @pytest.fixture
 def objective():
     return by_default(
-        Smile, "loss", redundancy_mode="whitened", decorrelation=0.0, projector_dim=8,
+        Smile, "objective.smile", redundancy_mode="whitened",
+        decorrelation=0.0, projector_dim=8,
         num_prompts=K,
     )  # fmt: skip
 
@@ -61,7 +62,8 @@ def test_a_batch_of_which_nothing_is_known_teaches_nothing(rng, x64, objective):
 @pytest.fixture
 def centered():
     return by_default(
-        Smile, "loss", redundancy_mode="whitened", alignment=0.0, redundancy=0.0,
+        Smile, "objective.smile", redundancy_mode="whitened",
+        alignment=0.0, redundancy=0.0,
         projector_dim=8, num_prompts=K, center_people=True, decorrelation=1.0,
     )  # fmt: skip
 

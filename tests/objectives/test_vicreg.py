@@ -12,7 +12,7 @@ from smile_jax.objectives.vicreg import VicReg
 from tests.defaults import by_default
 from tests.objectives.common import B, V, check_devices, loss, make_batch, make_params
 
-OBJECTIVE = by_default(VicReg, "loss", projector_dim=5)
+OBJECTIVE = by_default(VicReg, "objective.vicreg", projector_dim=5)
 
 
 def projected(objective, params, batch):
@@ -63,7 +63,7 @@ def test_by_hand(x64):
     nothing = dict.fromkeys(("fused", "views", "joint", "shared", "private"))
     seen = Embeddings(features=z, heads={"projector": jnp.asarray(z)}, **nothing)
     inputs = Inputs(embeddings=seen, batch={}, logit_scale=jnp.zeros(()))
-    terms = by_default(VicReg, "loss", projector_dim=2).terms(inputs, None)
+    terms = by_default(VicReg, "objective.vicreg", projector_dim=2).terms(inputs, None)
     # Numbers are 1 or -1, and in the other view the opposite.
     np.testing.assert_allclose(terms["invariance"].loss, 4, rtol=1e-9)
     # Variances, and both covariances beside them, are B / (B - 1): above the hinge.

@@ -53,7 +53,11 @@ def test_the_page_shows_the_function_that_there_is():
 @pytest.mark.slow
 def test_terms_add_up_to_the_gradient(tiny_dataset):
     """With one term left its gradient is the whole gradient."""
-    keys = {"train.term_gradients": True, "loss.alignment": 0.0, "loss.redundancy": 0.0}
+    keys = {
+        "train.term_gradients": True,
+        "objective.smile.alignment": 0.0,
+        "objective.smile.redundancy": 0.0,
+    }
     _, metrics = one_step(shrunk_config(tiny_dataset, **keys), devices=2)
     alone = metrics["decorrelation/gradient_norm"]
     np.testing.assert_allclose(alone, metrics["gradient_norm"], rtol=1e-4)

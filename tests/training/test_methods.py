@@ -45,7 +45,9 @@ def test_named_methods_train(tiny_dataset, name):
     keys = {"objective.name": name, "text_source": text}
     keys["model.cross_view"] = name == "facet"
     keys["augment.patch_dropout"] = 0.75 if name == "mae" else 0.0
-    keys["loss.false_negatives"] = "keep"  # these records do not say what faces do
+    keys["objective.shu.false_negatives"] = (
+        "keep"  # these records do not say what faces do
+    )
     _, metrics = run_steps(shrunk_config(tiny_dataset, **keys), steps=2, devices=2)
     found = {k.split("/")[0] for k in metrics if k.endswith("/loss")}
     assert found == TERMS[name] and np.isfinite(metrics["loss"])
@@ -112,7 +114,7 @@ def test_action_units_of_4dme_reach_their_method(tmp_path):
         "model.vision.patch_size": 16,
         "augment.relight": False,
     }
-    wrong = keys | {"loss.num_action_units": 5}
+    wrong = keys | {"objective.action_units.num_action_units": 5}
     with pytest.raises(ConfigError, match="num_action_units=5: the dataset has 22"):
         make_plan(shrunk_config(tmp_path / "four_dme" / "small", **wrong))
     config = shrunk_config(tmp_path / "four_dme" / "small", **keys)
@@ -153,7 +155,7 @@ def test_what_a_method_carries_is_resumed_bit_for_bit(
 ):
     monkeypatch.setitem(objectives.OBJECTIVES, "centring", Centring)
     keys = {"objective.name": name, "text_source": "none", "train.steps": 4}
-    keys["loss.queue_batches"] = 1
+    keys["objective.conclugen.queue_batches"] = 1
     train_here(tiny_dataset, tmp_path / "whole", **keys)
     for stop in (2, 0):
         part = keys | {"train.stop_after_steps": stop}

@@ -74,7 +74,10 @@ def old_run(old_dataset, tmp_path):
 def test_it_goes_on_as_it_would_have(old_run, old_dataset):
     info = Recognizer.of_run(old_run).info
     assert info.config.objective.name == "smile"
-    assert info.config.loss.redundancy_off_diagonal == info.config.loss.off_diagonal
+    assert (
+        info.config.objective.smile.redundancy_off_diagonal
+        == info.config.objective.smile.off_diagonal
+    )
     assert info.rendering.framing == "landmarks"
     printed = train_here(old_dataset, old_run, **KEYS)
     assert "steps      2 of 4 done" in printed

@@ -47,8 +47,8 @@ KEYS = {
 }
 SEVERAL = {
     "text_source": "several",
-    "loss.alignment_over": "each",
-    "loss.redundancy": 0.0,
+    "objective.smile.alignment_over": "each",
+    "objective.smile.redundancy": 0.0,
 }
 
 

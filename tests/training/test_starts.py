@@ -153,13 +153,17 @@ def test_prompts_that_name_views_have_banks_of_their_own(tiny_dataset, clip):
 
 @pytest.mark.slow
 def test_pairs_train_and_log_their_floor(tiny_dataset, clip):
-    config = config_of(tiny_dataset, clip, **{"loss.alignment_over": "pairs"})
+    config = config_of(
+        tiny_dataset, clip, **{"objective.smile.alignment_over": "pairs"}
+    )
     _, metrics = run_steps(config, steps=2, devices=2)
     assert metrics["alignment/floor"] > 0 and metrics["alignment/excess"] > 0
 
 
 def test_what_does_not_fit_is_named(tiny_dataset, clip):
-    config = config_of(tiny_dataset, clip, **{"model.redundancy": "private"})
+    config = config_of(
+        tiny_dataset, clip, **{"objective.smile.redundancy_mode": "private"}
+    )
     with pytest.raises(ValueError, match="'private' halves the fused feature"):
         spec_of_fresh_run(config, make_plan(config))
     with pytest.raises(ValueError, match=r"vision/position: \(3,\) does not fit"):
@@ -290,8 +294,10 @@ def test_captions_of_a_dataset_train(tmp_path):
         tmp_path / "synthetic_faces" / "told",
         text_source="captions",
         **{
-            "loss.alignment_over": "pairs", "loss.redundancy": 0.1,
-            "model.redundancy": "actions", "prompts.phrasings": 3, "data.views": 2,
+            "objective.smile.alignment_over": "pairs",
+            "objective.smile.redundancy": 0.1,
+            "objective.smile.redundancy_mode": "actions",
+            "prompts.phrasings": 3, "data.views": 2,
             "model.text.context_length": 96, "model.text.vocab_size": 32768,
         },
     )  # fmt: skip

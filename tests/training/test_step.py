@@ -169,7 +169,7 @@ def test_logit_scale_is_clamped(tiny_dataset):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["private", "literal"])
 def test_other_readings_of_term_three_train(tiny_dataset, mode):
-    config = shrunk_config(tiny_dataset, **{"model.redundancy": mode})
+    config = shrunk_config(tiny_dataset, **{"objective.smile.redundancy_mode": mode})
     _, metrics = run_steps(config, steps=2, devices=1)
     assert np.isfinite(metrics["redundancy/loss"])
 
