@@ -73,7 +73,7 @@ def compiled_form(form: str, shape: tuple[int, ...], devices: list[Any]) -> Any:
         jax.ShapeDtypeStruct((n, batch // n, views, dims), jnp.float32),
         jax.ShapeDtypeStruct((n, 1), jnp.float32),
     )
-    return parallel.pmap_step(step, devices, state_axes=0), shapes
+    return parallel.pmap_step(step, devices, pieces=True), shapes
 
 
 def measure(form: str, shape: tuple[int, ...], devices: list[Any]) -> dict[str, Any]:

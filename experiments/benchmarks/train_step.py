@@ -60,7 +60,7 @@ def ours(config: Config) -> tuple[Callable, float]:
     layout = make_layout(config, state)
     rng = np.random.default_rng(0)
     shapes = batch_shapes(config, plan, jax.device_count())
-    compiled = parallel.pmap_step(step, state_axes=layout.axes)
+    compiled = parallel.pmap_step(step, pieces=layout.pieces)
     flops = model_flops(config)
     n = config.train.batch_size
     batch = {

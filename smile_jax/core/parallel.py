@@ -4,6 +4,11 @@ The recipe, from measurements on JAX 0.10 (docs/parallelism.md): differentiate i
 pmap, then take the mean of the gradients over devices. Every loss is a function of
 global statistics, so it is the same on each device, and that mean is the gradient of
 the full batch on one device.
+
+JAX documents pmap as the old way and `jit(shard_map(...))` as the new one. pmap stands
+here because the people who asked for this project fixed it, and because it says what
+happens: one replica per device. Only `pmap_step` and `pmap_eval` would change, and
+`tests/training/test_shard_map.py` keeps the twin that replaces them, bit for bit equal.
 """
 
 import collections
@@ -109,22 +114,30 @@ def _split(x: jax.Array, sizes: Sequence[int]) -> list[jax.Array]:
 
 
 def pmap_step(
-    step: Callable, devices: Sequence[jax.Device] | None = None, state_axes: Any = None
+    step: Callable,
+    devices: Sequence[jax.Device] | None = None,
+    pieces: Any = False,
 ) -> Callable:
     """Compiles `step(state, batch) -> (state, metrics)` for all devices.
 
-    The state is not stacked: it has its true shapes, on every device the same, and is
-    donated; except where `state_axes` is 0 in place of None: there it has a leading
-    device axis, as the batch has. Both results must be the same on every device
-    (reduced by psum or pmean), which pmap does not check.
+    The state is donated and not stacked: it has its true shapes, the same on every
+    device. Both results must be the same on every device (reduced by psum or pmean),
+    which pmap does not check.
+
+    Args:
+      step: of one device.
+      devices: by default all.
+      pieces: whether the state lies in pieces (`put_in_pieces`), or a tree of booleans
+        that says so for parts of it.
     """
+    axes = jax.tree.map(lambda cut: 0 if cut else None, pieces)
     # The state's buffers are given to the new state: without that two of them would be
     # in memory at once.
     return jax.pmap(
         step,
         axis_name=AXIS,
-        in_axes=(state_axes, 0),
-        out_axes=(state_axes, None),
+        in_axes=(axes, 0),
+        out_axes=(axes, None),
         donate_argnums=0,
         devices=devices,
     )
@@ -162,19 +175,48 @@ def put_batch(batch: Any) -> Any:
     return jax.tree.map(split, batch)
 
 
-def copy_to_devices(x: Any) -> jax.Array:
-    """An array [local devices, ...] of copies, one on each device."""
-    return _COPY(x, np.zeros(jax.local_device_count()))
+def put_in_pieces(tree: Any, is_cut: Callable[[Any], bool]) -> Any:
+    """Cuts some leaves of a host tree over the devices, and copies the others to each.
+
+    Every leaf gets a leading device axis, which `pmap_step(pieces=True)` takes off
+    again; nothing outside this file sees it.
+
+    Args:
+      tree: of whole arrays.
+      is_cut: says of a whole array whether it lies in pieces.
+    """
+    each = np.zeros(jax.local_device_count())
+    return jax.tree.map(lambda x: (_CUT if is_cut(x) else _COPY)(x, each), tree)
 
 
-def cut_over_devices(x: Any) -> jax.Array:
-    """An array in pieces, [local devices, ...], one on each device."""
-    return _CUT(x, np.zeros(jax.local_device_count()))
+def fetch_pieces(tree: Any, like: Any, is_cut: Callable[[Any], bool]) -> Any:
+    """Returns whole arrays on the host: the inverse of `put_in_pieces`.
+
+    Where leaves are cut it is a collective: all processes must call it.
+
+    Args:
+      tree: as the devices hold it.
+      like: arrays of the whole shapes.
+      is_cut: see `put_in_pieces`.
+    """
+
+    def whole(x: jax.Array, like: Any) -> np.ndarray:
+        if not is_cut(like):
+            return jax.device_get(x)[0]
+        values = jax.device_get(_JOIN(x)).reshape(-1)
+        return values[: math.prod(like.shape)].reshape(like.shape)
+
+    return jax.tree.map(whole, tree, like)
 
 
-def whole_on_host(pieces: jax.Array, shape: tuple[int, ...]) -> np.ndarray:
-    """The inverse of `cut_over_devices`, of the pieces of all processes."""
-    return jax.device_get(_JOIN(pieces)).reshape(-1)[: math.prod(shape)].reshape(shape)
+def shapes_in_pieces(tree: Any, devices: int, is_cut: Callable[[Any], bool]) -> Any:
+    """Returns the shapes that `put_in_pieces` gives, for so many devices."""
+
+    def shape(x: Any) -> jax.ShapeDtypeStruct:
+        size = (-(-x.size // devices),) if is_cut(x) else x.shape
+        return jax.ShapeDtypeStruct((devices, *size), x.dtype)
+
+    return jax.tree.map(shape, tree)
 
 
 # pmap learns the number of devices from an argument that has a row for each.

@@ -202,7 +202,7 @@ def compile_step(config: Config, plan: Plan, topology: str) -> StepCost:
     batch = batch_shapes(config, plan, len(devices))
     layout = make_layout(config, state)
     shapes = layout.shapes(state, len(devices))
-    function: Any = parallel.pmap_step(step, devices, layout.axes)
+    function: Any = parallel.pmap_step(step, devices, layout.pieces)
     flops = matmul_flops(jax.make_jaxpr(function)(shapes, batch))
     started = time.perf_counter()
     try:

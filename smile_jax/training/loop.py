@@ -96,7 +96,7 @@ def _loop(
     first, lead = int(state.step), jax.process_index() == 0
     stop.begin(first)
     layout = make_layout(config, state)
-    compiled = parallel.pmap_step(step_function, state_axes=layout.axes)
+    compiled = parallel.pmap_step(step_function, pieces=layout.pieces)
     # The copy on the host is what a run without steps left returns.
     on_host, state = state, layout.put(state)
     batches = parallel.prefetch(

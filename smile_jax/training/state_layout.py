@@ -1,5 +1,7 @@
-"""How a state lies on the devices: whole on each, or its moments in pieces (ZeRO-1);
-block by block, or with a tower's blocks stacked.
+"""Layout of a state on the devices.
+
+Whole on each device, or with its moments in pieces (ZeRO-1); block by block, or with a
+tower's blocks stacked.
 
 Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter
 Models", 2020, stage 1; the arithmetic is in `training.update`.
@@ -29,72 +31,52 @@ class StateLayout:
     go on with another layout or on another number of devices.
 
     Attributes:
-      axes: of the state, for `parallel.pmap_step`.
+      pieces: which parts of the state lie in pieces, for `parallel.pmap_step`.
     """
 
     def __init__(
         self, state: TrainState, *, in_pieces: bool, stacked: Collection[str] = ()
     ) -> None:
-        """Of states like this one, which is on the host.
+        """Makes the layout of states with the shapes of this one.
 
         Args:
-          state: any.
-          in_pieces: the moments are.
-          stacked: towers whose blocks are, "vision" or "text".
+          state: any state of the run, on the host.
+          in_pieces: cut the moments over the devices.
+          stacked: towers whose blocks are stacked, "vision" or "text".
         """
         self._stacked = stacked
         self._like = stack_towers(state.optimizer, stacked)
-        self.axes: Any = None
-        if in_pieces:
-            whole = dict.fromkeys(f.name for f in dataclasses.fields(TrainState))
-            self.axes = TrainState(**whole | {"optimizer": 0})
+        self._in_pieces = in_pieces
+        whole = dict.fromkeys((f.name for f in dataclasses.fields(TrainState)), False)
+        self.pieces: Any = TrainState(**whole | {"optimizer": in_pieces})
 
     def put(self, state: TrainState) -> TrainState:
-        """The state on all devices, as the step takes it."""
+        """Copies a host state to all devices, as the step takes it."""
         # Stacked first, then cut: pieces are of what the step holds.
         state = stack_towers(state, self._stacked)
-        if self.axes is None:
+        if not self._in_pieces:
             return parallel.put_state(state)
-        moments = jax.tree.map(
-            lambda x: (
-                parallel.cut_over_devices(x)
-                if is_moment(x)
-                else parallel.copy_to_devices(x)
-            ),
-            state.optimizer,
-        )
+        moments = parallel.put_in_pieces(state.optimizer, is_moment)
         rest = parallel.put_state(state.replace(optimizer=None))
         return rest.replace(optimizer=moments)
 
     def fetch(self, state: TrainState) -> TrainState:
-        """The state on the host. All processes must call it."""
+        """Copies the state to the host. All processes must call it."""
         # A collective where moments are in pieces, so no process may leave it out.
-        if self.axes is None:
+        if not self._in_pieces:
             return _unstack_towers(jax.device_get(state))
-        moments = jax.tree.map(
-            lambda x, like: (
-                parallel.whole_on_host(x, like.shape)
-                if is_moment(like)
-                else jax.device_get(x)[0]
-            ),
-            state.optimizer,
-            self._like,
-        )
+        moments = parallel.fetch_pieces(state.optimizer, self._like, is_moment)
         rest = jax.device_get(state.replace(optimizer=None))
         return _unstack_towers(rest.replace(optimizer=moments))
 
     def shapes(self, state: TrainState, devices: int) -> TrainState:
-        """Shapes of what `put` gives, to compile ahead."""
-
-        def piece(x: Any) -> jax.ShapeDtypeStruct:
-            size = (-(-x.size // devices),) if is_moment(x) else x.shape
-            return jax.ShapeDtypeStruct((devices, *size), x.dtype)
-
+        """Returns the shapes that `put` gives, to compile ahead of time."""
         state = stack_towers(state, self._stacked)
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
-        if self.axes is None:
+        if not self._in_pieces:
             return shapes
-        return shapes.replace(optimizer=jax.tree.map(piece, state.optimizer))
+        moments = parallel.shapes_in_pieces(state.optimizer, devices, is_moment)
+        return shapes.replace(optimizer=moments)
 
 
 def stack_towers(tree: Any, towers: Collection[str]) -> Any:

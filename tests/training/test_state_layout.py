@@ -59,7 +59,7 @@ def test_the_same_updates_as_whole_moments(rng, clip_norm):
                 return state.replace(params=params, optimizer=moments), norms
 
             layout = StateLayout(state, in_pieces=in_pieces)
-            compiled = parallel.pmap_step(step, state_axes=layout.axes)
+            compiled = parallel.pmap_step(step, pieces=layout.pieces)
             on_devices = layout.put(state)
             for _ in range(3):
                 on_devices, norms = compiled(on_devices, gradients)
@@ -137,7 +137,7 @@ def test_stacked_blocks_are_the_same_updates(rng, in_pieces):
             )
             return state.replace(params=params, optimizer=moments), {}
 
-        compiled = parallel.pmap_step(step, state_axes=layout.axes)
+        compiled = parallel.pmap_step(step, pieces=layout.pieces)
         there = layout.put(state)
         shapes = jax.tree.map(lambda x: (x.shape, x.dtype), there)
         wanted = jax.tree.map(

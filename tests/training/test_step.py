@@ -14,9 +14,9 @@ from smile_jax.training.step import MAX_LOGIT_SCALE
 from tests.training.common import shrunk_config
 
 
-def run_steps(config, steps, devices):
+def run_steps(config, steps, devices, compile_step=parallel.pmap_step):
     """State on the host after some steps on some devices, and the last's metrics."""
-    state, metrics, layout = on_devices(config, steps, devices)
+    state, metrics, layout = on_devices(config, steps, devices, compile_step)
     return layout.fetch(state), jax.device_get(metrics)
 
 
@@ -26,13 +26,13 @@ def one_step(config, devices):
     return state, jax.device_get(metrics)
 
 
-def on_devices(config, steps, devices):
+def on_devices(config, steps, devices, compile_step=parallel.pmap_step):
     plan = make_plan(config)
     _, state, step = build(config, plan)
     layout = make_layout(config, state)
     if devices == jax.device_count():
         state = layout.put(state)
-    compiled = parallel.pmap_step(step, jax.devices()[:devices], layout.axes)
+    compiled = compile_step(step, jax.devices()[:devices], layout.pieces)
     batches = train_batches(
         plan.dataset,
         plan.pretrain_records,
