@@ -17,6 +17,7 @@ from smile_jax.experiments import ict_captions
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_captions.get_config()
     c.data.dir = "data/bosphorus/captions_64"
     c.data.complete_people = True

@@ -19,6 +19,7 @@ from smile_jax.experiments import demo
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = demo.get_config()
     c.data.dir = "data/bu3dfe/static_64"
     c.data.fold = 0

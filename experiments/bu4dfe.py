@@ -22,6 +22,7 @@ from smile_jax.experiments import ict_dynamic
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_dynamic.get_config()
     c.data.dir = "data/bu4dfe/captions_64"
     c.train.epochs = 120.0

@@ -24,6 +24,7 @@ _SIX = tuple(name for name in EXPRESSIONS if name != "neutral")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     print("| performances | by their true weights | nobody exceeds |\n|---|---|---|")
     for intensity in (1, 2, 3, 4):

@@ -28,6 +28,7 @@ def learn_from_captions(c):
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = demo.get_config()
     c.model.text.context_length = 96  # of a face that does a lot at once
     learn_from_captions(c)

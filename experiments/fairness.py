@@ -37,6 +37,7 @@ _ASKED = ("linear_probe", "zero_shot")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     rows = []
     for workdir in map(pathlib.Path, _WORKDIRS.value):

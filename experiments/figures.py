@@ -46,6 +46,7 @@ _WIDTH, _BARS_AT = 3 * _SIZE + 300, 3 * _SIZE + 16
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     run = smile_jax.load(_WORKDIR.value)
     people = [

@@ -23,6 +23,7 @@ from smile_jax.experiments import ict_micro
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_micro.get_config()
     c.data.dir = "data/four_dme/micro_64"
     c.data.inputs = ("displacement",)

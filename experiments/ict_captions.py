@@ -21,6 +21,7 @@ from smile_jax.experiments.demo_captions import learn_from_captions
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_minilm.get_config()
     c.data.dir = "data/ict_faces/static_captions"
     learn_from_captions(c)

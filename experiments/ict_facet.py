@@ -9,6 +9,7 @@ from smile_jax.experiments import ict_minilm
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_minilm.get_config()
     c.objective.name = "facet"
     c.model.cross_view = True

@@ -10,6 +10,7 @@ from smile_jax.experiments import ict_static
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_static.get_config()
     c.objective.name = "mae"
     c.text_source = "none"

@@ -19,6 +19,7 @@ from smile_jax.experiments import ict_minilm
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_minilm.get_config()
     c.data.dir = "data/ict_faces/micro"
     c.data.classes = ("positive", "negative", "surprise", "repression", "others")

@@ -21,6 +21,7 @@ from smile_jax.experiments import ict_static
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_static.get_config()
     c.model.pretrained_text = "sentence-transformers/all-MiniLM-L6-v2"
     return c

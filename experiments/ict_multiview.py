@@ -10,6 +10,7 @@ from smile_jax.experiments import ict_captions
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_captions.get_config()
     c.objective.name = "multiview"
     return c

@@ -18,6 +18,7 @@ from smile_jax.experiments import ict_static
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_static.get_config()
     c.text_source = "none"
     c.objective.smile.off_diagonal = 0.1

@@ -20,6 +20,7 @@ from smile_jax.experiments import ict_minilm
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_minilm.get_config()
     c.data.fold = 0  # the choices below were made on fold 1
     c.model.pretrained_text = ""

@@ -9,6 +9,7 @@ from smile_jax.experiments import ict_minilm
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_minilm.get_config()
     c.objective.name = "siglip"
     c.model.logit_scale_init = 10.0

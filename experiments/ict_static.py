@@ -15,6 +15,7 @@ from smile_jax.experiments import demo
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = demo.get_config()
     c.data.dir = "data/ict_faces/static"
     c.data.fold = 0  # no choice of the model was made on these faces

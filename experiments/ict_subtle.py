@@ -18,6 +18,7 @@ from smile_jax.experiments.demo_captions import learn_from_captions
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_minilm.get_config()
     c.data.dir = "data/ict_faces/subtle"
     c.data.inputs = ("depth", "normals")

@@ -13,6 +13,7 @@ from smile_jax.experiments import ict_vit_s16
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = ict_vit_s16.get_config()
     c.data.threads = 16
     v = c.model.vision

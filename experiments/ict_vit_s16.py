@@ -11,6 +11,7 @@ from smile_jax.config import get_config as default_config
 
 
 def get_config():
+    """Returns the experiment's config."""
     c = default_config()  # the base model is ViT-S/16
     c.data.dir = "data/ict_faces/static_224"
     c.data.threads = 8

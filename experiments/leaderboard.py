@@ -37,6 +37,7 @@ _COST = ("labels used", "images seen", "PFLOP", "minutes", "hardware", "runs")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     parts = [
         "<h1>SMILE-JAX: methods side by side</h1>",

@@ -44,6 +44,7 @@ _SEEDS = 3  # where there are fewer, it is said
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     text = _README.read_text()
     start = text.index(markdown(_HEADS, []))

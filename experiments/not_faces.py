@@ -36,6 +36,7 @@ _make = trimesh.creation
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     models = {"procedural": load_face_model("")}
     if _ICT.value:

@@ -68,6 +68,7 @@ MODELS = {
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments {argv[1:]}")
     print("| model | parameters | image | text | logits | gradient |")

@@ -54,6 +54,7 @@ Answers = Callable[[dict[str, np.ndarray]], Sequence[str]]  # of a batch of pict
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     runs = {pathlib.Path(x).name: smile_jax.load(x) for x in _WORKDIRS.value}
     (first, *others) = runs.values()

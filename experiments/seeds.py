@@ -26,6 +26,7 @@ Scores = dict[str, dict[str, float]]  # of each method, by the score's name
 
 
 def main() -> None:
+    """Runs the experiment."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -12,6 +12,7 @@ _STARTED = flags.DEFINE_integer("started", None, "Unix time of the start.")
 
 
 def main(_: list[str]) -> None:
+    """Runs the experiment."""
     results = json.loads(
         (pathlib.Path(_WORKDIR.value) / "eval/results.json").read_text()
     )

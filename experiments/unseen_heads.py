@@ -41,6 +41,7 @@ _PEOPLE, _POINTS, _FRAMES = 6, 6000, 24
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     run = smile_jax.load(_WORKDIR.value)
     models = {"procedural": load_face_model("")}

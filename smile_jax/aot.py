@@ -39,6 +39,7 @@ _JSON = flags.DEFINE_boolean("json", False, "Print a JSON line, for programs.")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     config = config_of(_CONFIG)
     validate(config, len(devices_of(_TOPOLOGY.value)))

@@ -1,4 +1,4 @@
-"""Builds a dataset, and answers mistakes in a line:
+"""Builds a dataset from a folder of meshes, and answers mistakes in one line.
 
     python -m smile_jax.build mesh_folder --manual_dir=FOLDER [--config=NAME_OR_JSON]
 
@@ -28,6 +28,7 @@ _DRY = flags.DEFINE_boolean("dry_run", False, "Say what would be built, and end.
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     extras.require("building a dataset", "build")
     folder = _builder_folder(command_line.one_word(argv, "one builder, such as bu3dfe"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -53,7 +54,7 @@ def main(argv: list[str]) -> None:
 
 @dataclasses.dataclass
 class _Manual:
-    """What a builder asks TFDS' download manager for."""
+    """Stands in for TFDS' download manager."""
 
     _manual_dir: str
 
@@ -69,7 +70,7 @@ def _options() -> Any:
 
 
 def _builder_folder(name: str) -> pathlib.Path:
-    """Of this project's builders by name, or any by its folder."""
+    """Returns the folder of one of this project's builders, or of any other."""
     own = own_folder("tfds_builders")
     for folder in (pathlib.Path(name), own / name):
         if (folder / f"{folder.name}_dataset_builder.py").is_file():

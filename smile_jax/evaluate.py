@@ -43,6 +43,7 @@ _SETTINGS = flags.DEFINE_multi_string(
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     extras.require("evaluation", "evaluate")
     workdir = pathlib.Path(_WORKDIR.value)

@@ -19,6 +19,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     out = pathlib.Path(_OUT.value)
     recognizer = Recognizer.of_run(pathlib.Path(_WORKDIR.value))

@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested, as JSON: for other code to use the same.
+"""Writes a dataset's subject-independent folds as JSON, for other code to use.
 
     python -m smile_jax.folds --config=experiments/bu3dfe.py --out=folds.json
 
@@ -25,6 +25,7 @@ _OUT = flags.DEFINE_string("out", "folds.json", "File to write.")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     from smile_jax.training.run_plan import make_plan  # after the command line is read
 

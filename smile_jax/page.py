@@ -21,6 +21,7 @@ _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit, for generated faces to pick 
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     extras.require("the page", "page")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

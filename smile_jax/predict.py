@@ -1,4 +1,4 @@
-"""Answers for any mesh, in any words:
+"""Predicts what scans and sequences show, in any words.
 
     python -m smile_jax.predict --workdir=RUN SCAN.wrl FOLDER "more/*.ply" @list.txt
         [--prompts "a happy face" "a bored face"] [--out=answers.csv]
@@ -99,6 +99,7 @@ def _number(kind: Callable, low: float) -> Callable:
 
 
 def main() -> None:
+    """Runs the command."""
     arguments = _arguments()  # before what takes seconds to import
     from absl import logging
 

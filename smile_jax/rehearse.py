@@ -41,6 +41,7 @@ _CONFIGS = {
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     extras.require("a rehearsal", "build")
     started = time.perf_counter()

@@ -37,6 +37,7 @@ _ROWS_OF_MANY = ("lit", "normals")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     path = pathlib.Path(command_line.one_word(argv, "one mesh, or a folder of them"))
     out = pathlib.Path(_OUT.value)
     if out.suffix.lower() not in Image.registered_extensions() or out.is_dir():
@@ -72,7 +73,7 @@ def _sheet_of_folder(folder: pathlib.Path) -> np.ndarray:
 
 
 def _sheet(path: pathlib.Path, rows: tuple[str, ...]) -> tuple[np.ndarray, str]:
-    """Of one mesh, and a line on it."""
+    """Returns the sheet of one mesh, and a line about it."""
     mesh = read_mesh(path)
     unit, warning = _UNIT.value, ""
     if not unit:
@@ -100,7 +101,7 @@ def _sheet(path: pathlib.Path, rows: tuple[str, ...]) -> tuple[np.ndarray, str]:
 
 
 def _placed(mesh: Mesh, unit_mm: float) -> tuple[Mesh, Framing]:
-    """In mm and turned, and what is shown of it."""
+    """Returns the mesh in mm and turned, and the framing of its pictures."""
     from smile_jax.data.mesh_sequence import scale_mesh
 
     mesh = scale_mesh(mesh, unit_mm)

@@ -1,4 +1,4 @@
-"""Finds expressions in long recordings:
+"""Finds expressions in long recordings.
 
     python -m smile_jax.spot --workdir=RUN --data=DATASET [--window_s=1.0]
 
@@ -30,6 +30,7 @@ _EVERY = flags.DEFINE_float(
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     extras.require("spotting", "evaluate")
     workdir = pathlib.Path(_WORKDIR.value)

@@ -27,6 +27,7 @@ _SETTINGS = flags.DEFINE_multi_string(
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     command_line.end_with_children()
     extras.require("a sweep", "evaluate")

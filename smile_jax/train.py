@@ -32,6 +32,7 @@ _HEARTBEAT = flags.DEFINE_integer(
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     extras.require("training", "train")
     if "://" in _WORKDIR.value:

@@ -24,6 +24,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the random inputs.")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     model = command_line.one_word(argv, "one model: a folder or a hub name")
     if not parity.torch_installed():
         towers, _, _ = load_pretrained(model)

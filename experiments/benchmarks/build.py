@@ -131,6 +131,7 @@ def build(tree: pathlib.Path, cores: int) -> tuple[float, int]:
 
 
 def main(_: list[str]) -> None:
+    """Runs the experiment."""
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         options = Options(

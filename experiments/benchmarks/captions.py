@@ -202,6 +202,7 @@ def _variations(model: FaceModel, people: int) -> Iterator[str]:
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     del argv
     model = load_face_model(_ICT.value, 24 if _ICT.value else None)
     people = _PEOPLE.value

@@ -22,6 +22,7 @@ _DEPTHS = flags.DEFINE_list("depths", ["6", "12", "24"], "Blocks.")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     del argv
     rows = []
     for depth in map(int, _DEPTHS.value):

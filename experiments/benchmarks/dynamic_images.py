@@ -98,6 +98,7 @@ def accuracy(pixels, noise, labels, subjects) -> float:
 
 
 def main(_: list[str]) -> None:
+    """Runs the experiment."""
     still, labels, subjects = dynamic_images(0.0)
     face = (still != still[:, :, :1, :1]).any(axis=-1)
     slices = channel_slices(_CONFIG.channels)

@@ -41,6 +41,7 @@ _AT_ONCE = 10_000  # clips that are made together
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     del argv
     if len(_CLIPS.value) > 1:
         for clips in _CLIPS.value:

@@ -116,6 +116,7 @@ def encodings(dataset: FaceDataset, count: int = 32) -> dict[str, dict]:
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     del argv
     dataset = open_dataset(_DIR.value)
     shape = RecordSource(dataset.path)[0][_CLIP.value].shape

@@ -51,6 +51,7 @@ Heads = Iterator[tuple[Mesh, np.ndarray]]
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     del argv
     find = Landmarker(read_network(pathlib.Path(_WEIGHTS.value)))
     print("| heads | known | no face | " + " | ".join(_PARTS) + " |")

@@ -104,6 +104,7 @@ def measure(form: str, shape: tuple[int, ...], devices: list[Any]) -> dict[str, 
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     del argv
     devices = devices_of(_TOPOLOGY.value)
     rows = []

@@ -34,6 +34,7 @@ _ROUNDS = 3
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     command_line.no_words(argv)
     face, hard = load_face_model(_ICT.value), Difficulty()
     model = smile_jax.load(_WORKDIR.value)

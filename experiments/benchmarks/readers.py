@@ -89,6 +89,7 @@ def measure(path: pathlib.Path, readers: dict) -> dict:
 
 
 def main(_: list[str]) -> None:
+    """Runs the experiment."""
     logging.set_verbosity(logging.WARNING)  # trimesh tells every step at INFO
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:

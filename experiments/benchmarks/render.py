@@ -165,6 +165,7 @@ ENGINES = {
 
 
 def main(_: list[str]) -> None:
+    """Runs the experiment."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     model = load_ict(_ICT.value, 1) if _ICT.value else load_procedural()
     colors = model.skin[:, None] * np.float32([0.8, 0.6, 0.5]) + model.base_colors / 5

@@ -24,6 +24,7 @@ _BATCH = flags.DEFINE_integer("batch", 256, "Clips a step, over all devices.")
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     del argv
     rows = []
     for devices in (1, 2, 4, 8):

@@ -137,6 +137,7 @@ def torch_product(side: int = 4096) -> Callable:
 
 
 def main(argv: list[str]) -> None:
+    """Runs the experiment."""
     del argv
     if cpu_only():
         keep_freed_memory()

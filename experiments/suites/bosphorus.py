@@ -14,6 +14,7 @@ from smile_jax.experiments.suites import ict_methods
 
 
 def get_suite():
+    """Returns the suite."""
     c = bosphorus.get_config()
     suite = ict_methods.methods_suite().over(
         {

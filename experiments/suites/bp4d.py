@@ -13,6 +13,7 @@ from smile_jax.experiments.suites import bu4dfe
 
 
 def get_suite():
+    """Returns the suite."""
     return dataclasses.replace(
         bu4dfe.get_suite(),
         folds=(0,),

@@ -9,4 +9,5 @@ from smile_jax.experiments.suites import bu3dfe_i
 
 
 def get_suite():
+    """Returns the suite."""
     return bu3dfe_i.get_suite().over({"data.intensities": (1, 2, 3, 4)})

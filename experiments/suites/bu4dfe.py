@@ -16,6 +16,7 @@ from smile_jax.experiments.suites import ict_methods, with_fewer_people
 
 
 def get_suite():
+    """Returns the suite."""
     c = bu4dfe.get_config()
     suite = with_fewer_people(
         ict_methods.methods_suite(),

@@ -11,6 +11,7 @@ from smile_jax.evaluation.suite_definition import Suite
 
 
 def get_suite():
+    """Returns the suite."""
     return Suite(
         config="experiments/demo_captions.py",
         methods={"demo": {}},

@@ -15,6 +15,7 @@ from smile_jax.experiments.suites.ict_micro_methods import micro_suite
 
 
 def get_suite():
+    """Returns the suite."""
     c = four_dme.get_config()
     c.data.folds = 41
     return dataclasses.replace(micro_suite(c), protocol="kfold")

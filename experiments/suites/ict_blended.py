@@ -18,6 +18,7 @@ _METHODS = ("smile, captions", "smile, labels as text", "supervised", "shu")
 
 
 def get_suite():
+    """Returns the suite."""
     suite = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
     # 960 clips are trained on, there 2,000.
     return suite.only(_METHODS).over(

@@ -31,6 +31,7 @@ _METHODS = (
 
 
 def get_suite():
+    """Returns the suite."""
     c = ict_dynamic.get_config()
     suite = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
     return suite.only(_METHODS).over(

@@ -20,6 +20,7 @@ _FIRST = "smile, captions"
 
 
 def get_suite():
+    """Returns the suite."""
     tuned = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
     first, scratch = (tuned.settings(name, 0) for name in (_FIRST, "supervised"))
     # As many as 20 epochs of 80 people's 1,920 scans, 32 at a time.

@@ -17,6 +17,7 @@ _METHODS = ("smile, captions", "conclugen, captions", "multiview, captions", "sh
 
 
 def get_suite():
+    """Returns the suite."""
     suite = read_suite(pathlib.Path(__file__).with_name("ict_methods.py"))
     return suite.only(_METHODS).over(
         {"data.dir": "data/ict_faces/static_captions_found"}

@@ -133,6 +133,7 @@ _NUMBERS = {
 
 
 def get_suite():
+    """Returns the suite."""
     return methods_suite({**_VARIANTS, **_FIRST_ROUND})
 
 

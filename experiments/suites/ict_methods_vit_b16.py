@@ -17,4 +17,5 @@ _SIZE = {
 
 
 def get_suite():
+    """Returns the suite."""
     return ict_methods_vit_s16.get_suite().over(_SIZE)

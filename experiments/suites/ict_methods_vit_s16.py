@@ -32,6 +32,7 @@ _EPOCHS, _TRIAL_EPOCHS = 100.0, 30.0
 
 
 def get_suite():
+    """Returns the suite."""
     suite = ict_methods.methods_suite().over(
         {**_TRAINING, **_SIZE, "train.epochs": _EPOCHS}
     )

@@ -14,6 +14,7 @@ _FIVE_FRAMES = {"data.frames": 5, "model.temporal": "two_phase"}
 
 
 def get_suite():
+    """Returns the suite."""
     return Suite(
         config="experiments/ict_micro.py",
         methods={

@@ -91,6 +91,7 @@ def micro_suite(c: Any, clips_of_one: float = 1.0) -> Suite:
 
 
 def get_suite():
+    """Returns the suite."""
     suite = micro_suite(ict_micro.get_config(), clips_of_one=11 / 14)
     on = suite.methods[_LABELLED]
     macro = {

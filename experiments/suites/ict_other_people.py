@@ -29,6 +29,7 @@ _CHOSEN_WITHOUT, _TESTED = 0, 2  # folds
 
 
 def get_suite():
+    """Returns the suite."""
     return other_people("ict_methods", _METHODS)
 
 

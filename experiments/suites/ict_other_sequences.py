@@ -20,4 +20,5 @@ _METHODS = (
 
 
 def get_suite():
+    """Returns the suite."""
     return other_people("ict_dynamic", _METHODS)

@@ -13,6 +13,7 @@ _APEX, _LONG = {"data.frames": 1}, {"train.epochs": 48}
 
 
 def get_suite():
+    """Returns the suite."""
     kinds = ["mean", "attention", "differences", "two_phase", "transformer", "dynamic"]
     return Suite(
         config="experiments/ict_subtle.py",

@@ -15,6 +15,7 @@ _SECOND_ROUND = ("captions, no alignment", "captions, no redundancy")
 
 
 def get_suite():
+    """Returns the suite."""
     suite = ict_methods.methods_suite(third={})
     methods = {k: keys for k, keys in suite.methods.items() if k not in _SECOND_ROUND}
     return dataclasses.replace(suite, methods=methods, sweep=None, chosen_as={})

@@ -11,6 +11,7 @@ from smile_jax.experiments.suites import ict_micro
 
 
 def get_suite():
+    """Returns the suite."""
     suite = ict_micro.get_suite()
     own = {k: x for k, x in suite.methods.items() if "macro" not in k}
     own_suite = dataclasses.replace(suite, methods=own, starts={})

@@ -9,4 +9,5 @@ from smile_jax.experiments.suites import ict_time
 
 
 def get_suite():
+    """Returns the suite."""
     return ict_time.get_suite().over({"data.dir": "data/synthetic_faces/subtle"})

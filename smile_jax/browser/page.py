@@ -33,7 +33,7 @@ _MOVE = "(n) => window.dispatchEvent(new CustomEvent('smile-frame', {detail: n})
 
 @dataclasses.dataclass
 class VisitorState:
-    """What one visitor looks at.
+    """The clip and the answer that one visitor looks at.
 
     Attributes:
       answer: with what was rendered.
@@ -98,7 +98,7 @@ class Page:
     def analyse(
         self, files: list[str] | None, picked: str | None, words: str
     ) -> VisitorState:
-        """Of dropped files, or of a generated face.
+        """Answers for dropped files, or for a generated face that was picked.
 
         Raises:
           MeshError, ValueError: what cannot be used, in words for the visitor.
@@ -124,8 +124,11 @@ class Page:
         return VisitorState(answer, question, clip)
 
     def ask(self, words: str) -> Question:
-        """What the visitor typed, a line each; nothing asks for the run's classes, of a
-        run that knows no words its linear probe."""
+        """Returns the question for the prompts that the visitor typed, one per line.
+
+        Without prompts it asks for the run's classes, or, of a run that knows no words,
+        for its linear probe.
+        """
         texts = [line.strip() for line in words.splitlines() if line.strip()]
         if len(texts) == 1:
             raise PromptError("type two prompts or more: there must be a choice")
@@ -173,7 +176,7 @@ class Page:
         return found
 
     def verdict(self, answer: Prediction) -> str:
-        """Whether it is a face, and what else to know, in Markdown."""
+        """Says in Markdown if it is a face, and what else to know."""
         face = "a face" if answer.is_face else "**not a face**"
         off = answer.turned_deg
         turned = f", {off:.0f}° off the front" if off > 0 else ""

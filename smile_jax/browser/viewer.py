@@ -22,8 +22,10 @@ _GREY = 0.72
 
 
 def scene(meshes: Sequence[Mesh], numbers: Sequence[int], shown: int) -> str:
-    """Meshes as the viewer takes them: points as 16-bit numbers in a box around the
-    first one, colours, triangles (once where all have the same).
+    """Encodes meshes as the viewer takes them.
+
+    Points become 16-bit numbers in a box around the first mesh, with their colours;
+    triangles are sent once where all meshes have the same.
 
     Args:
       meshes: turned to the front, in mm.
@@ -53,7 +55,7 @@ def scene(meshes: Sequence[Mesh], numbers: Sequence[int], shown: int) -> str:
 
 
 def chosen_frames(count: int) -> np.ndarray:
-    """Of a sequence, the frames that the viewer has room for."""
+    """Returns the frames of a sequence that the viewer has room for."""
     return np.unique(np.linspace(0, count - 1, min(count, _MOST)).round().astype(int))
 
 

@@ -55,7 +55,7 @@ def sampling(config: Config) -> Sampling:
 
 
 def views_compared(config: Config) -> int:
-    """How many views of a clip a method sees: those of each window and copy."""
+    """Returns how many views of a clip a method compares, over windows and copies."""
     return config.data.views * config.data.crops * config.augment.copies
 
 
@@ -89,12 +89,12 @@ def make_objective(
 
 
 def source_class(config: Config) -> type[TextSource]:
-    """The kind of text source that a config names."""
+    """Returns the kind of text source that a config names."""
     return SOURCES[config.text_source]
 
 
 def knows_words(config: Config) -> bool:
-    """Whether a run learns to compare faces with prompts, in the joint space."""
+    """Returns True if a run learns to compare faces with prompts."""
     return source_class(config).has_text and OBJECTIVES[config.objective.name].uses_text
 
 
@@ -109,18 +109,21 @@ def make_source(config: Config, steps: int) -> TextSource:
 
 
 def needs(config: Config) -> set[str]:
-    """Fields of a batch that its method and text source ask for."""
+    """Returns the fields of a batch that the method and the text source ask for."""
     objective = make_objective(config, num_prompts=len(config.data.classes))
     return {*objective.needed(), *source_class(config).needs()}
 
 
 def uses_labels(config: Config) -> bool:
-    """Whether a run learns from labels of training subjects."""
+    """Returns True if a run learns from labels of training subjects."""
     method = OBJECTIVES[config.objective.name]
     return method.uses_labels or source_class(config).uses_labels
 
 
 def sees_labelled_only(config: Config) -> bool:
-    """Whether a run sees clips of `data.classes` alone: each needs its class."""
+    """Returns True if a run sees clips of `data.classes` alone.
+
+    Then each clip needs its class.
+    """
     method = OBJECTIVES[config.objective.name]
     return "label" in method.needs or source_class(config).one_class

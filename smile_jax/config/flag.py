@@ -10,8 +10,10 @@ from smile_jax.core.errors import in_a_line
 
 
 def config_of(flag: Any) -> Config:
-    """The value of `config_flags.DEFINE_config_file`, typed. A duration of the command
-    line, in steps or epochs, takes the place of the file's, whichever that is in.
+    """Returns the typed value of a flag of `config_flags.DEFINE_config_file`.
+
+    A duration given on the command line, in steps or in epochs, replaces the file's,
+    whichever unit that has.
 
     Raises:
       ConfigError: its file is missing or has keys that there are not.

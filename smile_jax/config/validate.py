@@ -77,7 +77,7 @@ def _raise_if_any(problems: list[str]) -> None:
 
 
 def _single_problems(config: Config) -> Iterator[str]:
-    """Of each key by itself."""
+    """Yields problems of single keys: their choices and ranges."""
     values = flatten(dataclasses.asdict(config), sep=".")
     for name, field in all_keys().items():
         value, about = values[name], field.metadata
@@ -201,8 +201,7 @@ def _pseudo_problems(c: Config) -> Iterator[str]:
 
 
 def validate_towers(config: Config, model: EncoderConfig) -> None:
-    """Checks what is to be done with towers, which another run or published weights
-    may have brought.
+    """Checks the towers that another run or published weights have brought.
 
     Raises:
       ConfigError: naming what these towers cannot.
@@ -211,7 +210,7 @@ def validate_towers(config: Config, model: EncoderConfig) -> None:
 
 
 def _tower_problems(c: Config, model: EncoderConfig) -> Iterator[str]:
-    """Of each tower and of what is to be done with it."""
+    """Yields problems of each tower and of how it is trained."""
     regimes = {"vision": c.tune.vision, "text": c.tune.text}
     for name, regime in regimes.items():
         tower = getattr(model, name)
@@ -251,7 +250,7 @@ def _tower_problems(c: Config, model: EncoderConfig) -> Iterator[str]:
 
 
 def _objective_problems(c: Config) -> Iterator[str]:
-    """Of the method with its text source and the rest."""
+    """Yields problems of the method with its text source and other keys."""
     if c.data.transductive and (uses_labels(c) or c.data.train_people):
         yield (
             "data.transductive=True: this run would learn from labels of the people "
@@ -333,7 +332,7 @@ def validate_against(config: Config, dataset: "FaceDataset") -> None:
 
 
 def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
-    """Of what is asked for and the dataset lacks."""
+    """Yields what is asked for and the dataset lacks."""
     for what, asked, there in (
         ("data.classes", config.data.classes, dataset.classes),
         ("data.inputs", config.data.inputs, dataset.channels),
@@ -381,7 +380,7 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
 
 
 def _time_problems(config: Config, dataset: "FaceDataset") -> Iterator[str]:
-    """Of what must be known of frames that are several."""
+    """Yields problems of clips of several frames: what must be known of their time."""
     if config.data.moments and dataset.frames < FEWEST_MOMENTS:
         yield (
             f"data.moments=True: records of {dataset.path} have {dataset.frames} "
@@ -414,7 +413,7 @@ def _time_problems(config: Config, dataset: "FaceDataset") -> Iterator[str]:
 
 
 def _unneeded(config: Config, dataset: "FaceDataset") -> Iterator[str]:
-    """Relighting where it has no sense or no normals."""
+    """Yields problems of relighting where it makes no sense or has no normals."""
     if not config.augment.relight:
         return
     if config.data.clip == "dynamic":

@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again: $SMILE_JAX_CACHE."""
+"""Folders of files that can be made again, below $SMILE_JAX_CACHE."""
 
 import os
 import pathlib
@@ -12,8 +12,10 @@ def cache_folder(name: str) -> pathlib.Path:
 
 
 def keep_compiled() -> None:
-    """Keeps what XLA compiles, so that the same run compiles nothing when it starts
-    again; where JAX_COMPILATION_CACHE_DIR does not say otherwise."""
+    """Keeps what XLA compiles, so that the same run starts without compiling.
+
+    JAX_COMPILATION_CACHE_DIR, if it is set, names another folder.
+    """
     import jax
 
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):

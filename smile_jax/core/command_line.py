@@ -1,4 +1,4 @@
-"""Shared by the commands that absl parses: what is wrong is said in one line."""
+"""The command line of all commands: errors in one line, flags, and signals."""
 
 import logging as std_logging
 import os
@@ -18,8 +18,11 @@ from smile_jax.core.own_files import find_own
 
 
 def run(main: Callable[[list[str]], Any]) -> None:
-    """`absl.app.run`, with a line for what is wrong: with flags, with config keys, or
-    with what the command finds. --verbosity=1 shows the traceback."""
+    """Runs a command with absl, and reports errors in one line.
+
+    That holds for flags, for config keys, and for what the command finds;
+    `--verbosity=1` shows the traceback.
+    """
     logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
     logging.get_absl_logger().addFilter(_said_elsewhere)
     threading.excepthook = _in_a_thread
@@ -36,7 +39,7 @@ def run(main: Callable[[list[str]], Any]) -> None:
 
 
 def before_jax() -> None:
-    """What a command that computes does before JAX starts."""
+    """Sets up memory, devices and the compilation cache before JAX starts."""
     from smile_jax.core.cache import keep_compiled
     from smile_jax.core.host_memory import cpu_only, keep_freed_memory, of_no_tpu
 
@@ -51,8 +54,11 @@ def before_jax() -> None:
 
 
 def end_with_children() -> None:
-    """Makes SIGTERM an exception: `subprocess.run` then ends what it waits for, which
-    would go on by itself."""
+    """Turns SIGTERM into an exception, so that child processes end, too.
+
+    `subprocess.run` ends the process it waits for when an exception is raised;
+    otherwise that process would go on alone.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
@@ -70,7 +76,7 @@ def one_word(argv: list[str], wanted: str) -> str:
 
 
 def key_values(texts: Sequence[str]) -> dict[str, str]:
-    """Of "KEY=VALUE" each."""
+    """Parses words of the form "KEY=VALUE"."""
     return dict(text.partition("=")[::2] for text in texts)
 
 
@@ -87,7 +93,10 @@ def fail(error: Exception) -> NoReturn:
 
 
 def _said_elsewhere(record: std_logging.LogRecord) -> bool:
-    """Whether to log: not the tracebacks of libraries, which raise what they log."""
+    """Returns True for records to log: all but the tracebacks of libraries.
+
+    Libraries raise what they log, so it would be reported twice.
+    """
     ours = pathlib.Path(__file__).parent in pathlib.Path(record.pathname).parents
     return ours or not record.exc_info or logging.level_debug()
 
@@ -99,8 +108,11 @@ def _in_a_thread(failed: threading.ExceptHookArgs) -> None:
 
 
 def _ignored(failed: Any) -> None:
-    """What Python ignores and says. TensorStore's calls back after a write that failed,
-    which Orbax raises, name no object."""
+    """Reports what Python could not raise.
+
+    TensorStore calls back after a failed write without naming an object; Orbax raises
+    that error itself.
+    """
     if failed.object is None:
         logging.debug("called back by a library: %r", failed.exc_value)
     else:

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, said in a line."""
+"""Errors that a user can fix, reported in one line."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ import traceback
 
 
 class UserError(Exception):
-    """Its message says what is wrong, where, and what to do."""
+    """An error whose message says what is wrong, where, and what to do."""
 
 
 # What goes wrong without a mistake in the program: files, folders, settings, memory.
@@ -16,7 +16,7 @@ EXPECTED = (UserError, ValueError, OSError, MemoryError, FloatingPointError)
 
 
 def in_a_line(error: BaseException) -> str:
-    """What an error says, without line breaks."""
+    """Returns an error's message without line breaks."""
     if isinstance(error, MemoryError):
         return f"not enough memory ({_words(error)})"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -31,9 +31,10 @@ def _words(error: BaseException) -> str:
 
 
 def explain_under(program: str) -> None:
-    """Where a program of others (`tfds`) runs our code, its errors too are said in a
-    line: the program would print where in it they arose. SMILE_JAX_TRACEBACK=1 shows
-    that."""
+    """Reports errors in one line when another program (`tfds`) runs our code.
+
+    That program would print a traceback. SMILE_JAX_TRACEBACK=1 shows it.
+    """
     if pathlib.Path(sys.argv[0]).stem == program:
         sys.excepthook = _hook
 

@@ -16,8 +16,11 @@ def replace_text(path: pathlib.Path, text: str) -> None:
 
 @contextlib.contextmanager
 def in_turn(folder: pathlib.Path) -> Iterator[None]:
-    """Around reading files of a folder and writing them anew: another process of this
-    machine waits here until this one has done so. (Network file systems may differ.)"""
+    """Lets one process of this machine at a time work in a folder.
+
+    Use it around reading files and writing them anew. Network file systems may behave
+    differently.
+    """
     with (folder / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -25,7 +28,7 @@ def in_turn(folder: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: pathlib.Path) -> Iterator[None]:
-    """Where something is written: a full disk does not say of which file."""
+    """Names the file in errors of a full disk, which do not name it."""
     try:
         yield
     except OSError as error:
@@ -36,8 +39,11 @@ def writing(path: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder to write into, inside of another one; at the end each of its files takes
-    the place of that one's file of the same name. After an error none does."""
+    """Yields a folder to write into, whose files then replace others all at once.
+
+    It lies inside `folder`; at the end each of its files takes the place of the file of
+    the same name. After an error none does.
+    """
     with tempfile.TemporaryDirectory(prefix=".part_", dir=folder) as part:
         with writing(folder):
             yield pathlib.Path(part)

@@ -15,7 +15,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = (
 
 
 def cpu_only() -> bool:
-    """Whether JAX has no accelerator's plugin to load, told without starting it.
+    """Returns True if JAX has no accelerator's plugin to load, without starting it.
 
     libtpu alone is none: it also compiles for TPUs that are elsewhere.
     """
@@ -25,8 +25,10 @@ def cpu_only() -> bool:
 
 
 def of_no_tpu() -> bool:
-    """Whether libtpu is installed on a machine without a TPU or another accelerator,
-    to compile for those that are elsewhere."""
+    """Returns True if libtpu is installed on a machine without any accelerator.
+
+    It then serves to compile for TPUs elsewhere.
+    """
     others = importlib.util.find_spec("jax_plugins")
     return bool(importlib.util.find_spec("libtpu")) and cpu_only() and not others
 

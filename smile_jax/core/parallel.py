@@ -55,8 +55,10 @@ def all_gather(x: jax.Array, axis_name: str | None) -> jax.Array:
 
 
 def own_rows(x: jax.Array, axis_name: str | None) -> jax.Array:
-    """This device's share of the rows of what all devices have: those that it gave to
-    `all_gather`."""
+    """Returns this device's share of rows that all devices have.
+
+    It is the inverse of `all_gather`.
+    """
     if axis_name is None:
         return x
     size = len(x) // axis_size(axis_name)
@@ -144,8 +146,10 @@ def pmap_step(
 
 
 def pmap_eval(function: Callable) -> Callable:
-    """Compiles `function(state, batch) -> per-example results` for the devices of this
-    process: others need not call it."""
+    """Compiles `function(state, batch) -> per-example results` for local devices.
+
+    Other processes need not call it.
+    """
     local = jax.local_devices()
     return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0), devices=local)
 
@@ -233,8 +237,10 @@ def put_state(state: Any, devices: Sequence[jax.Device] | None = None) -> Any:
 
 
 def share_of_process(rows: np.ndarray) -> np.ndarray:
-    """Returns this process's share of some rows: every P-th, with the first of them
-    again where the shares would differ in length."""
+    """Returns this process's share of some rows: every P-th.
+
+    Shorter shares repeat the first row, so that all have one length.
+    """
     processes = jax.process_count()
     missing = -len(rows) % processes
     filled = np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)])
@@ -242,8 +248,10 @@ def share_of_process(rows: np.ndarray) -> np.ndarray:
 
 
 def rows_of_processes(own: np.ndarray, count: int) -> np.ndarray:
-    """Returns the first `count` rows of all, of what each process has of its share
-    (`share_of_process`). Every process must call it."""
+    """Returns the first `count` rows of what all processes have of their shares.
+
+    See `share_of_process`. Every process must call it.
+    """
     if jax.process_count() == 1:
         return own[:count]
     every = multihost_utils.process_allgather(own)  # (processes, rows, ...)

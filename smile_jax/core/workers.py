@@ -1,4 +1,4 @@
-"""One function on many inputs, on every core."""
+"""Runs one function on many inputs, in threads or processes, on every core."""
 
 import collections
 import concurrent.futures
@@ -16,9 +16,10 @@ Shared = TypeVar("Shared")
 def run_in_threads(
     function: Callable[[Input], Output], inputs: Sequence[Input]
 ) -> Iterator[Output]:
-    """Yields `function(input)` in the order of the inputs, from a thread a core: for
-    work that is mostly done without Python's lock, and starts at once. At most three
-    results a thread wait at any time.
+    """Yields `function(input)` in the order of the inputs, from one thread per core.
+
+    For work that mostly releases Python's lock. At most three results per thread wait
+    at any time.
 
     Raises:
       What `function` raises.

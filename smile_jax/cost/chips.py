@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """One device's published limits.
+    """The published limits of one device.
 
     Attributes:
       flops: of dense bfloat16 matrix products, a second.

@@ -65,7 +65,7 @@ class StepCost:
     compile_seconds: float
 
     def table(self) -> str:
-        """The same for people."""
+        """Returns the costs as a table to read."""
         memory = self.hbm_bytes_per_device
         rows = [
             ("devices", f"{self.devices} x {self.device_kind} ({self.topology})"),
@@ -231,8 +231,7 @@ def compile_step(config: Config, plan: Plan, topology: str) -> StepCost:
 
 
 def _without_choice_by_backend(config: Config) -> Config:
-    """ "auto" attention would look at the devices that are here."""
-
+    """Replaces "auto" attention, which looks at the devices that are here."""
     towers: dict[str, Any] = {"vision": config.model.vision, "text": config.model.text}
     return changed(
         config,

@@ -135,8 +135,9 @@ def small_pictures(
     wanted: Sequence[str],
     size: int,
 ) -> Float[Array, "B V S S D"]:
-    """Views as stored, averaged down, in [0, 1]: of the frame of most motion, of the
-    first window where there are several.
+    """Averages stored views down to small pictures in [0, 1].
+
+    They show the frame of most motion, of the first window where there are several.
 
     Args:
       images: stored pixels.
@@ -171,8 +172,11 @@ def plain_clips(
     motion_gain: float | None = None,
     light_from: Float[Array, "3"] | None = None,
 ) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
-    """The same without chance: given views, light from the camera, or from a unit
-    vector in its axes (x right, y up, z to the camera). For evaluation."""
+    """Returns views without augmentation, for evaluation.
+
+    The views are given; light comes from the camera, or from a unit vector in its axes
+    (x right, y up, z to the camera).
+    """
     ids = jnp.asarray(view_ids)
     to_light = jnp.array([0.0, 0.0, 1.0]) if light_from is None else light_from
     light = _light(to_light, ambient=0.25, specular=0.0)
@@ -216,8 +220,10 @@ def _standardize(x: Array, mean: Sequence[float], std: Sequence[float]) -> Array
 
 
 def amplified(x: Any, gain: float) -> Any:
-    """A dynamic image in [0, 1] with what moves in it multiplied; within [0, 1], which
-    only the outline leaves, where the face comes and goes."""
+    """Returns a dynamic image in [0, 1] with its motion amplified, within [0, 1].
+
+    Only the outline leaves that range, where the face comes and goes.
+    """
     return (_REST + gain * (x - _REST)).clip(0, 1)
 
 

@@ -1,4 +1,4 @@
-"""Fields of a batch that are not stored as such: worked out of a dataset's index."""
+"""Fields of a batch that are derived from a dataset's index."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +14,7 @@ def example_fields(
     classes: Sequence[str],
     prompt_rows: np.ndarray,
 ) -> Fields:
-    """The columns of what a method needs, by name.
+    """Returns the columns of what a method needs, by name.
 
     "label" is the index into `classes`, "subject" and "sequence" number the dataset's;
     -1 stands for none.
@@ -56,7 +56,7 @@ def read_fields(
     classes: Sequence[str],
     records: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """name -> (n, ...) values of n records, for code that wants them all at once."""
+    """Reads fields of n records at once: name -> (n, ...) values."""
     nothing = np.full(len(dataset.labels), -1, np.int32)
     columns = example_fields(needs, dataset, classes, nothing)
     stored = [name for name, column in columns.items() if column is None]

@@ -1,4 +1,4 @@
-"""What a build is about to do, said before it renders anything."""
+"""The plan of a build, printed before anything is rendered."""
 
 import collections
 import dataclasses
@@ -19,8 +19,11 @@ _LISTED = 12  # classes that are named
 
 
 def plan_of(sequences: Sequence[Sequence4D], config: RenderConfig) -> list[str]:
-    """Lines for the terminal: who and what is there, what meshes are like, and how long
-    and how large it becomes, by the first frames of a few sequences."""
+    """Returns lines that say what a build will do.
+
+    Who and what is there, what the meshes are like, and how long and how large the
+    build becomes, by the first frames of a few sequences.
+    """
     if not sequences:
         return ["found no sequence"]
     people = {s.labels["subject"] for s in sequences}
@@ -66,7 +69,7 @@ def _classes(sequences: Sequence[Sequence4D]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _FirstFrame:
-    """A sequence's first frame: lines on it, and how long it took to render."""
+    """A sequence's first frame: lines about it, and the seconds it took to render."""
 
     lines: list[str]
     seconds: float = 0.0
@@ -75,7 +78,7 @@ class _FirstFrame:
     def at(
         cls, sequence: Sequence4D, config: RenderConfig, *, rounds: int
     ) -> "_FirstFrame":
-        """Renders it so often; the last time counts."""
+        """Renders the frame several times; the last time counts."""
         try:
             mesh = sequence.frames[0]
         except MeshError as error:
@@ -120,7 +123,7 @@ def _rendered(sequence: Sequence4D, config: RenderConfig) -> int:
 
 
 def _bytes_of(config: RenderConfig) -> int:
-    """Of an example's pixels."""
+    """Returns the bytes of an example's pixels."""
     picture = len(config.yaws_deg) * config.size**2 * num_channels(config.channels)
     return picture * (config.frames + 2 * config.dynamic)
 

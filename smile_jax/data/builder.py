@@ -229,8 +229,11 @@ class FaceDatasetBuilder(
         raise NotImplementedError
 
     def people(self) -> str:
-        """Whose subjects these are: in all datasets that say the same, subjects of one
-        name are one person, whose labels must not be both trained and tested on."""
+        """Names whose subjects these are.
+
+        In all datasets that give the same name, subjects of one name are one person,
+        who must not be both trained and tested on.
+        """
         return self.name
 
     def extra_features(self) -> dict[str, Any]:
@@ -305,7 +308,7 @@ class FaceDatasetBuilder(
         self.info.metadata["build"] = self._report.finish()
 
     def download_and_prepare(self, **options: Any) -> None:
-        """As TFDS', and indexes the records where they can be read in any order."""
+        """Builds as TFDS does, and indexes the records for random access."""
         super().download_and_prepare(**options)
         folder = epath.Path(self.data_path)
         written = self.info.file_format

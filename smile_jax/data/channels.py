@@ -13,7 +13,7 @@ def num_channels(channels: Sequence[str]) -> int:
 
 
 def channel_slices(channels: Sequence[str]) -> dict[str, slice]:
-    """Where each group lies in the last axis of `views`."""
+    """Returns the slice of each channel group in the last axis of `views`."""
     stops = list(itertools.accumulate(CHANNELS[name] for name in channels))
     return {
         name: slice(stop - CHANNELS[name], stop)

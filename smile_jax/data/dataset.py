@@ -103,8 +103,10 @@ class FaceDataset:
 
 
 def spread_views(yaws_deg: Sequence[float], count: int) -> tuple[int, ...]:
-    """Indices of `count` cameras spread evenly over all, in order of yaw; one is the
-    middle one."""
+    """Returns the indices of `count` cameras spread evenly, in order of yaw.
+
+    A single one is the middle camera.
+    """
     order = np.argsort(yaws_deg)
     if count == 1:
         return (int(order[(len(order) - 1) // 2]),)
@@ -164,7 +166,10 @@ def open_dataset(path: str | os.PathLike) -> FaceDataset:
 
 
 def framing_before(name: str) -> str:
-    """How builders framed heads before they said so: generated ones by landmarks."""
+    """Returns the framing of datasets whose metadata do not name it.
+
+    Generated heads were framed by landmarks, others by their box.
+    """
     return "landmarks" if name in ("synthetic_faces", "ict_faces") else "box"
 
 

@@ -42,7 +42,7 @@ _FARTHEST = 1e5  # mm, that a point may lie from the origin
 
 @dataclasses.dataclass
 class Sequence4D:
-    """One example to be: its meshes, read lazily, and what is known about it.
+    """One example to build: its meshes, read lazily, and what is known about it.
 
     Everything in it must pickle: it is sent to the process that builds the example.
 
@@ -77,7 +77,7 @@ class Sequence4D:
 
 @dataclasses.dataclass
 class BuildResult:
-    """The example made of a sequence, and what could not be used.
+    """An example built from a sequence, and the files that could not be used.
 
     Attributes:
       key: of the sequence.
@@ -178,15 +178,18 @@ def _example(
 
 
 def _filled(frames: Any, count: int, value: int) -> np.ndarray:
-    """Frames, and after them what stands for those that there are not."""
+    """Pads frames with a value that stands for missing ones."""
     frames = np.asarray(frames)
     rest = [(0, count - len(frames))] + [(0, 0)] * (frames.ndim - 1)
     return np.pad(frames, rest, constant_values=value)
 
 
 class _RenderedFrame(NamedTuple):
-    """A frame: its picture, the mesh as it was turned, and its head's own motion where
-    something is measured against that."""
+    """A rendered frame.
+
+    Its picture, the mesh as it was turned, and its head's own motion where something is
+    measured against that.
+    """
 
     image: np.ndarray
     mesh: Mesh
@@ -238,7 +241,7 @@ class _Renderer:
         return _RenderedFrame(image, turned, head)
 
     def moved(self, shown: _RenderedFrame) -> np.ndarray:
-        """How far each region of a frame has moved since the first one."""
+        """Returns how far each region of a frame has moved since the first one."""
         assert self._displacement is not None
         return self._displacement(shown.mesh, shown.head)
 
@@ -251,7 +254,7 @@ class _Renderer:
         self._motions[index] = self._rest.measure(seen)
 
     def told(self) -> dict[str, Any]:
-        """What the face did at its apex, in words and numbers, and against what."""
+        """Returns the caption in words and numbers, and the reference behind it."""
         assert self._rest is not None
         measured = list(self._motions.values())
         vector = action_vector(measured[apex_of(measured)], self._rest.kind)
@@ -263,7 +266,7 @@ class _Renderer:
         return {"caption": said, "actions": vector, "rest": self._rest.kind}
 
     def _place(self, mesh: Mesh) -> tuple[Pose | None, Framing]:
-        """How the sequence is turned and framed, by its first frame."""
+        """Returns the sequence's pose and framing, by its first frame."""
         if self._sequence.place:
             return self._sequence.place(mesh)
         pose = self._find_pose(mesh)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from smile_jax.core.extras import needed_for
 from smile_jax.data.builder import FaceDatasetBuilder
@@ -257,8 +258,11 @@ def _clip_of(performance: Performance) -> Clip:
 
 
 def _facts_of(performance: Performance, kept: int) -> dict[str, Any]:
-    """What is known once it is drawn. Of micro-expressions the truth, which no method
-    may see: it is for analysis."""
+    """Returns facts that are known once a performance is drawn.
+
+    For micro-expressions that is the truth, which no method may see: it is for
+    analysis.
+    """
     clip = _clip_of(performance)
     yaw, pitch, roll = clip.pose_deg.mean(axis=0)
     facts: dict[str, Any] = {"pose_deg": np.array([yaw, pitch, roll / 2], np.float32)}
@@ -282,8 +286,10 @@ def _facts_of(performance: Performance, kept: int) -> dict[str, Any]:
 
 
 def _event_table(events: Sequence[Event]) -> dict[str, np.ndarray]:
-    """`events` (8, 4): onset, apex, offset, and 0 for a micro- or 1 for a
-    macro-expression; rows of -1 where there are fewer. `event_emotions` (8, 5) beside.
+    """Encodes events as arrays of a fixed size.
+
+    `events` (8, 4) holds onset, apex, offset, and 0 for a micro- or 1 for a
+    macro-expression; rows of -1 stand for missing ones. `event_emotions` is (8, 5).
     """
     table = np.full((_MOST_EVENTS, 4), -1, np.int32)
     emotions = np.zeros((_MOST_EVENTS, len(FOUR_DME)), np.uint8)
@@ -295,7 +301,7 @@ def _event_table(events: Sequence[Event]) -> dict[str, np.ndarray]:
 
 
 def _anchors_of(performance: Performance) -> Anchors:
-    """Of its first frame, by the model's own landmarks."""
+    """Returns the anchors of the first frame, by the model's own landmarks."""
     return labelled_anchors(bosphorus_labels(performance[0].landmarks))
 
 
@@ -311,12 +317,14 @@ class FaceModelBuilder(
 
     @property
     def CLASSES(self) -> Sequence[str]:  # type: ignore[override]
+        """The classes of the config's task."""
         return EXPRESSIONS if self.builder_config.task == "posed" else FOUR_DME
 
     def model_path(self, dl_manager: tfds.download.DownloadManager) -> str:
         """Tree or archive of ICT-FaceKit; "" for the procedural head."""
         return ""
 
+    @override
     def extra_features(self) -> dict[str, tfds.features.FeatureConnector]:
         config = self.builder_config
 
@@ -337,9 +345,11 @@ class FaceModelBuilder(
             found["event_emotions"] = numbers((_MOST_EVENTS, len(FOUR_DME)), np.uint8)
         return found
 
+    @override
     def people(self) -> str:
         return f"{self.name}, seed {self.builder_config.seed}"
 
+    @override
     def sequences(self, dl_manager: tfds.download.DownloadManager) -> list[Sequence4D]:
         config = self.builder_config
         path = self.model_path(dl_manager)
@@ -353,7 +363,7 @@ class FaceModelBuilder(
 def posed_sequences(
     config: FaceModelConfig, path: str, subject: str
 ) -> Iterator[Sequence4D]:
-    """Each expression of a person in each intensity."""
+    """Yields each expression of a person in each intensity."""
     for expression in EXPRESSIONS:
         neutral = expression == "neutral"
         for intensity in (0,) * config.neutral if neutral else config.intensities:

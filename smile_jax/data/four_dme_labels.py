@@ -16,7 +16,7 @@ _UNIT = re.compile(r"(?:AU)?[LRB]?(?P<unit>\d+)[A-E]?(?P<kept>\(k\))?", re.IGNOR
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """One clip's row of a spreadsheet.
+    """The row of a spreadsheet for one clip.
 
     Attributes:
       where: file and row, for messages.

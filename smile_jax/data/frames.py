@@ -16,7 +16,7 @@ TIMES = ("time_s", "apex")  # what `cut` gives beside the pixels
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """How frames are taken from what a record holds.
+    """Settings of how a model's frames are taken from a record.
 
     Attributes:
       clip: feature of the pixels, "views" or "dynamic".
@@ -41,7 +41,7 @@ class Sampling:
 
     @property
     def random(self) -> bool:
-        """Whether training draws."""
+        """True if training draws frames at random."""
         drawn = self.speed > 0 or self.phase > 0 or self.moments
         return self.clip == "views" and drawn
 
@@ -112,14 +112,14 @@ def _moments(
 
 
 def moments(count: int, rng: np.random.Generator) -> list[int]:
-    """Places of an anchor, one near it, one far from it, and one near that, among
-    `count` frames of a clip.
+    """Returns four places among `count` frames: two pairs far from each other.
+
+    An anchor, one near it, one far from it, and one near that.
 
     Near is 1 to 5 steps of 1/20 of the clip, the nearer the likelier (5 : 4 : 3 : 2 :
     1), but another frame where there is one; far is half of the clip or more. Shu et
     al. (2022) draw so, of 2 to 6 frames and 12, in clips of any length.
     """
-
     if count < FEWEST_MOMENTS:
         raise ValueError(f"{count} frames, of which four moments cannot be chosen")
     half = count // 2
@@ -138,8 +138,10 @@ def moments(count: int, rng: np.random.Generator) -> list[int]:
 
 
 def seconds_of(numbers: Int[np.ndarray, "t"], rate_hz: float) -> Float[np.ndarray, "t"]:
-    """Of frames by their numbers; the numbers themselves where the rate is not known,
-    which is 0."""
+    """Returns the seconds of frames by their numbers.
+
+    Where the rate is not known, which is 0, the numbers themselves are returned.
+    """
     since = (numbers - numbers[0]).astype(np.float32)
     return since / rate_hz if rate_hz > 0 else since
 
@@ -151,8 +153,9 @@ def pick(
     stored: int,
     rng: np.random.Generator | None = None,
 ) -> Int[np.ndarray, "n"]:
-    """Places of the frames to see, rising; fewer than asked for where the clip, or its
-    window, has fewer.
+    """Returns the places of the frames to see, rising.
+
+    They are fewer than asked for where the clip, or its window, has fewer.
 
     Args:
       time_s: of the frames that are there, rising.

@@ -1,4 +1,4 @@
-"""Landmarks of the frames of a sequence: from files, by numbers of points, or found."""
+"""Sources of a sequence's landmarks: files, fixed vertices, or the landmarker."""
 
 import dataclasses
 import json
@@ -37,7 +37,7 @@ class LandmarkFiles:
 
 @dataclasses.dataclass(frozen=True)
 class VertexLandmarks:
-    """The same points of every mesh, for sets in correspondence.
+    """The same vertices of every mesh, for sets in correspondence.
 
     Attributes:
       vertices: (68,) numbers of the points, in Multi-PIE's order.
@@ -46,7 +46,7 @@ class VertexLandmarks:
     vertices: tuple[int, ...]
 
     def __call__(self, index: int, mesh: Mesh) -> Landmarks:
-        """Those of a mesh.
+        """Returns the landmarks of a mesh.
 
         Raises:
           MeshError: it has fewer points, or cleaning changed which is which.
@@ -69,7 +69,7 @@ class VertexLandmarks:
 
 @dataclasses.dataclass(frozen=True)
 class FoundLandmarks:
-    """Those that a mesh has of its own, else what the landmarker finds on it.
+    """The landmarks that a mesh brings, or those that the landmarker finds on it.
 
     Attributes:
       always: find them even so.
@@ -78,7 +78,7 @@ class FoundLandmarks:
     always: bool = False
 
     def __call__(self, index: int, mesh: Mesh) -> Landmarks:
-        """Those of a frame.
+        """Returns the landmarks of a frame.
 
         Raises:
           MeshError: no face was found.

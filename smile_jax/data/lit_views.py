@@ -19,8 +19,10 @@ def lit_views(
     light_from: Sequence[float] = (0.0, 0.0, 1.0),
     gain: float = 1.0,
 ) -> np.ndarray:
-    """Views as uint8 pictures (V, H, W, 3): texture in a light, else grey skin in it,
-    else the first channel.
+    """Renders stored pixels as uint8 pictures (V, H, W, 3) to look at.
+
+    Texture in a light; without texture grey skin in it; without normals the first
+    channel.
 
     Args:
       pixels: (V, H, W, C) as stored.

@@ -31,7 +31,7 @@ class _Example(NamedTuple):
 
 
 class _Selection:
-    """Chosen records, and the fields that are asked for."""
+    """The chosen records, with the fields that are asked for."""
 
     def __init__(
         self, dataset: FaceDataset, records: np.ndarray, fields: Fields
@@ -187,8 +187,10 @@ def eval_batches(
     batch_size: int,
     threads: int = 2,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Every record once, in order; the last batch is padded, with `weight` 0. Nothing
-    is drawn: windows are whole clips."""
+    """Yields every record once, in order, and pads the last batch with `weight` 0.
+
+    Nothing is drawn at random: windows are whole clips.
+    """
     source = grain.MapDataset.source(_Selection(dataset, records, {}))
     stream = source.map(_FrameCutter(how)).batch(batch_size, drop_remainder=False)
     # An element is a batch: a few wait, however many there are.

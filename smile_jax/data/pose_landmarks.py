@@ -51,7 +51,7 @@ def anchors_beside(scan: pathlib.Path) -> Anchors:
 
 
 def has_anchors(scan: pathlib.Path) -> bool:
-    """Whether a landmark file of its own name lies beside a scan."""
+    """Returns True if a landmark file of the scan's name lies beside it."""
     return any(scan.with_suffix(suffix).is_file() for suffix in _BESIDE)
 
 

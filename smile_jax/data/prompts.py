@@ -46,7 +46,7 @@ class Prompts:
     groups: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """The same for JSON; `from_json` reads it."""
+        """Returns the prompts for JSON; `from_json` reads them."""
         return {
             "classes": list(self.classes),
             "texts": list(self.texts),
@@ -58,7 +58,7 @@ class Prompts:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Prompts":
-        """The same prompts again, whatever has become of their file."""
+        """Returns the prompts that `to_json` gave, whatever became of their file."""
         return cls(
             tuple(stored["classes"]),
             tuple(stored["texts"]),
@@ -129,7 +129,7 @@ def make_prompts(
     yaws_deg: Sequence[float] = (),
     phrasings: int = 1,
 ) -> Prompts:
-    """Every description of every class in every template.
+    """Returns every description of every class in every template.
 
     Args:
       classes: names; "a+b" is a face of both classes, for multi-label sets.
@@ -172,7 +172,7 @@ def make_prompts(
 
 
 def caption_prompts(texts: Sequence[str], phrasings: int) -> Prompts:
-    """Each caption a class of its own, said in so many ways."""
+    """Returns each caption as a class of its own, in so many phrasings."""
     said = [faces_captions.phrasings(text, phrasings) for text in texts]
     owners = np.repeat(np.arange(len(said), dtype=np.int32), [len(s) for s in said])
     words = tuple(itertools.chain(*said))
@@ -182,7 +182,7 @@ def caption_prompts(texts: Sequence[str], phrasings: int) -> Prompts:
 
 
 def plain_prompts(texts: Sequence[str]) -> Prompts:
-    """Each text a class of its own: words from the command line."""
+    """Returns each text as a class of its own, for words from the command line."""
     return caption_prompts(texts, 1)
 
 

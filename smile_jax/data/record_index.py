@@ -1,4 +1,4 @@
-"""The index: facts of every record, in one small file beside the shards.
+"""The index of a dataset: facts of every record, in one small file beside the shards.
 
 Records hold their pixels too: to learn labels from them is to read the whole dataset.
 """
@@ -24,9 +24,11 @@ _TEXTS = ("subject", "sequence", "caption")
 
 
 def make_index(records: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """Columns (n,) of all records, in their order: "expression" and "intensity" int32,
-    "mm_per_pixel" and "rate_hz" float32, "subject", "sequence" and, where there are
-    any, "caption" as texts."""
+    """Collects columns (n,) of all records, in their order.
+
+    "expression" and "intensity" are int32, "mm_per_pixel" and "rate_hz" float32;
+    "subject", "sequence" and, if there are any, "caption" are texts.
+    """
     columns: dict[str, list] = {}
     for record in records:
         for name in (*_NUMBERS, *_TEXTS):

@@ -37,6 +37,7 @@ class RecordSource:
 
     @functools.cached_property
     def builder(self) -> Any:
+        """TFDS' read-only builder of the dataset."""
         with needed_for("a dataset"):
             import tensorflow_datasets as tfds
 

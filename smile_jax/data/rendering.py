@@ -130,8 +130,9 @@ def render_example(
     framing: Framing,
     moving: Mapping[str, np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Renders one frame, float32 (V, H, W, C) in the schema's pixels of 0 to 255, not
-    yet rounded.
+    """Renders one frame in the schema's pixels of 0 to 255, not yet rounded.
+
+    The result is float32 (V, H, W, C).
 
     Args:
       mesh: turned as it is to be seen.
@@ -164,7 +165,7 @@ def render_example(
 def _painted(
     mesh: Mesh, values: np.ndarray, name: str, config: RenderConfig, framing: Framing
 ) -> np.ndarray:
-    """A picture of what points have, in place of their colours."""
+    """Renders values of the points in place of their colours."""
     half = _HALF_MOVED if name == "displacement" else _HALF_STRAINED
     part = values / (np.abs(values) + half)
     colors = 128 + 127 * np.broadcast_to(part.reshape(len(part), -1), (len(part), 3))

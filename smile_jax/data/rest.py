@@ -1,4 +1,4 @@
-"""How a person looks at rest, for captions: of the sequence or of other scans."""
+"""A person's face at rest, against which captions are measured."""
 
 import dataclasses
 import functools
@@ -38,9 +38,10 @@ class PersonScans:
 
 
 def at_rest(first: ScanPoints, person: PersonScans | None) -> Reference:
-    """The reference of a sequence: its first frame where nothing else is given, else
-    the median of the person's scans, or the embedded face model's idea of the person
-    where fewer than three of them can be read.
+    """Returns the reference of a sequence.
+
+    Its first frame if nothing else is given; otherwise the median of the person's
+    scans, or the face model's idea of the person if fewer than three scans can be read.
 
     Raises:
       MeshError: the landmarks do not suffice.

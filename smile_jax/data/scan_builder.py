@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from smile_jax.core.extras import needed_for
 from smile_jax.data.builder import MAX_SKIPPED, BuildReport, FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
@@ -118,6 +120,7 @@ class ScanBuilder(
 
     builder_config: ScanConfig
 
+    @override
     @property
     def MANUAL_DOWNLOAD_INSTRUCTIONS(self) -> str:
         return f"Put into the manual folder, at any depth:\n{self.TREE}"
@@ -136,6 +139,7 @@ class ScanBuilder(
             **fields,
         )
 
+    @override
     def sequences(self, dl_manager: tfds.download.DownloadManager) -> list[Sequence4D]:
         self.notes: list[str] = []  # lines for the report
         self._tree = tree = self._open_tree(dl_manager)
@@ -185,8 +189,11 @@ class ScanBuilder(
         return LandmarkFiles(found, self.builder_config.unit_mm) if any(found) else None
 
     def _name_landmarks(self, sequences: list[Sequence4D]) -> None:
-        """Those of a common topology; refuses captions by delivered landmarks where
-        there are none, before anything is rendered."""
+        """Sets the landmarks of a common topology.
+
+        Captions by delivered landmarks are refused here, before anything is rendered,
+        if there are none.
+        """
         listed = self.builder_config.landmark_vertices
         if listed:
             by_number = read_vertex_list(pathlib.Path(listed))

@@ -1,4 +1,4 @@
-"""Finding a dataset's files in the folder as it was delivered."""
+"""The folder of a dataset as it was delivered: finds the files that a builder knows."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ class FolderError(ValueError):
 
 
 class DatasetFolder:
-    """All files below a folder, and which of them a builder recognised.
+    """The files below a folder, and those of them that a builder recognised.
 
     Args:
       root: the folder.
@@ -74,7 +74,7 @@ class DatasetFolder:
         return [_shown(name) for name in self._files if name not in self._known]
 
     def mentions(self, name: str) -> bool:
-        """Whether a subject's or sequence's name occurs in any path."""
+        """Returns True if a subject's or sequence's name occurs in any path."""
         return any(
             name in path or name in path.replace("/", "_") for path in self._files
         )
@@ -120,7 +120,7 @@ def pattern_regex(pattern: str, suffixes: tuple[str, ...]) -> str:
 
 
 def missing_numbers(numbers: Sequence[int], first: int | None = None) -> int:
-    """How many numbers are missing between the first and the last.
+    """Counts the numbers that are missing between the first and the last.
 
     Args:
       numbers: distinct, in any order.

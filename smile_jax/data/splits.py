@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested: always split by subject."""
+"""Splits by subject: people to train on and people to test on."""
 
 import numpy as np
 

@@ -32,8 +32,10 @@ def centres(
 def filled_batches(
     clips: Iterator[dict[str, np.ndarray]], size: int
 ) -> Iterator[tuple[dict[str, np.ndarray], int]]:
-    """Stacked clips, always so many, and how many of them are real: the last batch is
-    filled up with its first clip, so that nothing is compiled twice."""
+    """Yields batches of one size, and how many of their clips are real.
+
+    The last batch is filled up with its first clip, so that nothing is compiled twice.
+    """
     while some := list(itertools.islice(clips, size)):
         filled = some + some[:1] * (size - len(some))
         yield stacked(filled), len(some)

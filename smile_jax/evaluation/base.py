@@ -20,8 +20,9 @@ VERSION = 2
 
 @dataclasses.dataclass(frozen=True)
 class SubsetFeatures:
-    """Features of some of the views alone, fused as all of them are; those of a subset
-    are read when they are asked for.
+    """Features of some of the views alone, fused as all of them are.
+
+    Those of a subset are read when they are asked for.
 
     Attributes:
       subsets: of the views, by their places.
@@ -51,7 +52,7 @@ class SubsetFeatures:
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """One method's features of a test fold and of the clips that probes may learn from.
+    """One method's features of a test fold, and of clips that probes may learn from.
 
     Attributes:
       features: (n + m, F), the n training clips first.
@@ -97,7 +98,7 @@ class Fold:
 
 
 class Outcome(NamedTuple):
-    """Of one test fold.
+    """An evaluation's answers for one test fold.
 
     Attributes:
       truth: (m, ...).
@@ -116,8 +117,10 @@ class Outcome(NamedTuple):
 
 
 def people_folds(subjects: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(fit, held out) clips of up to three folds over the people of training clips, by
-    whom settings are chosen."""
+    """Returns up to three folds over the people of training clips, to choose settings.
+
+    Each is a pair of indices: clips to fit, and clips held out.
+    """
     count = min(3, len(np.unique(subjects)))
     return list(GroupKFold(count).split(subjects, groups=subjects))
 
@@ -147,7 +150,10 @@ class Evaluation:
     every_clip: ClassVar[bool] = False
 
     def applies(self, fold: Fold) -> bool:
-        """Whether a method has what it asks for; else it is left out."""
+        """Returns True if a method has what this evaluation needs.
+
+        Others are left out.
+        """
         return bool(fold.words) or not self.needs_text
 
     def run(self, fold: Fold) -> Outcome:
@@ -182,12 +188,14 @@ class Evaluation:
         }
 
     def in_words(self, answer: Any, classes: Sequence[str]) -> str:
-        """One answer, for the table of predictions."""
+        """Returns one answer as text, for the table of predictions."""
         return classes[answer]
 
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
-        """More entries of a method's row, of the scores by variant (none of them for a
-        method that the evaluation leaves out)."""
+        """Returns further entries of a method's row, by the scores of its variants.
+
+        A method that the evaluation leaves out has no scores.
+        """
         return {}
 
 

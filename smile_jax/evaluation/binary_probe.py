@@ -1,4 +1,4 @@
-"""Yes or no by logistic regression, of a strength that the training people choose."""
+"""Binary logistic regression, with a strength that the training people choose."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,9 @@ def probabilities(
     *,
     balanced: bool = False,
 ) -> Float[np.ndarray, "m"]:
-    """Of yes, for each test row; what was always, or never, so is answered so.
+    """Returns the probability of yes for each test row.
+
+    If the training rows all say the same, that is the answer.
 
     Args:
       train, truth: n rows, z-scored, and their answers.
@@ -44,8 +46,11 @@ def choose_strength(
     *,
     balanced: bool = False,
 ) -> tuple[float, Float[np.ndarray, "n"]]:
-    """The C of best average precision, and with it the probability of each row by a
-    regression that did not see its person.
+    """Chooses the C of best average precision.
+
+    Returns:
+      C, and with it the probability of each row by a regression that did not see its
+      person.
 
     Args:
       train, truth, balanced: as of `probabilities`.

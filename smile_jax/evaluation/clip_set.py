@@ -37,8 +37,10 @@ class ClipSet:
         sides: Sequence[tuple[np.ndarray, np.ndarray]],
         tested_on: FaceDataset,
     ) -> "ClipSet":
-        """Returns the clips of some (train, test) records: train records are of the
-        run's own dataset, test records of `tested_on`."""
+        """Collects the clips of some (train, test) records.
+
+        Train records are of the run's own dataset, test records of `tested_on`.
+        """
         own = run.plan.dataset
         train, test = (np.concatenate(x) for x in zip(*sides, strict=True))
         wanted = [(own, train), (tested_on, test)]
@@ -67,8 +69,7 @@ class ClipSet:
     def fields(
         self, names: Collection[str], classes: tuple[str, ...]
     ) -> dict[str, np.ndarray]:
-        """Returns fields of all clips; people of two datasets have numbers of their
-        own."""
+        """Returns fields of all clips; people of two datasets get distinct numbers."""
         found: list[dict[str, np.ndarray]] = []
         for reader, records in self.parts:
             new = read_fields(names, reader.dataset, classes, records)
@@ -78,7 +79,7 @@ class ClipSet:
         return {name: np.concatenate([part[name] for part in found]) for name in names}
 
     def stores(self, name: str) -> bool:
-        """Whether the records of every clip have a field."""
+        """Returns True if the records of every clip have a field."""
         return all(name in reader.dataset.stored for reader, _ in self.parts)
 
     def embed(

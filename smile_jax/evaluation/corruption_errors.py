@@ -14,10 +14,12 @@ def table(
     methods: Sequence[str],
     baseline: str = "pixels_pca",
 ) -> str:
-    """Markdown: of each fault the mean error over its strengths and, in brackets, its
-    ratio to that of the baseline; last the mean of these ratios, the mean corruption
-    error of Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common
-    Corruptions and Perturbations", 2019.
+    """Writes corruption errors as Markdown.
+
+    For each fault the mean error over its strengths and, in brackets, its ratio to the
+    baseline's; last the mean of these ratios, the mean corruption error of Hendrycks
+    and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
+    Perturbations", 2019.
 
     Args:
       rows: "accuracy" of each "method" by each "fault" of `FAULTS` at each strength,

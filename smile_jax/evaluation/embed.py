@@ -179,8 +179,10 @@ def embed_clips(
 def embed_shared(
     reader: ClipReader, records: np.ndarray, model: Encoder, params: Any
 ) -> EmbeddedSet:
-    """Embeds records on the devices of all processes, each of which gets all results
-    in memory. Every process must call it."""
+    """Embeds records on the devices of all processes.
+
+    Each process gets all results in memory. Every process must call it.
+    """
     own = parallel.share_of_process(records)
     store = RowStore(len(own))
     embed_clips(reader, own, model, {"": params}, {"": store})
@@ -200,8 +202,10 @@ def embed_shared(
 
 
 def view_subsets(count: int) -> tuple[tuple[int, ...], ...]:
-    """Of so many views, those that may be all that is left: every one of up to four
-    views; of more, single ones and all but one."""
+    """Returns the subsets of views that may be all that is left of a face.
+
+    Of up to four views every subset; of more, single views and all but one.
+    """
     sizes = range(1, count) if count <= 4 else (1, count - 1)
     places = range(count)
     return tuple(s for size in sizes for s in itertools.combinations(places, size))
@@ -210,8 +214,9 @@ def view_subsets(count: int) -> tuple[tuple[int, ...], ...]:
 def forward_of(
     model: Encoder, view: functools.partial, subsets: Sequence[tuple[int, ...]] = ()
 ) -> Callable[[Any, Any], Results]:
-    """Returns `(params, batch) -> results` on the devices of this process, compiled
-    once for all models of a shape that see clips alike.
+    """Returns `(params, batch) -> results` on the devices of this process.
+
+    It is compiled once for all models of a shape that see clips alike.
 
     Batches are as stored; `view` standardises their pixels. Results are arrays
     [devices, B / devices, ...] by the names of `EmbeddedSet`; those of subset i of the

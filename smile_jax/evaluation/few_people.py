@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 from smile_jax.evaluation.linear_probe import linear_probe
@@ -13,12 +14,16 @@ _DRAWS = 3  # of people, whose scores are averaged
 
 
 class FewPeople(Evaluation):
-    """Linear probes on the labels of 1, 2, 5, 10 and 20 training people, each the mean
-    over three draws of people; beside it stands `LinearProbe`, on all of them."""
+    """Linear probes on the labels of 1, 2, 5, 10 and 20 training people.
+
+    Each score is the mean over three draws of people; `LinearProbe`, on all people,
+    stands beside it.
+    """
 
     name = "few_people"
     fields = ("label", "subject")
 
+    @override
     def run(self, fold: Fold) -> Outcome:
         labels, subjects = fold.train_of("label"), fold.train_of("subject")
         names = np.unique(subjects)
@@ -42,6 +47,7 @@ class FewPeople(Evaluation):
                 answers[f"{count}/{draw}"] = found(fold.features[fold.split :])
         return Outcome(fold.test_of("label"), answers)
 
+    @override
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         found = {}
         for count in PEOPLE:
@@ -55,7 +61,7 @@ class FewPeople(Evaluation):
 
 
 def _each_varied(labels: np.ndarray, subjects: np.ndarray) -> bool:
-    """Whether everybody shows two classes, so that any of them can be fitted to."""
+    """Returns True if every person shows two classes, so that a probe can be fitted."""
     return all(
         len(np.unique(labels[subjects == name])) > 1 for name in np.unique(subjects)
     )

@@ -99,8 +99,9 @@ def evaluate(
 def _chosen(
     run: TrainedRun, tested_on: FaceDataset, only: Collection[str]
 ) -> list[Evaluation]:
-    """Evaluations that the datasets allow; if some are named, these and the linear
-    probe.
+    """Returns the evaluations that the datasets allow.
+
+    If some are named, only these and the linear probe.
 
     Raises:
       ProtocolError: there is none of a name.
@@ -194,7 +195,7 @@ def outcomes_of(fold: Fold, evaluations: Sequence[Evaluation]) -> dict[str, Outc
 
 
 def _known(fold: EvaluationFold, features: Fold, images: np.ndarray) -> ReferenceSet:
-    """What a run keeps of its training clips; the probe is that of the evaluation."""
+    """Collects what a run keeps of its training clips, with the evaluation's probe."""
     run = fold.run
     dataset, train = run.plan.dataset, features.features[: features.split]
     probe, bias = probe_of(features).as_matrix(len(features.classes))

@@ -26,7 +26,7 @@ class Answers:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Of one group: how many people and clips, accuracy, expected calibration error."""
+    """Scores of one group: people, clips, accuracy, expected calibration error."""
 
     people: int
     clips: int

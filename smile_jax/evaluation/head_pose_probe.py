@@ -1,4 +1,4 @@
-"""How the head is turned: read off features by ridge regression."""
+"""Head pose (yaw, pitch, roll), read off features by ridge regression."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from typing_extensions import override
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 
@@ -27,18 +28,21 @@ class HeadPose(Evaluation):
     fields = ("pose_deg",)
     labels = "pose of training people"
 
+    @override
     def run(self, fold: Fold) -> Outcome:
         probe = make_pipeline(StandardScaler(), RidgeCV(_STRENGTHS))
         probe.fit(fold.features[: fold.split], fold.train_of("pose_deg"))
         answers = probe.predict(fold.features[fold.split :])
         return Outcome(fold.test_of("pose_deg"), {"": answers})
 
+    @override
     def in_words(self, answer: Any, classes: Sequence[str]) -> str:
         return " ".join(
             f"{angle} {degrees:.0f}"
             for angle, degrees in zip(_ANGLES, answer, strict=True)
         )
 
+    @override
     def score(
         self, parts: list[tuple[np.ndarray, np.ndarray]], classes: Sequence[str]
     ) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""Who, beside what: how much of a feature is the person and not what the face does."""
+"""Identity in features: how much of them is the person and not the expression."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from typing_extensions import override
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 from smile_jax.evaluation.cosine_search import nearest
@@ -20,9 +21,10 @@ _NOT_ASKED = -2
 
 
 class IdentityProbe(Evaluation):
-    """Whether the nearest other test clip shows the same person, and whether a linear
-    probe knows the people of every second clip after it saw the others (of at most 100
-    people).
+    """Recognises people by the features of test clips.
+
+    By the nearest other clip, and by a linear probe that knows the people of every
+    second clip after it saw the others (of at most 100 people).
 
     High where features tell people apart, which an expression's need not.
     """
@@ -33,6 +35,7 @@ class IdentityProbe(Evaluation):
     fields = ("subject",)
     labels = "names of test people"
 
+    @override
     def run(self, fold: Fold) -> Outcome:
         features, people = fold.features[fold.split :], fold.test_of("subject")
         clips = np.arange(len(features))
@@ -40,9 +43,11 @@ class IdentityProbe(Evaluation):
         answers = {"": people[others[:, 0]], _PROBE: _by_halves(features, people)}
         return Outcome(people, answers)
 
+    @override
     def in_words(self, answer: Any, classes: Sequence[str]) -> str:
         return f"person {answer}"
 
+    @override
     def score(
         self, parts: list[tuple[np.ndarray, np.ndarray]], classes: Sequence[str]
     ) -> Any:
@@ -50,6 +55,7 @@ class IdentityProbe(Evaluation):
         asked = answers != _NOT_ASKED
         return {"accuracy": float((truth == answers)[asked].mean())}
 
+    @override
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         return {"who_probe": scores.get(_PROBE)}
 
@@ -57,8 +63,11 @@ class IdentityProbe(Evaluation):
 def _by_halves(
     features: Float[np.ndarray, "m f"], people: Int[np.ndarray, "m"]
 ) -> Int[np.ndarray, "m"]:
-    """Returns the person of every clip, by a probe that saw the other half of each
-    person's clips; of many people some are asked for."""
+    """Returns the person of every clip, by a probe fitted on the other half.
+
+    It saw the other half of each person's clips; of many people only some are asked
+    for.
+    """
     names = np.random.default_rng(0).permutation(np.unique(people))[:_MOST_PEOPLE]
     asked = np.isin(people, names)
     turn = np.zeros(len(people), np.int64)
@@ -78,12 +87,16 @@ def _by_halves(
 
 
 class CentredProbe(LinearProbe):
-    """The linear probe after each person's mean feature is taken off, test people's
-    too: that needs several clips of a person, but no label of what they show."""
+    """The linear probe after each person's mean feature is subtracted.
+
+    Test people's too: that needs several clips of a person, but no label of what they
+    show.
+    """
 
     name = "linear_probe_centred"
     title = ""
 
+    @override
     def features_of(self, fold: Fold) -> Float[np.ndarray, "n f"]:
         return without_person(fold.features, fold.fields["subject"])
 

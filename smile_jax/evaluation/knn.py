@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
+from typing_extensions import override
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
 from smile_jax.evaluation.cosine_search import nearest
@@ -20,6 +21,7 @@ class Neighbours(Evaluation):
     cheap = True
     k: ClassVar[int] = 10
 
+    @override
     def run(self, fold: Fold) -> Outcome:
         features = fold.features.shape[1]
         if len(fold.leading) > 1:
@@ -45,8 +47,10 @@ class Neighbours(Evaluation):
         keys: Int[np.ndarray, "n"],
         queries: Int[np.ndarray, "m"],
     ) -> Int[np.ndarray, "m"]:
-        """Classes of some clips by others, of a number of leading features; evaluations
-        of fewer neighbours take those that another one has found."""
+        """Returns the classes of some clips by their neighbours among others.
+
+        Evaluations of fewer neighbours reuse those that another one has found.
+        """
         shared = fold.shared.setdefault("neighbours", {})
         if (name, features) not in shared:
             x = fold.features[:, :features]
@@ -58,7 +62,7 @@ class Neighbours(Evaluation):
 
 
 class TwentyNeighbours(Neighbours):
-    """The same with more of them, to see whether their number matters."""
+    """kNN with 20 neighbours, to see how much their number matters."""
 
     name = "knn_20"
     title = ""
@@ -72,9 +76,10 @@ def vote(
     num_classes: int,
     temperature: float = 0.07,
 ) -> Int[np.ndarray, "m"]:
-    """Returns the class that neighbours vote for, each with the weight exp(cosine / T)
-    (Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
-    Discrimination", 2018; T = 0.07).
+    """Returns the class that neighbours vote for, each with the weight exp(cosine / T).
+
+    As in Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+    Discrimination", 2018, with their T = 0.07.
 
     Args:
       cosines, labels: of the k neighbours of each of m clips.

@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32, Int
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from typing_extensions import override
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
 
@@ -28,6 +29,7 @@ class LinearProbe(Evaluation):
     title = "linear probe"
     fields = ("label", "subject")
 
+    @override
     def run(self, fold: Fold) -> Outcome:
         features = self.features_of(fold)
         found = probe_of(fold, features)
@@ -181,8 +183,10 @@ def _best_strength(
 def _accuracies(
     features: np.ndarray, labels: np.ndarray, others: np.ndarray, truth: np.ndarray
 ) -> Iterator[float]:
-    """Yields accuracies on other people's clips of probes of rising strengths, each
-    fitted when it is asked for."""
+    """Yields accuracies of probes of rising strengths on other people's clips.
+
+    Each probe is fitted when it is asked for.
+    """
     scaler = StandardScaler().fit(features)
     others = scaler.transform(others)
     for probe in _path(scaler.transform(features), labels, _STRENGTHS):
@@ -192,8 +196,10 @@ def _accuracies(
 def _path(
     features: np.ndarray, labels: np.ndarray, strengths: Sequence[float]
 ) -> Iterator[LogisticRegression]:
-    """Yields probes of rising strengths, each started from the one before: most
-    iterations are spent once."""
+    """Yields probes of rising strengths, each started from the one before.
+
+    Most iterations are spent once.
+    """
     probe = LogisticRegression(max_iter=1000, tol=1e-3, warm_start=True)
     for strength in strengths:
         with warnings.catch_warnings():

@@ -30,8 +30,10 @@ def calibration(
 def calibration_of(
     confidence: Float[np.ndarray, "n"], right: Bool[np.ndarray, "n"], bins: int = 10
 ) -> tuple[float, Float[np.ndarray, "b 3"]]:
-    """Expected calibration error (Guo et al., "On Calibration of Modern Neural
-    Networks", 2017): how far confidence is from accuracy, weighted by clips.
+    """Returns the expected calibration error and the points of its curve.
+
+    Guo et al., "On Calibration of Modern Neural Networks", 2017: how far confidence is
+    from accuracy, weighted by clips.
 
     Returns:
       The error, and of each bin that has some: mean confidence, accuracy, share.
@@ -50,8 +52,10 @@ def calibration_of(
 def people_interval(
     right: Bool[np.ndarray, "n"], subjects: np.ndarray, rounds: int = 2000
 ) -> tuple[float, float]:
-    """95 per cent bootstrap interval of an accuracy, by drawing people: clips of one
-    person are not independent."""
+    """Returns the 95 per cent bootstrap interval of an accuracy, by drawing people.
+
+    Clips of one person are not independent.
+    """
     _, person = np.unique(subjects, return_inverse=True)
     hits = np.bincount(person, right)
     counts = np.bincount(person)

@@ -1,9 +1,10 @@
-"""When not every view is there: some of a face's views, or other ones than before."""
+"""Missing views: a face seen from some of its views, or from others than before."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, SubsetFeatures
 from smile_jax.evaluation.linear_probe import linear_probe, probe_of
@@ -12,19 +13,19 @@ _PROBE, _WORDS = "probe ", "words "
 
 
 def name_of(views: tuple[int, ...]) -> str:
-    """Of some views, by their places from left to right."""
+    """Names a subset of views by their places from left to right."""
     return "+".join(map(str, views))
 
 
 class _ViewSubsetEvaluation(Evaluation):
-    """Scores by which views are seen; none stands for all of them."""
+    """Base of evaluations that score subsets of the views."""
 
     def run(self, fold: Fold) -> Outcome:
         found = {} if fold.some_views is None else self.answers(fold, fold.some_views)
         return Outcome(fold.test_of("label"), found)
 
     def answers(self, fold: Fold, views: SubsetFeatures) -> dict[str, np.ndarray]:
-        """By the name of the views."""
+        """Returns answers by the name of the subset of views."""
         raise NotImplementedError
 
     def score(
@@ -35,12 +36,15 @@ class _ViewSubsetEvaluation(Evaluation):
 
 
 class MissingViews(_ViewSubsetEvaluation):
-    """Some views alone, fused as all of them are: by the probe on the fused feature of
-    all views, and in words."""
+    """Answers from some views alone, fused as all of them are.
+
+    By the probe on the fused feature of all views, and by zero-shot.
+    """
 
     name = "missing_views"
     fields = ("label", "subject")
 
+    @override
     def answers(self, fold: Fold, views: SubsetFeatures) -> dict[str, np.ndarray]:
         probe, found = probe_of(fold), {}
         for i, places in enumerate(views.subsets):
@@ -50,6 +54,7 @@ class MissingViews(_ViewSubsetEvaluation):
                 found[_WORDS + name] = fold.words[""].predict(views.test_joint(i))
         return found
 
+    @override
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         return {
             key: {
@@ -65,12 +70,12 @@ class MissingViews(_ViewSubsetEvaluation):
 
 
 class CrossView(_ViewSubsetEvaluation):
-    """A probe on one view of the training people, asked of another view of the test
-    people."""
+    """A probe fitted on one view of the training people, asked about another view."""
 
     name = "cross_view"
     fields = ("label", "subject")
 
+    @override
     def answers(self, fold: Fold, views: SubsetFeatures) -> dict[str, np.ndarray]:
         single = {v[0]: i for i, v in enumerate(views.subsets) if len(v) == 1}
         labels, subjects = fold.train_of("label"), fold.train_of("subject")
@@ -82,5 +87,6 @@ class CrossView(_ViewSubsetEvaluation):
                 found[f"{seen} to {asked}"] = answers
         return found
 
+    @override
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         return {self.name: dict(scores)}

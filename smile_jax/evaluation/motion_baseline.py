@@ -9,8 +9,10 @@ from smile_jax.mesh.displacement import motion_of
 def motion_features(
     motion: Float[np.ndarray, "n t regions"], numbers: Int[np.ndarray, "n t"]
 ) -> Float[np.ndarray, "n f"]:
-    """What is known of n clips by `motion` alone, in mm: each region at the frame of
-    most motion and on the mean, and quantiles of the whole face over time.
+    """Returns features of n clips by their `motion` alone, in mm.
+
+    Each region at the frame of most motion and on the mean, and quantiles of the whole
+    face over time.
 
     Args:
       motion: of records.

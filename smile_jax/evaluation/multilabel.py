@@ -1,4 +1,4 @@
-"""Several labels at once: one logistic regression each, or prompts that join names."""
+"""Multi-label evaluation: a logistic regression per label, or prompts joining names."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score
+from typing_extensions import override
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, people_folds
 from smile_jax.evaluation.binary_probe import choose_strength, probabilities
@@ -16,8 +17,9 @@ _SHARP = 0.05  # of a cosine, by which a set of names counts e times less
 
 
 class MultiLabelEvaluation(Evaluation):
-    """For records that have 0 or 1 for each of several names; clips that show none or
-    several of a run's classes count too.
+    """Base for records with 0 or 1 for each of several names.
+
+    Clips that show none or several of a run's classes count, too.
 
     Attributes:
       field: of the records.
@@ -27,6 +29,7 @@ class MultiLabelEvaluation(Evaluation):
     shown = ("macro_f1", "uar", "mean_ap")
     every_clip = True
 
+    @override
     def run(self, fold: Fold) -> Outcome:
         train, test = fold.features[: fold.split], fold.features[fold.split :]
         shown, people = fold.train_of(self.field) > 0, fold.train_of("subject")
@@ -34,9 +37,11 @@ class MultiLabelEvaluation(Evaluation):
         found = [_probe(train, column, folds, test) for column in shown.T]
         return _outcome(fold.test_of(self.field), *zip(*found, strict=True))
 
+    @override
     def in_words(self, answer: Any, classes: Sequence[str]) -> str:
         return " ".join(str(i) for i in np.flatnonzero(answer[:, 0]))  # columns
 
+    @override
     def score(
         self, parts: list[tuple[np.ndarray, np.ndarray]], classes: Sequence[str]
     ) -> Any:
@@ -63,8 +68,10 @@ class Emotions(MultiLabelEvaluation):
 
 
 class EmotionsInWords(MultiLabelEvaluation):
-    """Emotions by the prompts of one or two of them joined that is nearest. No label of
-    this dataset is used here."""
+    """Emotions by the nearest prompt of one emotion, or of two joined.
+
+    No label of this dataset is used here.
+    """
 
     name = "emotions_zero_shot"
     title = "emotions, zero-shot"
@@ -73,9 +80,11 @@ class EmotionsInWords(MultiLabelEvaluation):
     labels = "none"
     needs_text = True
 
+    @override
     def applies(self, fold: Fold) -> bool:
         return fold.joined is not None
 
+    @override
     def run(self, fold: Fold) -> Outcome:
         assert fold.test is not None and fold.joined is not None
         members, bank = fold.joined
@@ -142,8 +151,11 @@ def _probe(
     folds: list[tuple[np.ndarray, np.ndarray]],
     test: Float[np.ndarray, "m f"],
 ) -> tuple[Bool[np.ndarray, "m"], Float[np.ndarray, "m"]]:
-    """What is said of the test clips, and its probability. Strength and threshold are
-    chosen by the training people, each answered for by others of them."""
+    """Answers yes or no for the test clips, with its probability.
+
+    Strength and threshold are chosen by the training people, each by a probe of the
+    others.
+    """
     if len(np.unique(truth)) < 2:  # always, or never, in the training people
         share = float(truth[0])
         return np.full(len(test), truth[0]), np.full(len(test), share)

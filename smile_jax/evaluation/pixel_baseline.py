@@ -22,8 +22,10 @@ _BATCH = 256 << 20  # bytes that are read together, if components do not ask for
 
 
 def shrink_of(view: Callable) -> Callable[[Any], Any]:
-    """Returns a compiled function of a batch on the devices: (devices, n, pixels)
-    float32, what a model sees through `view`, averaged down."""
+    """Compiles a function that averages down what a model sees through `view`.
+
+    It takes a batch on the devices and gives (devices, n, pixels) float32.
+    """
 
     def shrink(_: None, batch: Any) -> Any:
         clips, _ = view(batch["views"])
@@ -102,12 +104,11 @@ class PixelComponents:
 
 
 def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Cuts rows into parts of about equal size; if there are several, none of them is
-    smaller than `size`."""
+    """Cuts rows into parts of about equal size, none smaller than `size`."""
     yield from np.array_split(rows, max(len(rows) // size, 1))
 
 
 def leading_counts(components: int) -> tuple[int, ...]:
-    """How many of the components an evaluation may take: all, half, a quarter ..."""
+    """Returns the numbers of components to choose from: all, half, a quarter ..."""
     halves = [components >> k for k in range(components.bit_length())]
     return tuple(n for n in reversed(halves) if n >= _FEWEST) or (components,)

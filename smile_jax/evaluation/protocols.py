@@ -1,4 +1,4 @@
-"""Who is tested on whom: the protocols, their folds, and what they refuse."""
+"""Evaluation protocols: the folds of each, and the tests that would not be fair."""
 
 import pathlib
 from collections.abc import Collection, Sequence
@@ -86,8 +86,10 @@ def folds_of(
 
 
 def _all_folds(run: TrainedRun) -> list[EvaluationFold]:
-    """Every fold of the people, of a run without labels: its pretraining saw the test
-    people unlabelled (transductive)."""
+    """Returns every fold of the people, for a run without labels.
+
+    Its pretraining saw the test people unlabelled (transductive).
+    """
     plan, data = run.plan, run.config.data
     if labelled := run.stored.info.labels_seen.get(plan.dataset.people, ()):
         raise ProtocolError(
@@ -134,8 +136,10 @@ def _refuse_seen_labels(run: TrainedRun, test: np.ndarray) -> None:
 
 
 def all_clips(fold: EvaluationFold) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (train, test) records of all clips of a fold's people, whatever they
-    show: for evaluations of several labels at once."""
+    """Returns (train, test) records of all clips of a fold's people.
+
+    For evaluations of several labels at once: clips count whatever they show.
+    """
     run, plan, own = fold.run, fold.run.plan, fold.run.config.data
     subjects = plan.dataset.subjects
     train, test = split_records(subjects, plan.chosen, plan.folds, fold.number)
@@ -193,6 +197,8 @@ def pixels_a_side(run: TrainedRun, dataset: FaceDataset) -> int:
 def results_folder(
     workdir: pathlib.Path, protocol: str, only: Collection[str] = ()
 ) -> pathlib.Path:
-    """Returns where a run's results are written; those of some evaluations alone have a
-    folder of their own ("eval_knn")."""
+    """Returns the folder of a run's results.
+
+    Results of some evaluations alone have a folder of their own ("eval_knn").
+    """
     return workdir / "_".join([_FOLDERS.get(protocol, "eval"), *sorted(set(only))])

@@ -24,7 +24,7 @@ _AROUND_S = 0.5  # seconds before and after, to which a window's motion is compa
 def read_recordings(
     run: TrainedRun, path: str | os.PathLike, window_s: float, every_s: float
 ) -> tuple[list[Recording], list[Recording]]:
-    """Those of the people that the run was trained on, and those of its test people.
+    """Reads the recordings of a run's training people and of its test people.
 
     Args:
       run: that embeds windows.

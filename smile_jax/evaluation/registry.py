@@ -35,7 +35,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
 def applicable(
     dataset: FaceDataset, evaluations: Collection[Evaluation] = EVALUATIONS
 ) -> list[Evaluation]:
-    """Those whose fields a dataset has."""
+    """Returns the evaluations whose fields a dataset has."""
     return [e for e in evaluations if set(e.fields) <= dataset.field_names]
 
 

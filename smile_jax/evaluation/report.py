@@ -113,8 +113,10 @@ def _score_table(results: dict[str, Any]) -> str:
 
 
 def _right(results: dict[str, Any], column: str) -> dict[str, np.ndarray]:
-    """Of the test clips that a method answered by an evaluation ("method/evaluation"):
-    whether it was right, and whose they are."""
+    """Returns whether each test clip was answered correctly, and whose it is.
+
+    By method and evaluation ("method/evaluation"), for the clips that were answered.
+    """
     columns = results["predictions"]
     labels, answers = columns["label"], columns.get(column, columns["label"][:0])
     if not len(answers):
@@ -210,8 +212,7 @@ def _people(results: dict[str, Any]) -> Figure:
 
 
 def _confidence(results: dict[str, Any]) -> list[str]:
-    """How often an answer of so much confidence is right; and what each view and frame
-    counts."""
+    """Draws how often an answer of a given confidence is right, and view weights."""
     sample = results["embedding"]
     p, frames = sample["probabilities"], sample["frame_weights"]
     timed = frames is not None and frames.shape[1] > 1

@@ -1,4 +1,4 @@
-"""What an evaluation found: rows of methods, answers of single clips, files."""
+"""Results of an evaluation: rows of methods, answers for single clips, files."""
 
 import csv
 import json
@@ -158,8 +158,11 @@ def _predictions(
     evaluations: Sequence[Evaluation],
     dataset: FaceDataset,
 ) -> dict[str, np.ndarray]:
-    """Columns of `predictions.csv`: who each test clip is, what it shows, and each
-    answer as text, "" where there is none."""
+    """Returns the columns of `predictions.csv`.
+
+    They hold each test clip's identity, what it shows, and each answer as text, ""
+    where there is none.
+    """
     every = [records for t in tested for records in t.records.values()]
     clips = np.unique(np.concatenate(every))
     classes = tested[0].classes

@@ -21,8 +21,10 @@ class RowStore:
         self._arrays: dict[str, np.ndarray | None] = {}
 
     def write(self, name: str, first: int, values: np.ndarray) -> None:
-        """Writes rows of an array from the first one on; an array whose rows have
-        different shapes, as frames of two datasets have, is dropped."""
+        """Writes rows of an array from the first one on.
+
+        An array whose rows differ in shape, as frames of two datasets do, is dropped.
+        """
         if name not in self._arrays:
             self._arrays[name] = self._allocate(values)
         array = self._arrays[name]

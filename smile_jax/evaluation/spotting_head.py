@@ -49,10 +49,11 @@ class Recording:
 
     @property
     def minutes(self) -> float:
+        """The length of the recording in minutes."""
         return len(self.motion) / self.rate_hz / 60
 
     def inside(self) -> np.ndarray:
-        """(t,) whether each frame is in an expression."""
+        """Returns (t,) True for each frame in an expression."""
         found = np.zeros(len(self.motion), bool)
         for first, last in self.labelled:
             found[first : last + 1] = True
@@ -65,7 +66,7 @@ class Recording:
 
 @dataclasses.dataclass(frozen=True)
 class SpottingRule:
-    """How a curve is read: frames above the threshold, smoothed, joined, kept.
+    """Rule by which a curve becomes intervals: threshold, smoothing, joining, length.
 
     Attributes:
       threshold: of the smoothed curve.
@@ -80,7 +81,7 @@ class SpottingRule:
     def intervals(
         self, curve: Float[np.ndarray, "t"], rate_hz: float
     ) -> list[Interval]:
-        """Those of one recording."""
+        """Returns the intervals of one recording."""
         smooth = smoothed(curve, round(self.smooth_s * rate_hz))
         return intervals_of(
             smooth >= self.threshold,
@@ -90,7 +91,7 @@ class SpottingRule:
 
 
 def motion_curve(recording: Recording) -> Float[np.ndarray, "t"]:
-    """How much more than around it a face moves; the baseline."""
+    """Returns how much more a face moves than around that time; the baseline."""
     half = max(1, round(_LOCAL_S / 2 * recording.rate_hz))
     padded = np.pad(recording.motion, half, mode="edge")
     around = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
@@ -142,7 +143,7 @@ def counted(
     curves: Sequence[Float[np.ndarray, "t"]],
     reading: SpottingRule,
 ) -> IntervalCounts:
-    """Over all recordings."""
+    """Counts found, missed and false intervals over all recordings."""
     parts = (
         count(reading.intervals(c, r.rate_hz), r.labelled, r.minutes)
         for r, c in zip(recordings, curves, strict=True)
@@ -153,8 +154,10 @@ def counted(
 def by_chance(
     train: Sequence[Recording], test: Sequence[Recording], seed: int = 0
 ) -> IntervalCounts:
-    """Means over 100 draws of intervals as long and as many a minute as those of the
-    training people, anywhere."""
+    """Returns mean counts of random intervals.
+
+    Over 100 draws of intervals as long and as frequent as those of the training people.
+    """
     lengths = [b - a + 1 for r in train for a, b in r.labelled]
     a_minute = len(lengths) / sum(r.minutes for r in train)
     rng = np.random.default_rng(seed)

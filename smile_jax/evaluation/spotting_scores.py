@@ -16,7 +16,7 @@ Interval = tuple[int, int]  # first and last frame, both in it
 
 @dataclasses.dataclass(frozen=True)
 class IntervalCounts:
-    """Of intervals, over videos of so many minutes."""
+    """Counts of intervals, over videos of a total length in minutes."""
 
     hits: int = 0
     found: int = 0
@@ -32,8 +32,10 @@ class IntervalCounts:
         )
 
     def scores(self) -> dict[str, float]:
-        """ "f1", "precision", "recall", each 0 where its denominator is; and
-        "false_per_minute"."""
+        """Returns "f1", "precision", "recall" and "false_per_minute".
+
+        A score is 0 where its denominator is.
+        """
         f1 = 2 * self.hits / max(self.found + self.labelled, 1)
         wrong = self.found - self.hits
         return {

@@ -135,7 +135,7 @@ class SuiteBenchmark:
     def _write_tables(
         self, folder: pathlib.Path, name: str, suite: Suite, runs: Sequence[Run]
     ) -> None:
-        """While no other process does."""
+        """Writes the tables; the caller keeps other processes out."""
         done = [run for run in runs if run.done()]
         here = {run.place for run in done}
         rows, people = (

@@ -1,4 +1,4 @@
-"""Suites: what is compared, as `get_suite()` of a Python file says it."""
+"""The definition of a suite: what is compared, as `get_suite()` of a file says it."""
 
 import dataclasses
 import importlib.util
@@ -20,7 +20,7 @@ class SuiteError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """How settings of methods are chosen, by people who are trained on.
+    """The settings that methods are tried with, chosen on training people.
 
     Attributes:
       keys: method -> key of the config and its values, in the order in which they are
@@ -40,13 +40,16 @@ class Sweep:
             raise SuiteError(f"methods must have as many trials, but have {counts}")
 
     def trials(self, method: str) -> int:
-        """How many it has: those of a later key lack the value that was tried."""
+        """Counts a method's trials.
+
+        Those of a later key lack the value that was already tried.
+        """
         return 1 + sum(len(values) - 1 for values in self.keys[method].values())
 
 
 @dataclasses.dataclass(frozen=True)
 class Suite:
-    """What is compared.
+    """The methods, seeds and folds that are compared.
 
     Attributes:
       config: file of the experiment that all methods are variants of.
@@ -123,12 +126,12 @@ class Suite:
         return methods + [(row, name, row) for row, name in self.baselines.items()]
 
     def over(self, settings: Mapping[str, Any]) -> "Suite":
-        """The same with keys set in every method, as of other data."""
+        """Returns the suite with keys set in every method, as for other data."""
         methods = {name: {**own, **settings} for name, own in self.methods.items()}
         return dataclasses.replace(self, methods=methods)
 
     def only(self, names: Sequence[str]) -> "Suite":
-        """Some of its methods, with what its sweep has chosen for them.
+        """Returns the suite with some of its methods and what was chosen for them.
 
         Raises:
           SuiteError: there is no such method, or one starts from another that is not
@@ -172,7 +175,7 @@ def read_suite(path: pathlib.Path) -> Suite:
 
 
 def choices_beside(path: pathlib.Path) -> pathlib.Path:
-    """Where the choices of a suite's sweep stand."""
+    """Returns the file of the choices of a suite's sweep."""
     return path.with_name(f"{path.stem}_chosen.json")
 
 

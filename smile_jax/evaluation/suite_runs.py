@@ -1,4 +1,4 @@
-"""Runs of a suite: what each is, how it is done, and the numbers that it leaves.
+"""The runs of a suite: what identifies each, how it is performed, its numbers.
 
 Every run is a folder of its own, trained and evaluated by the commands that anybody
 would use; what was done already is not done again, and a run that was killed goes on.
@@ -51,7 +51,7 @@ PEOPLE_COLUMNS = (
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One training and its evaluation, or those of all folds and one of them together.
+    """A training and its evaluation, or those of all folds, evaluated together.
 
     Attributes:
       suite: name of it.
@@ -88,13 +88,12 @@ class Run:
 
     @property
     def trainings(self) -> "Sequence[Run]":
-        """Those that are to be trained; the first stands for all of them where numbers
-        of one are told."""
+        """The runs to train; the first stands for all where one number is reported."""
         return self.parts or (self,)
 
     @property
     def flags(self) -> list[str]:
-        """That the train command gets."""
+        """The flags of the train command."""
         settings = {**self.settings, **self.machine}
         if self.start is not None:
             settings["model.start_from"] = str(self.start.workdir)
@@ -106,8 +105,10 @@ class Run:
 
     @property
     def training_digest(self) -> str:
-        """Identifies what is trained: the config, the versions of its method and of its
-        text source, and the run that it starts from.
+        """Identifies what is trained.
+
+        That is the config, the versions of its method and of its text source, and the
+        run that it starts from.
 
         Keys that a config did not always have count where they are not as without them.
 
@@ -124,19 +125,21 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Identifies what is trained and how it is evaluated: results of another digest
-        are of another run."""
+        """Identifies what is trained and how it is evaluated.
+
+        Results of another digest belong to another run.
+        """
         evaluation = [VERSION, self.protocol, *_dataset(self.test_data)]
         return _digest(self.training_digest, evaluation)
 
     def read_config(self) -> Config:
-        """Of the run, as far as it is not the machine's."""
+        """Returns the config of the run, without what differs between machines."""
         own = {k: v for k, v in self.machine.items() if k not in _OF_MACHINES}
         config = typed(function(pathlib.Path(self.config), "get_config")())
         return changed(config, {**self.settings, **own})
 
     def done(self) -> dict[str, Any]:
-        """What was written when it was done; empty where it is still to be done."""
+        """Returns what was recorded when it was done; empty if it is not done."""
         path = self.workdir / _DONE
         found = json.loads(path.read_text()) if path.exists() else {}
         whole = found.get("finished") and self._results.exists()
@@ -148,7 +151,7 @@ class Run:
         return self.method, str(self.seed), str(self.fold)
 
     def results(self) -> dict[str, Any]:
-        """What its evaluation wrote."""
+        """Returns the results that its evaluation wrote."""
         return json.loads(self._results.read_text())
 
     @property
@@ -199,8 +202,9 @@ def _values(config: Config) -> list[tuple[str, str]]:
 def runs_of(
     name: str, suite: Suite, out: pathlib.Path, machine: Mapping[str, Any]
 ) -> list[Run]:
-    """All runs of a suite, those first that others start from; with the protocol
-    "kfold" one for all folds of a method and a seed.
+    """Returns all runs of a suite, those that others start from first.
+
+    The protocol "kfold" has one run for all folds of a method and a seed.
 
     Args:
       name: of the suite.
@@ -245,7 +249,7 @@ def runs_of(
 
 
 def _of_all_folds(run: Run) -> Run:
-    """The same method and seed in each fold, evaluated together."""
+    """Returns a run of the same method and seed in each fold, evaluated together."""
     where = run.workdir.with_name(folder_name(run.method, run.seed))
     folds = run.read_config().data.folds
     if run.start and len(run.start.parts) != folds:
@@ -272,8 +276,7 @@ def folder_name(method: str, *numbers: int) -> str:
 
 
 def perform(run: Run) -> None:
-    """Trains and evaluates a run as far as that was not done, and before it the one
-    that it starts from.
+    """Trains and evaluates what is not done of a run, and of the one it starts from.
 
     Raises:
       SuiteError: a command failed, or the folder holds another run.
@@ -287,7 +290,7 @@ def perform(run: Run) -> None:
 
 
 def _perform(run: Run) -> None:
-    """While no other process does."""
+    """Performs a run; the caller keeps other processes out."""
     path = run.workdir / _DONE
     before = json.loads(path.read_text()) if path.exists() else {}
     if before and before.get("training") != run.training_digest:
@@ -334,8 +337,11 @@ def _command(run: Run, name: str, *flags: str) -> None:
 
 
 def rows_of(run: Run) -> Iterator[Row]:
-    """Every number of an evaluated run; of one in several folds, images, operations and
-    memory are those of its first training, and seconds of all."""
+    """Yields every number of an evaluated run.
+
+    For a run of several folds, images, operations and memory are those of its first
+    training, and seconds are the sum of all.
+    """
     done, results, first = run.done(), run.results(), run.trainings[0].workdir
     told = json.loads((first / "run.json").read_text())
     spent = json.loads((first / spending.FILE).read_text())
@@ -382,7 +388,7 @@ def _numbers(scores: Any) -> Iterator[tuple[str, str, float]]:
 
 
 def people_of(run: Run, evaluations: Collection[str]) -> Iterator[Row]:
-    """How many clips of each test person an evaluated run had right."""
+    """Yields how many clips of each test person an evaluated run answered correctly."""
     with (run.evaluated / "predictions.csv").open(newline="") as file:
         clips = [row for row in csv.DictReader(file) if row["label"]]
     common = {
@@ -410,7 +416,7 @@ def place_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def kept(stored: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> list[Row]:
-    """Of stored rows, from here or another machine, those of runs as they are now."""
+    """Returns the stored rows of runs as they are now, whichever machine wrote them."""
     digests = {run.place: run.digest for run in runs}
     return [
         dict(row) for row in stored if digests.get(place_of(row)) == row.get("digest")

@@ -91,8 +91,10 @@ def place_of(row: Mapping[str, Any]) -> tuple[str, int, int]:
 
 
 def in_order(suite: Suite, rows: Sequence[Row]) -> list[Row]:
-    """Rows of trials as the suite has its methods; those of other methods, or of more
-    trials than there are, are left out."""
+    """Sorts rows of trials as the suite orders its methods.
+
+    Rows of other methods, or of more trials than there are, are left out.
+    """
     assert suite.sweep is not None
     order = list(suite.sweep.keys)
     known = [

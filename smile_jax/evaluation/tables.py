@@ -43,7 +43,7 @@ def keep_aside(
 
 
 def left_out(path: pathlib.Path) -> pathlib.Path:
-    """Where rows of a file of raw numbers go when what they are of is other now."""
+    """Returns the file that outdated rows of a file of raw numbers go to."""
     return path.with_name(f"{path.stem}_left_out.csv")
 
 
@@ -79,8 +79,11 @@ def means(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 def scores(
     suite: Suite, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], list[list[str]]]:
-    """Heads and lines of the table of what a suite shows: mean over seeds and folds,
-    and half of Student's 95 per cent interval where there are several."""
+    """Returns the heads and lines of the table that a suite shows.
+
+    Mean over seeds and folds, with half of Student's 95 per cent interval if there are
+    several.
+    """
     heads = ["method", *(": ".join(column) for column in suite.shown), "runs"]
     lines = []
     for name, method, row in suite.listed():
@@ -108,7 +111,7 @@ def without_empty(
 
 
 def named(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """What a line of its rows is called, and that pretraining saw the test people."""
+    """Returns a line's name, and a note if pretraining saw the test people."""
     transductive = any(str(r.get("transductive")) == "True" for r in rows)
     return f"{name} (transductive)" if transductive else name
 
@@ -184,8 +187,10 @@ def _comparison(
 
 
 def _shared_folds(ours: _Counts, theirs: _Counts) -> dict[str, FoldCounts]:
-    """Counts of two methods in the folds that both have runs of, by fold; of the people
-    who were tested in all of these runs."""
+    """Returns the counts of two methods in the folds that both have runs of.
+
+    They cover the people who were tested in all of these runs.
+    """
     found = {}
     for fold in sorted({f for _, f, _ in ours} & {f for _, f, _ in theirs}):
         of_runs = [_by_run(counts, fold) for counts in (ours, theirs)]
@@ -213,7 +218,7 @@ def _by_run(counts: _Counts, fold: str) -> list[dict[str, np.ndarray]]:
 
 
 def _runs(counts: _Counts, folds: Mapping[str, FoldCounts]) -> int:
-    """How many runs of a method some folds have."""
+    """Counts a method's runs in some folds."""
     return len({(seed, fold) for seed, fold, _ in counts if fold in folds})
 
 
@@ -224,7 +229,7 @@ def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def latex(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """The same table for a paper, of booktabs' rules."""
+    """Writes a table in LaTeX, with the rules of booktabs."""
 
     def line(cells: Sequence[str]) -> str:
         words = [c.replace("_", r"\_").replace("%", r"\%") for c in cells]

@@ -47,10 +47,12 @@ class TrainedRun:
 
     @property
     def text_source(self) -> str:
+        """The name of the run's text source."""
         return self.config.text_source
 
     @functools.cached_property
     def model(self) -> Encoder:
+        """The run's model."""
         return Encoder(self.stored.spec.model)
 
     @property
@@ -70,8 +72,10 @@ class TrainedRun:
 
     @functools.cached_property
     def knew_words(self) -> bool:
-        """Whether what it started from compares faces with prompts, as published towers
-        and some runs do."""
+        """True if its starting point compares faces with prompts.
+
+        Published towers and some runs do.
+        """
         start = self.config.model.start_from
         return not start or knows_words(read_model(pathlib.Path(start)).info.config)
 

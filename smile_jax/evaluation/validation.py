@@ -21,8 +21,10 @@ from smile_jax.training.run_plan import Plan
 def make_scorer(
     config: Config, plan: Plan, spec: ModelSpec
 ) -> Callable[[Any], dict[str, float]]:
-    """Cheap evaluations of `data.validation_fold`'s people, who are neither trained on
-    nor tested on; neighbours are people that are trained on.
+    """Makes the scorer of `data.validation_fold`'s people for use during training.
+
+    They are neither trained on nor tested on; neighbours are people that are trained
+    on.
 
     All processes of a run must call the scorer: they share the work, and each gets the
     same scores.

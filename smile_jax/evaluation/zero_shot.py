@@ -1,10 +1,14 @@
-"""Zero-shot: the class whose prompts are nearest, by fused and single-view embedding,
-by parts of the prompts, in other words, and by way of captions."""
+"""Zero-shot recognition: the class whose prompts are nearest.
+
+By fused and single-view embeddings, by parts of the prompts, in other words, and by way
+of captions.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome
 
@@ -21,6 +25,7 @@ class ZeroShotPrompts(Evaluation):
     needs_text = True
     cheap = True
 
+    @override
     def run(self, fold: Fold) -> Outcome:
         test, words = fold.test, fold.words
         assert test is not None
@@ -39,6 +44,7 @@ class ZeroShotPrompts(Evaluation):
         sure = own.probabilities(test.joint, fold.scale).max(axis=1)
         return Outcome(fold.test_of("label"), found, confidence=sure)
 
+    @override
     def extras(self, scores: Mapping[str, Any]) -> dict[str, Any]:
         def of(kind: str) -> dict[str, Any]:
             return {

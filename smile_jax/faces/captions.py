@@ -198,7 +198,9 @@ _FORMS = ("{}", "a face with {}", "{}", "someone with {}")
 
 
 def action_vector(measures: Measures, kind: str) -> Float32[np.ndarray, "30"]:
-    """How far each phrase holds: thresholds, left then right of each, `PHRASES`' order.
+    """Returns how strongly each phrase holds, in multiples of its threshold.
+
+    Left, then right of each, in the order of `PHRASES`.
 
     1 is where it begins to be said; 0 where it is not known or the face moves the other
     way.
@@ -241,10 +243,11 @@ def _slightly(amount: float) -> str:
 
 
 def phrasings(text: str, count: int) -> tuple[str, ...]:
-    """The caption and other ways to say it, `count` in all: other words for its
-    phrases, in other orders, every second time without degrees, and with what such a
-    face is called, where there is a word. A text that `caption` did not write has only
-    itself.
+    """Returns the caption and other ways to say it, `count` in all.
+
+    Other words for its phrases, in other orders, every second time without degrees, and
+    with the word for such a face, if there is one. A text that `caption` did not write
+    has no other phrasing.
 
     The same text is always said in the same ways.
     """
@@ -299,8 +302,9 @@ def compress_actions(actions: Any) -> Any:
 def tempo_of(
     measured: Sequence[Measures], seconds: Float[np.ndarray, "t"]
 ) -> tuple[str, ...]:
-    """How fast a face moves to its apex ("quickly", "slowly"), and whether it stays
-    there ("held").
+    """Returns how fast a face moves to its apex, and if it stays there.
+
+    That is "quickly" or "slowly", and "held".
 
     What the frames are too far apart to tell is not said: a rise lasts at most from the
     frame before it to the frame after it, and a hold at least from its first to its
@@ -333,5 +337,5 @@ def tempo_of(
 
 
 def _size(m: Measures) -> float:
-    """mm squared, over all that is measured of a face."""
+    """Returns mm squared, over all that is measured of a face."""
     return float(np.nansum([value * value for value in m.values()]))

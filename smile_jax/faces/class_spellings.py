@@ -1,4 +1,4 @@
-"""How the datasets spell their classes, in file and folder names."""
+"""The spelling of each dataset's classes in its file and folder names."""
 
 BU3DFE = {
     "AN": "anger",

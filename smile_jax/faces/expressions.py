@@ -140,8 +140,10 @@ def draw_blend(expression: str, rng: np.random.Generator, most: float) -> tuple:
 
 
 def blend_ceiling(most: float) -> float:
-    """The accuracy that knows all about blended performances, where each expression is
-    shown as often: shares that could as well be of the other one tell nothing.
+    """Returns the best possible accuracy on blended performances.
+
+    If each expression is shown equally often, shares that could as well be the other
+    one's tell nothing.
 
     Of shares s in [0, most] those in [1 - most, most] are such, where there are some.
     """
@@ -229,5 +231,5 @@ def micro_actions(
 
 
 def scale_actions(actions: Mapping[str, float], strength: float) -> dict[str, float]:
-    """The same performance at another strength in [0, 1]."""
+    """Returns the same performance at another strength in [0, 1]."""
     return {name: weight * strength for name, weight in actions.items()}

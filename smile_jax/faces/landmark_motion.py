@@ -1,4 +1,4 @@
-"""How a face differs from what it looks like at rest: movements of landmarks in mm.
+"""Movements of landmarks in mm, against the person's face at rest.
 
 Meshes need not be in correspondence. A face is compared with a reference of the same
 person, in axes of the face, after what holds still (nose and eye corners) has been laid
@@ -40,7 +40,7 @@ Measures = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class ScanPoints:
-    """What is looked at of one scan.
+    """The points of one scan that are measured.
 
     Attributes:
       points: (70, 3) of `smile_jax.mesh.landmark_schemes`, NaN where not known.
@@ -52,7 +52,7 @@ class ScanPoints:
 
 
 def look_at(mesh: Mesh, landmarks: Landmarks | None = None) -> ScanPoints:
-    """A scan with landmarks, given or its own (the 68 of Multi-PIE).
+    """Returns the points of a scan, by given landmarks or its own (Multi-PIE's 68).
 
     Raises:
       MeshError: it has none, or too few that hold still.
@@ -95,8 +95,10 @@ class Reference:
             self._at_rest = _median(np.stack(reliefs))
 
     def measure(self, scan: ScanPoints) -> Measures:
-        """Movements in mm of a face of average size; up, outwards and forwards are
-        positive."""
+        """Measures movements in mm, scaled to a face of average size.
+
+        Up, outwards and forwards are positive.
+        """
         points, vertices = self._onto(scan)
         moved = (points - self._points) @ self._axes * self._scale
         return _measures(moved, self._relief(vertices) - self._at_rest)
@@ -108,7 +110,7 @@ class Reference:
         return points, (scan.vertices - origin) @ turn.T + target
 
     def _relief(self, vertices: np.ndarray) -> np.ndarray:
-        """How far each cheek comes forward, at places that hold still."""
+        """Returns how far each cheek comes forward, at places that hold still."""
         found = np.full(2, np.nan)
         for side, (lid, corner) in enumerate(_CHEEKS):
             down = self._points[corner] - self._points[lid]
@@ -133,8 +135,9 @@ def first_frame(scan: ScanPoints) -> Reference:
 
 
 def person_at_rest(scans: Sequence[ScanPoints]) -> Reference:
-    """The median of a person's scans, whatever they show: no label says which one is
-    neutral.
+    """Returns the median of a person's scans, whatever they show.
+
+    No label says which one is neutral.
 
     Raises:
       MeshError: fewer than three, of which there is no median to trust.

@@ -194,7 +194,7 @@ def _action_fields(p: np.ndarray, lower: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _idle_fields(p: np.ndarray, lower: np.ndarray) -> dict[str, np.ndarray]:
-    """The same of `model.IDLE_ACTIONS`. Eyes are painted: their paint moves."""
+    """Returns the fields of `model.IDLE_ACTIONS`. Eyes are painted: paint moves."""
     fields: dict[str, np.ndarray] = {}
     pucker = _along(2, 6 * _bump(p, 0, _MOUTH_Y, 16, 10))
     gaze = np.zeros(len(p))

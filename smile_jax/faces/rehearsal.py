@@ -72,7 +72,7 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
-    """One performance and the file that it goes to, without its suffix.
+    """A performance and the file that it is written to, without its suffix.
 
     `{frame}` in the stem, with a format, makes it a sequence; numbers start at `first`.
     A `take` from 1 on is that micro-expression of the person, as the config `micro` of

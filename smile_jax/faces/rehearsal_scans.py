@@ -1,4 +1,4 @@
-"""One scan of a generated head, written as each of the licensed datasets has it."""
+"""Writes one scan of a generated head in the format of each licensed dataset."""
 
 import dataclasses
 import pathlib
@@ -43,12 +43,14 @@ class Shot:
     texture: int
 
     def head(self) -> Scan:
+        """Scans the whole head."""
         low, high = self.first.min(axis=0), self.first.max(axis=0)
         x, y, z = (float(c) for c in (low + high) / 2)
         extent = 1.1 * float((high - low)[:2].max())
         return self._scan(Framing((x, y, z), extent), self.points, None)
 
     def face(self) -> Scan:
+        """Scans the cropped face, with a quarter of the points."""
         x, y, z = (float(c) for c in self.first[self.model.landmarks].mean(axis=0))
         framing = Framing((x, y, z), _FACE_MM)
         return self._scan(framing, max(self.points // 4, 50), 0.97)
@@ -60,7 +62,7 @@ class Shot:
         )
 
     def landmarks(self) -> Landmarks:
-        """Those that the model has of Bosphorus' 22, with its labels."""
+        """Returns the model's landmarks among Bosphorus' 22, with its labels."""
         found = bosphorus_labels(self.mesh.vertices[self.model.landmarks])
         labels = tuple(label.capitalize() for label in found)
         return Landmarks(np.stack(list(found.values())), labels, scheme="bosphorus")

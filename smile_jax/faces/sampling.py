@@ -32,7 +32,7 @@ from smile_jax.mesh.types import Mesh
 
 @dataclasses.dataclass(frozen=True)
 class Difficulty:
-    """How hard faces are to read. Defaults: this project's choice, see docs/data.md.
+    """Difficulty of faces to read; defaults are this project's choice (docs/data.md).
 
     Attributes:
       strength: factor on every action: 1 as they are posed, 0.1 of a micro-expression.
@@ -231,8 +231,10 @@ def seed_of(name: str) -> int:
 
 
 def micro_seeds(seed: int, person: int, take: int) -> tuple[int, int]:
-    """Seeds of a person and of one of the micro-expressions, from 1 on: wherever they
-    are performed, they are the same."""
+    """Returns the seeds of a person and of one of the micro-expressions, from 1 on.
+
+    They are the same wherever the micro-expression is performed.
+    """
     subject = f"S{person:04d}"
     return seed_of(f"{seed}/{subject}"), seed_of(f"{seed}/{subject}_{take:03d}")
 
@@ -246,7 +248,7 @@ def sample_micro_clip(
     num_frames: int,
     rate_hz: float,
 ) -> Clip:
-    """One micro-expression, between a moment before it and one after.
+    """Draws one micro-expression, between a moment before it and one after.
 
     Args:
       model, subject, rng, difficulty: as of `sample_clip`.

@@ -1,4 +1,4 @@
-"""What goes wrong with real scans, done to generated heads in five strengths.
+"""Faults of real scans, applied to generated heads in five strengths.
 
 Light that the texture has kept, heads that are turned, things worn or held before a
 face, faults of scanners. Kinds and strengths are this project's choice, after Hendrycks
@@ -84,7 +84,7 @@ def _texture(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
 
 
 def _turned(axis: str) -> Fault:
-    """By 12 to 60 degrees about an axis, to either side."""
+    """Turns a head by 12 to 60 degrees about an axis, to either side."""
 
     def fault(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
         angle = 12.0 * strength * rng.choice([-1, 1])
@@ -100,7 +100,7 @@ def _turned(axis: str) -> Fault:
 
 
 def _noise(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
-    """Every point off the surface, by 0.2 to 1 mm."""
+    """Moves every point off the surface, by 0.2 to 1 mm."""
     off = rng.normal(scale=0.2 * strength, size=(len(mesh.vertices), 1))
     return _moved(mesh, off * _normals(mesh))
 
@@ -113,7 +113,7 @@ def _spikes(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
 
 
 def _holes(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
-    """In the face, 2 to 10 of them, 12 to 20 mm across."""
+    """Cuts 2 to 10 holes into the face, 12 to 20 mm across."""
     assert mesh.landmarks is not None
     middle = mesh.vertices[mesh.faces].mean(axis=1)
     gone = np.zeros(len(middle), bool)
@@ -124,7 +124,7 @@ def _holes(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
 
 
 def _smoothing(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
-    """Each point towards the mean of its neighbours, 4 to 64 times."""
+    """Moves each point towards the mean of its neighbours, 4 to 64 times."""
     edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]]])
     edges = np.concatenate([edges, mesh.faces[:, [2, 0]]])
     both = np.concatenate([edges, edges[:, ::-1]])
@@ -140,7 +140,7 @@ def _smoothing(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
 
 
 def _decimation(mesh: Mesh, strength: int, rng: Rng) -> Mesh:
-    """One point for each cell of a grid, so coarse that 5,000 to 1,000 are left."""
+    """Keeps one point per cell of a grid, until 5,000 to 1,000 are left."""
     wanted = 6000 - 1000 * strength
     low, high = 0.5, 40.0
     for _ in range(20):
@@ -236,7 +236,7 @@ FAULTS: dict[str, Fault] = {
 
 
 def _side(rng: Rng) -> float:
-    """Of one of the lights, in radians from the viewer's right."""
+    """Returns the direction of a light, in radians from the viewer's right."""
     return 2 * np.pi * rng.integers(_LIGHTS) / _LIGHTS
 
 
@@ -275,7 +275,7 @@ def _cells(points: np.ndarray, cell: float) -> np.ndarray:
 def _covered(
     mesh: Mesh, where: Bool[np.ndarray, "n"], thick: float, color: np.ndarray
 ) -> Mesh:
-    """With a layer of one colour above some points."""
+    """Adds a layer of one colour above some points."""
     chosen = where[mesh.faces].all(axis=1)
     # Cloth and hair do not follow every fold.
     layer = _smoothing(_of_triangles(mesh, chosen), 4, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""What `import smile_jax` offers of trained models."""
+"""The functions on trained models that `import smile_jax` offers."""
 
 import pathlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from smile_jax.inference.recognizer import Recognizer
 
 
 def load(run: str | pathlib.Path) -> Recognizer:
-    """A trained model, to `predict` with.
+    """Loads a trained model to `predict` with.
 
     Args:
       run: a run's folder, what `python -m smile_jax.export` wrote, or the hub name of
@@ -25,7 +25,7 @@ def load(run: str | pathlib.Path) -> Recognizer:
 def embed_text(
     texts: Sequence[str], run: str | pathlib.Path | Recognizer
 ) -> Float32[np.ndarray, "n E"]:
-    """Unit-norm embeddings of texts, in the space of `Prediction.embedding`.
+    """Embeds texts with unit norm, in the space of `Prediction.embedding`.
 
     Args:
       texts: n of them.

@@ -1,4 +1,4 @@
-"""How a head that a model has never seen is turned to where its training heads were."""
+"""Turns a head that a model has never seen to where its training heads were."""
 
 import contextlib
 import dataclasses
@@ -57,7 +57,7 @@ class HeadPlacement:
     sure: float = 0.0
 
     def __call__(self, mesh: Mesh) -> tuple[Pose | None, Framing]:
-        """Of the first frame, in mm: see `Sequence4D.place`."""
+        """Turns and frames the first frame, in mm: see `Sequence4D.place`."""
         how = self.how
         if how == "landmarks" or (how == "auto" and has_anchors(self.path)):
             pose = pose_from_anchors(anchors_beside(self.path).scaled(self.unit_mm))

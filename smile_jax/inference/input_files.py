@@ -1,4 +1,4 @@
-"""What files are: single scans, or the frames of one sequence."""
+"""Sorts the files that a user names into single scans and sequences."""
 
 import dataclasses
 import glob
@@ -22,7 +22,7 @@ _BELONGING = {*IMAGE_SUFFIXES, ".mtl", ".bin", ".lm2", ".lm3", ".bnd"}
 
 @dataclasses.dataclass(frozen=True)
 class InputClip:
-    """What gets one answer.
+    """A scan or a sequence, which gets one answer.
 
     Attributes:
       name: the file, or the folder of the frames.
@@ -35,7 +35,7 @@ class InputClip:
 
 @dataclasses.dataclass
 class InputFiles:
-    """What was found.
+    """The scans and sequences that were found.
 
     Attributes:
       clips: to be answered.
@@ -183,7 +183,7 @@ def _of_another_sequence(paths: Sequence[pathlib.Path]) -> pathlib.Path | None:
 
 
 def _decide(folder: pathlib.Path, paths: list[pathlib.Path]) -> tuple[str, str]:
-    """What the meshes of a folder are, and why."""
+    """Decides if a folder's meshes are scans or frames, and says why."""
     if other := _of_another_sequence(paths):
         return "each", f"{paths[0].name} and {other.name} differ by more than a number"
     middle = len(paths) // 2
@@ -210,7 +210,7 @@ def _decide(folder: pathlib.Path, paths: list[pathlib.Path]) -> tuple[str, str]:
 
 
 def _apart(first: pathlib.Path, second: pathlib.Path) -> float:
-    """How far two heads are apart, in mm; of different units infinitely."""
+    """Returns the distance of two heads in mm; infinite if their units differ."""
     meshes: list[Mesh] = [read_mesh(first), read_mesh(second)]
     units = [guess_unit_mm(mesh) for mesh in meshes]
     if units[0] != units[1]:
@@ -220,8 +220,10 @@ def _apart(first: pathlib.Path, second: pathlib.Path) -> float:
 
 
 def other_files(folder: pathlib.Path) -> list[str]:
-    """What lies in a folder of meshes and is neither a mesh nor belongs to one
-    (textures, materials, buffers, landmarks)."""
+    """Lists the files of a folder that are no meshes and belong to none.
+
+    Textures, materials, buffers and landmarks belong to meshes.
+    """
     known = {*MESH_SUFFIXES, *_BELONGING}
     return sorted(
         str(p)

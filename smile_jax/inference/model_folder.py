@@ -1,4 +1,4 @@
-"""A trained model as a folder to publish, and back."""
+"""A trained model as a folder to publish: written, read, downloaded."""
 
 import dataclasses
 import json
@@ -69,7 +69,7 @@ def _files(folder: pathlib.Path) -> dict[str, str]:
 
 
 def _without_paths(info: RunInfo) -> RunInfo:
-    """The same without the names of folders on the machine that trained it."""
+    """Returns the run's description without folders of the machine it trained on."""
     keys = ("model.start_from", "model.pretrained", "model.pretrained_text")
     flat = flatten(dataclasses.asdict(info.config), sep=".")
     named = {k: flat[k] for k in (*keys, "prompts.file")}

@@ -1,4 +1,4 @@
-"""What a model says of a scan or a sequence: for Python, tables and the demo."""
+"""Predictions for scans and sequences: for Python, for tables and for the page."""
 
 import csv
 import dataclasses
@@ -80,9 +80,12 @@ class Prediction:
     warnings: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
-        """A line of a table: file, prediction, a column for each prompt, by each view,
-        whether it is a face, how it was turned, and of a timeline onset, apex and
-        offset (numbers of frames)."""
+        """Returns a line of a table.
+
+        The file, the prediction, a column for each prompt, the same by each view,
+        whether it is a face, how it was turned, and for a timeline the frames of onset,
+        apex and offset.
+        """
         prompts = list(self.probabilities)
         found: dict[str, Any] = {"file": self.name, "prediction": self.label}
         found |= {prompt: _short(p) for prompt, p in self.probabilities.items()}
@@ -178,8 +181,9 @@ class Predictions(Sequence[Prediction]):
         return pd.DataFrame(self.rows())
 
     def write(self, path: str | pathlib.Path) -> None:
-        """Writes the rows as `.csv`, `.jsonl` or `.parquet` (which takes pandas and
-        pyarrow).
+        """Writes the rows as `.csv`, `.jsonl` or `.parquet`.
+
+        Parquet needs pandas and pyarrow.
 
         Raises:
           ValueError: another suffix.
@@ -197,8 +201,11 @@ class Predictions(Sequence[Prediction]):
                 self.to_pandas().to_parquet(file)
 
     def write_embeddings(self, path: str | pathlib.Path) -> None:
-        """Writes `.npz`: "names", "embedding" (n, E), "feature" (n, F), "views"
-        (n, V, E), "view_weights" (n, V)."""
+        """Writes the features as `.npz`.
+
+        "names", "embedding" (n, E), "feature" (n, F), "views" (n, V, E) and
+        "view_weights" (n, V).
+        """
         path = pathlib.Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"{path}: name an .npz file")

@@ -1,4 +1,4 @@
-"""Mesh files as a run's training clips were: turned, rendered, cut."""
+"""Prepares mesh files as a run's training clips were: turned, rendered, cut."""
 
 import dataclasses
 import functools
@@ -27,7 +27,7 @@ _OTHER_SCALE = 1.25
 
 @dataclasses.dataclass(frozen=True)
 class ReadingOptions:
-    """How files become pictures.
+    """Settings of how files become pictures.
 
     Attributes:
       pose: see `HeadPlacement.how`.
@@ -58,7 +58,7 @@ class ReadingOptions:
 
 @dataclasses.dataclass(frozen=True)
 class RenderedClip:
-    """A scan or sequence as a batch of a dataset has it.
+    """A scan or sequence in the form of a batch's clips.
 
     Attributes:
       batch: "views" (T, A, H, W, C) and what `smile_jax.data.frames.cut` gives beside.
@@ -71,7 +71,7 @@ class RenderedClip:
     placing: HeadPlacement
 
     def at(self, frame: int) -> "RenderedClip":
-        """One frame of a sequence as a run on single scans sees it."""
+        """Returns one frame of a sequence as a run on single scans sees it."""
         batch = {
             "views": self.record["views"][frame : frame + 1],
             "time_s": np.zeros(1, np.float32),
@@ -82,7 +82,7 @@ class RenderedClip:
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """Reads as a run's training did.
+    """Reads mesh files as a run's training did.
 
     Attributes:
       info: of the run.
@@ -94,17 +94,17 @@ class Reader:
 
     @property
     def of_single_scans(self) -> bool:
-        """Whether training saw single scans."""
+        """True if training saw single scans."""
         r = self.info.rendering
         return r.clip == "views" and r.frames == 1
 
     @functools.cached_property
     def cameras(self) -> tuple[int, ...]:
-        """Which of the rendered views the model looks at."""
+        """The rendered views that the model looks at."""
         return spread_views(self.info.rendering.yaws_deg, self.info.config.data.views)
 
     def rendering(self) -> RenderConfig:
-        """How a mesh becomes what the model has seen, once it is turned."""
+        """Returns the settings by which a mesh becomes what the model has seen."""
         r = self.info.rendering
         return RenderConfig(
             yaws_deg=r.yaws_deg,
@@ -136,7 +136,7 @@ class Reader:
     def read_as(
         self, paths: Sequence[pathlib.Path], form: RenderConfig, reading: ReadingOptions
     ) -> RenderedClip:
-        """The same, in another form than training saw."""
+        """Reads a clip in another form than training saw."""
         r, name = self.info.rendering, str(paths[0])
         if r.framing == "landmarks" and reading.pose == "as_is":
             raise MeshError(
@@ -197,7 +197,7 @@ class _Frames(Sequence[Mesh]):
 
     @classmethod
     def of_files(cls, paths: Sequence[pathlib.Path], unit_mm: float) -> "_Frames":
-        """Of a unit, or 0: guessed by the first one's size."""
+        """Opens files of a known unit; 0 guesses it by the first one's size."""
         first = read_mesh(paths[0])
         unit_mm = unit_mm or guess_unit_mm(first)
         files = MeshFiles(paths, unit_mm=unit_mm)

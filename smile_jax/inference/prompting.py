@@ -1,4 +1,4 @@
-"""Prompts as a classifier: which one an embedding is nearest to, in whose words."""
+"""Prompts as a classifier: the class whose prompt is nearest to an embedding."""
 
 import copy
 import dataclasses
@@ -21,7 +21,7 @@ _SOFT = 0.07  # of a cosine, by which an example counts e times less (our choice
 
 @dataclasses.dataclass(frozen=True)
 class CaptionGrounding:
-    """What a model that learned from captions knows of words.
+    """The captions and images by which a model knows the meaning of words.
 
     Attributes:
       captions: unit-norm prototypes of the captions that it was trained with.
@@ -32,7 +32,7 @@ class CaptionGrounding:
     images: Float[np.ndarray, "M E"]
 
     def meaning(self, bank: Float[np.ndarray, "K E"]) -> Float[np.ndarray, "K E"]:
-        """What prototypes mean by captions, and these by images."""
+        """Returns prototypes in terms of captions, and these in terms of images."""
         return in_terms_of(in_terms_of(bank, self.captions), self.images)
 
 
@@ -98,8 +98,11 @@ class ZeroShot:
         return (views @ self.bank[group].T).argmax(-1)
 
     def parts(self) -> dict[str, np.ndarray]:
-        """Banks (K, E) of the fused view's prompts of each template and each style, as
-        "template: ..." and "style: ...", where there are several."""
+        """Returns banks (K, E) of the fused view's prompts, by template and by style.
+
+        They are named "template: ..." and "style: ..." and given where there are
+        several.
+        """
         p, classes = self._prompts, len(self._prompts.classes)
         fused = p.owners < classes
         banks = {}
@@ -121,7 +124,7 @@ class ZeroShot:
 def in_terms_of(
     bank: Float[np.ndarray, "K E"], examples: Float[np.ndarray, "N E"]
 ) -> Float[np.ndarray, "K E"]:
-    """Each prototype as a mean of examples, by how alike they are.
+    """Returns each prototype as a mean of examples, weighted by similarity.
 
     Shares are softmax(cosine / 0.07), both less their mean, for what all prompts have
     (that they speak of faces; their style) tells none of them apart.
@@ -138,5 +141,5 @@ def in_terms_of(
 
 
 def unit_rows(x: np.ndarray) -> np.ndarray:
-    """Each row divided by its norm."""
+    """Divides each row by its norm."""
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)

@@ -50,7 +50,7 @@ _A_FACE = 0.8
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What is asked of each clip.
+    """The question that is asked about each clip.
 
     Attributes:
       names: K prompts or classes.
@@ -140,6 +140,7 @@ class Recognizer:
 
     @functools.cached_property
     def model(self) -> Encoder:
+        """The model, without parameters."""
         return Encoder(self.spec.model)
 
     def predict(
@@ -206,7 +207,7 @@ class Recognizer:
     def question(
         self, prompts: Sequence[str] = (), head: str = "zero_shot"
     ) -> Question:
-        """What is asked, checked: see `predict`."""
+        """Checks the arguments of `predict` and returns the question they ask."""
         if head not in HEADS:
             raise ValueError(f"head={head!r}: must be one of {', '.join(HEADS)}")
         if head != "zero_shot" and self.known is None:
@@ -250,7 +251,7 @@ class Recognizer:
 
     @property
     def reads_language(self) -> bool:
-        """Whether words that were not in training mean something to its text tower."""
+        """True if words that were not in training mean something to its text tower."""
         return not isinstance(self.spec.tokenizer, HashTokenizer)
 
     def answers(
@@ -261,8 +262,10 @@ class Recognizer:
         *,
         batch_size: int = 32,
     ) -> Iterator[tuple[InputClip, "Prediction | MeshError"]]:
-        """An answer for each clip in order, or why there is none. Others are rendered
-        while the model looks at a batch."""
+        """Yields an answer for each clip in order, or the reason why there is none.
+
+        The next clips are rendered while the model looks at a batch.
+        """
         size = min(batch_size, len(clips))
 
         def read(
@@ -341,7 +344,7 @@ class Recognizer:
         timeline: Timeline | None,
         cameras: Sequence[int] = (),
     ) -> Prediction:
-        """Of a clip and what the model makes of it."""
+        """Returns the answer for a clip, from what the model computed for it."""
         out, shown = seen
         joint, fused = np.asarray(out.joint), np.asarray(out.fused)
         by_camera = np.asarray(out.views)
@@ -440,8 +443,11 @@ class Recognizer:
         cameras: Sequence[int] = (),
         light_from: Sequence[float] = (0.0, 0.0, 1.0),
     ) -> tuple[Embeddings, dict]:
-        """What the model makes of n stacked clips, on the device: embeddings, and the
-        weights of "views" (n, V) and "frames" (n, T; None where there are none).
+        """Embeds n stacked clips on the device.
+
+        Returns:
+          Embeddings, and the weights of "views" (n, V) and "frames" (n, T; None
+          where there are none).
 
         Args:
           batch: see `RenderedClip.batch`.
@@ -469,7 +475,7 @@ class Recognizer:
 
     @functools.cached_property
     def reader(self) -> Reader:
-        """Of mesh files."""
+        """The reader of mesh files."""
         return Reader(self.info, self.spec.model.temporal.needs)
 
     def bank(self, prompts: Prompts) -> np.ndarray:
@@ -506,6 +512,6 @@ class Recognizer:
 
 
 def _rows(tree: Any, count: int) -> Iterator[Any]:
-    """Of a tree of arrays, each row as a tree."""
+    """Yields each row of a tree of arrays, as a tree."""
     for i in range(count):
         yield jax.tree.map(operator.itemgetter(i), tree)

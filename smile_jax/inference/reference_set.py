@@ -1,4 +1,4 @@
-"""What a run keeps of the people that it was trained on, beside its parameters.
+"""The training clips that a run keeps, beside its parameters, to judge new ones by.
 
 `python -m smile_jax.evaluate` writes it: features by which other things than faces are
 told, whose expressions are nearest, a linear probe, and what captions it knows.
@@ -27,7 +27,7 @@ _INSIDE = 0.99  # share of the training clips that are no farther from other peo
 
 @dataclasses.dataclass(frozen=True)
 class ReferenceSet:
-    """Of n training clips.
+    """Features and labels of n training clips.
 
     Attributes:
       features: fused features.
@@ -64,7 +64,7 @@ class ReferenceSet:
         subjects: np.ndarray,
         **more: Any,
     ) -> "ReferenceSet":
-        """With `far` measured; of many clips some, drawn at random."""
+        """Makes the set and measures `far`; of many clips it keeps a random sample."""
         kept = np.random.default_rng(0).permutation(len(features))[:_MOST]
         kept.sort()
         features = features[kept].astype(np.float32)
@@ -80,13 +80,15 @@ class ReferenceSet:
         )
 
     def distance(self, features: np.ndarray) -> np.ndarray:
-        """(m,) cosine distance from the training clips that are nearest, their mean;
-        in units of `far`: above 1 is what hardly any face is."""
+        """Returns (m,) mean cosine distances from the nearest training clips.
+
+        They are in units of `far`: hardly any face is above 1.
+        """
         alike = unit_rows(features) @ self._units.T
         return _far_off(alike) / self.far
 
     def nearest(self, features: np.ndarray, count: int) -> list[list[tuple[str, str]]]:
-        """(sequence, class) of the training clips that are most alike, for each row."""
+        """Returns (sequence, class) of each row's most similar training clips."""
         order = np.argsort(-(unit_rows(features) @ self._units.T), axis=1)[:, :count]
         names = (*self.classes, "")
         return [[(self.sequences[i], names[self.labels[i]]) for i in r] for r in order]
@@ -96,7 +98,7 @@ class ReferenceSet:
         return unit_rows(self.features)
 
     def save(self, folder: pathlib.Path) -> None:
-        """Writes it beside a run's checkpoints or an export's parameters."""
+        """Writes the set beside a run's checkpoints or an export's parameters."""
         named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         arrays = {k: x for k, x in named.items() if isinstance(x, np.ndarray)}
         rest = {k: x for k, x in named.items() if k not in arrays}
@@ -105,7 +107,7 @@ class ReferenceSet:
 
     @classmethod
     def load(cls, folder: pathlib.Path) -> "ReferenceSet | None":
-        """What `save` wrote there; None where it did not.
+        """Reads what `save` wrote; None if it wrote nothing.
 
         Raises:
           CheckpointError: it is damaged.

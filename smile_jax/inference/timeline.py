@@ -14,7 +14,7 @@ _EDGE = 0.2  # share of a curve's rise at which it begins and has ended
 
 @dataclasses.dataclass(frozen=True)
 class Timeline:
-    """Of one sequence, at the middles of windows.
+    """Answers over the time of one sequence, at the middles of windows.
 
     Attributes:
       frames: (w,) numbers of the frames.
@@ -33,8 +33,10 @@ class Timeline:
     seconds: bool
 
     def phases(self, prompt: str) -> dict[str, int]:
-        """Numbers of the frames at which a prompt's curve begins to rise, is highest
-        and has fallen: "onset", "apex", "offset"."""
+        """Returns the frames of a prompt's "onset", "apex" and "offset".
+
+        There its curve begins to rise, is highest, and has fallen.
+        """
         curve = self.probabilities[:, self.prompts.index(prompt)]
         places = phases_of(curve)
         return {
@@ -44,8 +46,11 @@ class Timeline:
 
 
 def phases_of(curve: Float[np.ndarray, "t"]) -> tuple[int, int, int]:
-    """Places at which a curve begins, is highest and has ended: where it last was below
-    a fifth of its rise before its peak, and first is again after it."""
+    """Returns the places at which a curve begins, is highest, and has ended.
+
+    That is where it last was below a fifth of its rise before its peak, and first is
+    again after it.
+    """
     apex = int(curve.argmax())
     low = curve.min() + _EDGE * (curve[apex] - curve.min())
     before = np.flatnonzero(curve[:apex] < low)
@@ -71,7 +76,7 @@ def write_csv(found: dict[str, Timeline], path: pathlib.Path) -> None:
 
 
 def plot(found: dict[str, Timeline], path: pathlib.Path) -> None:
-    """Curves of each file over its motion, with the apex of the likeliest prompt."""
+    """Draws the curves of each file over its motion, with the apex marked."""
     with needed_for("a plot"):  # imported where something is drawn: it takes seconds
         import matplotlib as mpl
         from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""One point of several guesses."""
+"""Consensus of several guesses of one point."""
 
 import numpy as np
 from jaxtyping import Float

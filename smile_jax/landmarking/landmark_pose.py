@@ -1,4 +1,4 @@
-"""How a head is turned back once its landmarks are known roughly."""
+"""The pose of a head by its 68 landmarks."""
 
 import numpy as np
 

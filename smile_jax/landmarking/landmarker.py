@@ -56,8 +56,9 @@ def find_landmarks(mesh: Mesh, pose: Pose | None = None) -> Landmarks:
 
 
 def face_seen(mesh: Mesh, pose: Pose) -> float:
-    """How sure it is that a head shows a face, by one look at its front; see
-    `confidence_in`. A third of what finding landmarks costs.
+    """Returns the confidence that a head shows a face, by one look at its front.
+
+    See `confidence_in`. It costs a third of finding landmarks.
 
     Args:
       mesh: a scan in mm.
@@ -82,14 +83,16 @@ class NoFaceError(MeshError):
 
 
 def confidence_in(found: Landmarks) -> float:
-    """Mean confidence in a face's inner points, 0 to 1: at least `FACE`, or they would
-    not have been found."""
+    """Returns the mean confidence in a face's inner points, 0 to 1.
+
+    It is at least `FACE`, or they would not have been found.
+    """
     assert found.confidence is not None
     return float(found.confidence[_INNER].mean())
 
 
 def find_pose(mesh: Mesh) -> Pose:
-    """How a head is turned, by landmarks that are found on it.
+    """Returns a head's pose, by landmarks that are found on it.
 
     Raises:
       MeshError: it shows no face, or not enough of one.
@@ -98,7 +101,7 @@ def find_pose(mesh: Mesh) -> Pose:
 
 
 def pose_by(found: Landmarks) -> Pose:
-    """How a head is turned, by landmarks that were found on it.
+    """Returns a head's pose, by landmarks that were found on it.
 
     Raises:
       MeshError: there are not enough of them.

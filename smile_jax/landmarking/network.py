@@ -112,7 +112,7 @@ def decode(
 def target(
     pixels: Float[Array, "B L 2"], seen: Float[Array, "B L"], side: int
 ) -> Float[Array, "B L N"]:
-    """What the softmax should be: a small bell around the pixel, or "nowhere"."""
+    """Returns the softmax to aim for: a small bell around the pixel, or "nowhere"."""
     place = STRIDE * (jnp.arange(side).reshape(1, 1, side) + 0.5)
     column, row = (
         jnp.exp(-(((place - pixels[..., k : k + 1]) / STRIDE) ** 2) / (2 * 0.7**2))

@@ -1,4 +1,4 @@
-"""Heads as the landmarker sees them: small pictures, and the way back to 3D."""
+"""Renders heads as the landmarker sees them, and lifts its pixels back to 3D."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -89,8 +89,10 @@ class Pictures:
 
 
 def _surface(depths: Float[np.ndarray, "L k"]) -> Float[np.ndarray, "L"]:
-    """Of k pixels each the median, for a spike is not the surface; at the edge of a
-    step, as between a lip and the mouth behind it, that of the front. -inf is nothing.
+    """Returns the depth of the surface around each of L pixels; -inf without one.
+
+    The median of k pixels, as a spike is not the surface; at the edge of a step, as
+    between a lip and the mouth behind it, the depth of the front.
     """
     ranked = -np.sort(-depths, axis=1)
     everything = np.arange(len(depths))

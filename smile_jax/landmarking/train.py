@@ -49,6 +49,7 @@ _DROPPED = ((DEPTH, 0.15), (NORMALS, 0.15), (GREY, 0.3))  # how often, of each g
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command."""
     command_line.no_words(argv)
     sources = [""] if _PROCEDURAL.value else []
     sources += [_ICT.value] if _ICT.value else []
@@ -76,7 +77,7 @@ def main(argv: list[str]) -> None:
 
 
 def _views(seeds: range, sources: list[str]) -> Sample:
-    """All views of some heads, as one sample."""
+    """Returns all views of some heads, as one sample."""
     made = list(run_everywhere(make_sample, seeds, sources))
     images = np.concatenate([s.images for s in made])
     pixels = np.concatenate([s.pixels for s in made])
@@ -153,8 +154,12 @@ def _batches(heads: Sample, epochs: int, seed: int) -> Iterator[tuple]:
 
 
 def _errors(held_out: Sample, located: Callable) -> tuple[float, float, float]:
-    """(median error in pixels of landmarks to be seen, share of them found, share of
-    the others found)."""
+    """Measures errors on held-out heads.
+
+    Returns:
+      (median error in pixels of landmarks in sight, share of them found, share of the
+      others found).
+    """
     pixels, sure = [], []
     for start in range(0, len(held_out.seen), 100):
         p, s = located(held_out.images[start : start + 100])

@@ -1,4 +1,4 @@
-"""What the landmarker learns from: generated heads with all that scanners do to them.
+"""The heads that the landmarker learns from, with everything that scanners do to them.
 
 People, actions and pigments come from a face model; on top of it heads are stretched
 and bent, cut at the neck, scanned from the front at any resolution, get hair, glasses,
@@ -127,7 +127,7 @@ def _turned(mesh: Mesh, turn: np.ndarray) -> Mesh:
 
 
 def _scan(mesh: Mesh, points: Points, rng: np.random.Generator) -> Mesh:
-    """What a scanner sees from the front, at any resolution; the way it is cut too."""
+    """Returns what a scanner sees from the front, at any resolution and cut."""
     middle = points.mean(axis=0) + 6 * rng.standard_normal(3)
     x, y, z = (float(c) for c in middle)
     scan = scan_head(
@@ -147,7 +147,7 @@ def _scan(mesh: Mesh, points: Points, rng: np.random.Generator) -> Mesh:
 
 
 def _faulty(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """With noise, spikes and holes."""
+    """Adds noise, spikes and holes."""
     vertices = mesh.vertices.copy()
     n = len(vertices)
     vertices[:, 2] += rng.uniform(0, 0.7) * rng.standard_normal(n)

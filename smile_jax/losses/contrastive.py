@@ -10,9 +10,10 @@ def contrast(
     positive: Bool[Array, "R A"],
     others: Bool[Array, "R A"],
 ) -> Float[Array, "R"]:
-    """-log softmax of each positive over what a row is compared with, averaged over
-    positives (as Khosla et al., "Supervised Contrastive Learning", 2020, eq. 2); 0 of
-    rows that have none.
+    """Returns -log softmax of each positive over a row's comparisons, averaged.
+
+    The average is over positives (Khosla et al., "Supervised Contrastive Learning",
+    2020, eq. 2); rows without any are 0.
 
     Args:
       logits: of each row with everybody.

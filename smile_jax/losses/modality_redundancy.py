@@ -1,5 +1,7 @@
-"""Term 3: cross-modal redundancy minimisation, in three readings of prompts, and over
-measured actions."""
+"""Term 3: cross-modal redundancy minimisation.
+
+There are three readings of it for prompts, and one for measured actions.
+"""
 
 from typing import Literal
 
@@ -105,7 +107,7 @@ def action_redundancy(
     weights: Float[Array, "B"] | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """The same for captions, which are too many to decompose: by what they tell of.
+    """Term 3 for captions, which are too many to decompose: by the actions they name.
 
     C = corr(fused, actions) is driven to R = corr(actions, actions), both over the
     global batch: each visual coordinate explains one action, and another's no more than

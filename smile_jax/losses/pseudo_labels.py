@@ -14,13 +14,14 @@ from smile_jax.core.batch_statistics import (
 
 
 class Prior(flax.struct.PyTreeNode):
-    """How often the teacher predicts each prompt: a moving average, biased."""
+    """The moving average of how often the teacher predicts each prompt, biased."""
 
     average: Array  # [K], starts at 0
     updates: Array  # [], how many batches are in it
 
     @classmethod
     def create(cls, classes: int) -> "Prior":
+        """Returns the prior before the first batch."""
         return cls(jnp.zeros(classes), jnp.zeros(()))
 
 

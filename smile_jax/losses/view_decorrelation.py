@@ -91,7 +91,7 @@ def multiview_decorrelation(
 
 
 def cheaper_form(batch: int, views: int, dims: int) -> Form:
-    """ "gram" or "full", whichever costs less arithmetic and sends less.
+    """Returns "gram" or "full", whichever costs less arithmetic and sends less.
 
     V matrices of B x B take 2 V B^2 D operations, P of D x D take 2 P B D^2, shared by
     n devices; the scores that all devices gather are V B D numbers, the matrices that
@@ -149,7 +149,7 @@ def _squares_by_gram(
     count: Float[Array, ""],
     axis_name: str | None,
 ) -> Float[Array, "P"]:
-    """The same from the B x B matrices: sum_ij C_ab,ij^2 = <K_a, K_b> / B^2.
+    """Sums the squares by the B x B matrices: sum_ij C_ab,ij^2 = <K_a, K_b> / B^2.
 
     Each device has its own rows of K, so the work is shared and only scores travel.
     """

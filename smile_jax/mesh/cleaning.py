@@ -74,8 +74,11 @@ def clean(mesh: Mesh, name: str) -> Mesh:
 
 
 def _check(mesh: Mesh, name: str) -> None:
-    """Raises MeshError for what no repair can mend: nothing there, or indices that
-    lead nowhere."""
+    """Refuses what no repair can mend: an empty mesh, or indices that lead nowhere.
+
+    Raises:
+      MeshError: saying which.
+    """
     vertices, faces = mesh.vertices, mesh.faces
     if not len(vertices) or not len(faces):
         raise MeshError(

@@ -61,7 +61,7 @@ def contact_sheet(
 def stacked_sheets(
     sheets: Sequence[UInt8[np.ndarray, "_ _ 3"]],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """One below the other, filled up to the widest."""
+    """Stacks sheets one below the other, filled up to the widest."""
     width = max(sheet.shape[1] for sheet in sheets)
     rows = []
     for sheet in sheets:

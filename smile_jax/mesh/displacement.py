@@ -1,4 +1,4 @@
-"""How far a face has moved since a first scan, by region of its picture.
+"""Displacement of a face since a first scan, by region of its picture.
 
 The head may move: what stays of the motion is what a rigid one does not explain. Scans
 in correspondence are compared point by point, others by the distance of their surfaces,
@@ -37,9 +37,11 @@ class RigidMotion:
     shift: Float[np.ndarray, "3"]
 
     def __call__(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Moves points."""
         return points @ self.turn.T + self.shift
 
     def inverse(self) -> "RigidMotion":
+        """Returns the motion back."""
         return RigidMotion(self.turn.T, -self.shift @ self.turn)
 
 
@@ -73,8 +75,11 @@ class Displacement:
     def __call__(
         self, mesh: Mesh, head: RigidMotion | None = None
     ) -> Float32[np.ndarray, "regions"]:
-        """Millimetres that each region has moved, row by row from the chin up; 0 where
-        there is no face. `head` is that of `head_of`, where it is known already."""
+        """Returns the millimetres each region has moved, row by row from the chin up.
+
+        It is 0 where there is no face. `head` is the result of `head_of`, if it is
+        known.
+        """
         if not len(self._points):
             return np.zeros(REGIONS, np.float32)
         moved = self._moved(mesh, head or self.head_of(mesh))
@@ -86,8 +91,9 @@ class Displacement:
         return np.where(measured, np.linalg.norm(means, axis=0), 0).astype(np.float32)
 
     def misfit(self, mesh: Mesh) -> float:
-        """Millimetres between two faces, whatever the heads did: the median over the
-        points that are looked at.
+        """Returns the median distance of two faces in mm, whatever the heads did.
+
+        It is taken over the points that are looked at.
 
         Frames of one sequence that follow each other are 0.08 to 0.34 mm apart, other
         people 0.87 to 3.61 (`experiments/unseen_heads.py`).
@@ -98,7 +104,7 @@ class Displacement:
         return float(np.median(np.linalg.norm(moved, axis=1)))
 
     def _moved(self, mesh: Mesh, head: RigidMotion) -> Float[np.ndarray, "p k"]:
-        """Of the points that are looked at: along three axes, or the normal alone."""
+        """Returns the movement of measured points, along three axes or normals."""
         if self.alike(mesh):
             return head(mesh.vertices[self._places]) - self._points
         points = head.inverse()(self._points)
@@ -107,8 +113,9 @@ class Displacement:
     def of_points(
         self, mesh: Mesh, head: RigidMotion | None = None
     ) -> Float32[np.ndarray, "n 3"]:
-        """Millimetres that each point has moved, averaged over the skin around it: a
-        scanner's noise is as large as a micro-expression. Of a scan that is not in
+        """Returns the millimetres each point has moved, averaged over the skin around.
+
+        A scanner's noise is as large as a micro-expression. For a scan that is not in
         correspondence with the first one: from that one's surface, along its normals.
         """
         still = (head or self.head_of(mesh))(mesh.vertices.astype(np.float64))
@@ -124,8 +131,10 @@ class Displacement:
     def _off_surface(
         self, points: Float[np.ndarray, "n 3"]
     ) -> Float[np.ndarray, "n 3"]:
-        """From the first scan's surface to points, along its normals; 0 where it has
-        none near."""
+        """Returns vectors from the first scan's surface to points, along its normals.
+
+        They are 0 where the surface has nothing near.
+        """
         tree, normals = self._surface
         far, nearest = tree.query(points)
         n = normals[nearest]
@@ -142,9 +151,10 @@ class Displacement:
     def strain(
         self, mesh: Mesh, moved: Float[np.ndarray, "n 3"]
     ) -> Float32[np.ndarray, "n"]:
-        """How much the skin about each point is stretched or squeezed: the root of the
-        mean square relative change of the edges there. As optical strain of
-        micro-expressions, a size without a sign.
+        """Returns how much the skin about each point is stretched or squeezed.
+
+        The root of the mean square relative change of the edges there: like optical
+        strain of micro-expressions, a size without a sign.
 
         Args:
           mesh: that has moved.
@@ -180,7 +190,7 @@ class Displacement:
         return _neighbours_mean(self._first)
 
     def alike(self, mesh: Mesh) -> bool:
-        """Whether a scan has the first one's points and triangles."""
+        """Returns True if a scan has the first one's points and triangles."""
         first = self._first
         return len(mesh.vertices) == len(first.vertices) and (
             mesh.faces is first.faces or np.array_equal(mesh.faces, first.faces)
@@ -215,7 +225,7 @@ class Displacement:
 
 
 def _neighbours_mean(mesh: Mesh) -> scipy.sparse.csr_matrix:
-    """Each point's mean with its neighbours along the edges."""
+    """Returns the matrix that averages each point with its neighbours on edges."""
     count = len(mesh.vertices)
     a, b = _edge_ends(mesh)
     edges = scipy.sparse.coo_matrix((np.ones(len(a)), (a, b)), (count, count)).tocsr()
@@ -244,8 +254,10 @@ def _distance(
 def motion_of(
     regions: Float[np.ndarray, "t regions"],
 ) -> Float[np.ndarray, "t"]:
-    """Millimetres that a face has moved as a whole in each frame: root mean square of
-    the regions that moved most."""
+    """Returns the millimetres that a face has moved as a whole in each frame.
+
+    That is the root mean square of the regions that moved most.
+    """
     most = np.sort(regions, axis=-1)[..., -_MOST_MOVED:]
     return np.sqrt((most**2).mean(axis=-1))
 

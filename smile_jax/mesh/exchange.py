@@ -36,8 +36,9 @@ def read_ply(path: pathlib.Path) -> Mesh:
 
 
 def read_stl(path: pathlib.Path) -> Mesh:
-    """Reads an STL file, ASCII or binary; it has triangles alone, whose equal corners
-    `clean` joins.
+    """Reads an STL file, ASCII or binary.
+
+    It has triangles alone, whose equal corners `clean` joins.
 
     Raises:
       MeshError: naming the file, the byte and the fault.
@@ -93,8 +94,11 @@ def _read_with_trimesh(path: pathlib.Path) -> Mesh:
 
 
 def _load(path: pathlib.Path) -> Any:
-    """As trimesh has it. One mesh is made at once: a scene would copy it twice,
-    which takes as long as reading it."""
+    """Loads a file with trimesh.
+
+    One mesh is made at once: a scene would copy it twice, which takes as long as
+    reading.
+    """
     import trimesh  # 0.5 s to import, and only files of these formats need it
     from trimesh.exchange.ply import load_ply
     from trimesh.exchange.stl import load_stl
@@ -232,8 +236,9 @@ def _check_gltf(path: pathlib.Path) -> None:
 
 
 def _check_nodes(tree: dict[str, Any], size: int) -> None:
-    """Refuses nodes that are no trees, or place more points than the file has bytes:
-    each of a thousand nodes may place the same mesh, and they all are loaded.
+    """Refuses nodes that are no trees, or place more points than the file has bytes.
+
+    Each of a thousand nodes may place the same mesh, and they all are loaded.
 
     Raises:
       ValueError, LookupError, TypeError: what is wrong.

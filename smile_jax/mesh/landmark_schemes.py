@@ -86,7 +86,7 @@ def face_points(landmarks: Landmarks) -> FacePoints:
 
 
 def bosphorus_labels(points: np.ndarray) -> dict[str, np.ndarray]:
-    """Those of 68 Multi-PIE points that Bosphorus has, by its labels in lower case."""
+    """Returns Multi-PIE's points that Bosphorus has, by lower-case label."""
     return {label: points[row] for label, row in _BOSPHORUS.items() if row < 68}
 
 
@@ -168,8 +168,7 @@ def _contour(
     upper: tuple[int, ...],
     lower: tuple[int, ...],
 ) -> None:
-    """Places a closed contour's ends, and points spread over its halves, right to
-    left."""
+    """Places a closed contour's ends, and points over its halves, right to left."""
     corners, above, below = _halves(contour, axes)
     found[list(ends)] = corners
     places = tuple(i / (len(upper) + 1) for i in range(1, len(upper) + 1))

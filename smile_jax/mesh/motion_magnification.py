@@ -55,7 +55,7 @@ class MagnifiedSequence(Sequence[Mesh]):
 
     @functools.cached_property
     def _moved(self) -> Float32[np.ndarray, "t n 3"]:
-        """Of every point in every frame since the first, less the head's motion."""
+        """Movement of every point in every frame, without the head's."""
         first = self._first
         look = Displacement(first, frame_mesh(first))
         moved = np.empty((len(self.frames), *first.vertices.shape), np.float32)

@@ -6,8 +6,9 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def leaning(points, scale, rounds):
-    """How a roof z = a y + b |x| + c leans back that is fitted to points: a; 0 of too
-    few points, or of some on a line.
+    """Fits a roof z = a y + b |x| + c to points, and returns how it leans back: a.
+
+    It is 0 for too few points, or for points on a line.
 
     Args:
       points: (n, 3) float64.

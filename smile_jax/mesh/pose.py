@@ -45,7 +45,7 @@ _EYES_MOUTH_TILT_DEG = 10.6
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-    """How a head is turned, and where its face is once turned back.
+    """The rotation of a head to the front, and where its face is then.
 
     Attributes:
       rotation: (3, 3) from the face's axes to the scan's, for column vectors.
@@ -71,7 +71,7 @@ class Anchors:
     nose_tip: np.ndarray
 
     def scaled(self, factor: float) -> "Anchors":
-        """With lengths multiplied."""
+        """Returns the anchors with lengths multiplied."""
         first, second = self.eyes
         return Anchors(
             eyes=(first * factor, second * factor),

@@ -179,8 +179,10 @@ def _check(yaws_deg: Sequence[float], size: int, projection: str) -> None:
 def _appearance(
     mesh: Mesh, texture: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Texture image, its coordinates, faces over them, vertex colours; empty arrays in
-    place of what there is not, for compiled code takes arrays only."""
+    """Returns texture image, texture coordinates, faces over them, vertex colours.
+
+    Empty arrays stand for what is missing, as compiled code takes arrays only.
+    """
     image = np.empty((0, 0, 3), np.uint8)
     uv, uv_faces = np.empty((0, 2), np.float32), np.empty((0, 3), np.int32)
     if texture is not None and mesh.uv is not None and mesh.uv_faces is not None:

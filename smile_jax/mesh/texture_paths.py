@@ -1,4 +1,4 @@
-"""Where a mesh's texture image lies: names in scans are rarely quite right."""
+"""Finds a mesh's texture image: names in scans are rarely quite right."""
 
 import itertools
 import pathlib
@@ -16,7 +16,7 @@ def find_texture(mesh_path: pathlib.Path, names: Iterable[str]) -> pathlib.Path 
 
     Args:
       mesh_path: the mesh file.
-      names: as written in the file, with / or \\ between folders.
+      names: as written in the file, with slashes or backslashes between folders.
 
     Returns:
       Path of an existing file, or None.

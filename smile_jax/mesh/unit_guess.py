@@ -1,4 +1,4 @@
-"""Which unit a mesh of a head is in, by its size."""
+"""Guesses the unit of a mesh of a head by its size."""
 
 import numpy as np
 
@@ -11,8 +11,9 @@ _SMALLEST_MM, _LARGEST_MM = 75.0, 750.0
 
 
 def guess_unit_mm(mesh: Mesh) -> float:
-    """Millimetres of a mesh's unit: 1, 10 or 1000, whichever makes it as large as a
-    head. A few points far away do not count.
+    """Returns the millimetres of a mesh's unit: 1, 10 or 1000.
+
+    Whichever makes it as large as a head. A few points far away do not count.
 
     Raises:
       MeshError: none of them does.

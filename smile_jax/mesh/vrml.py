@@ -76,7 +76,7 @@ def read_vrml(path: pathlib.Path) -> Mesh:
 
 
 def _parse(path: pathlib.Path, data: bytes) -> tuple[list[_FaceSet], list[str]]:
-    """All face sets and texture urls, in the file's order."""
+    """Returns all face sets and texture urls, in the file's order."""
     numbers = np.frombuffer(data, np.uint8)
     sets: list[_FaceSet] = []
     urls: list[str] = []
@@ -141,7 +141,7 @@ def _too_deep(path: pathlib.Path, at: int) -> MeshError:
 
 
 def _holds_numbers(data: bytes, at: int) -> bool:
-    """Whether a list's first item is a number (or the list is empty)."""
+    """Returns True if a list's first item is a number, or the list is empty."""
     while at < len(data):
         byte = data[at : at + 1]
         if byte in b" ,\t\r\n\f\v":
@@ -274,7 +274,7 @@ def _indices(path: pathlib.Path, numbers: _Numbers, count: int) -> np.ndarray:
 
 
 def _join(parts: list[Mesh]) -> Mesh:
-    """One mesh of several; texture coordinates and colours if all parts have them."""
+    """Joins meshes; texture coordinates and colours are kept if all parts have them."""
     if len(parts) == 1:
         return parts[0]
     textured = all(part.uv is not None for part in parts)

@@ -1,4 +1,4 @@
-"""What happens inside a model, for who asks: `model.apply(..., mutable=[SHOWN])`."""
+"""The weights of views and frames inside a model: `apply(..., mutable=[SHOWN])`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +16,9 @@ def show_weights(module: nn.Module, weights: Array) -> None:
 
 
 def shares_of(shown: Mapping[str, Any]) -> dict[str, Array | None]:
-    """Shares in the fused feature: of "views" (B, V), and of "frames" (B, T), over the
-    views' mean; None where frames are not averaged.
+    """Returns the weights of "views" (B, V) and "frames" (B, T) in the fused feature.
+
+    Those of frames are means over the views; None where frames are not averaged.
 
     Args:
       shown: the second thing that `apply` of an encoder gave.

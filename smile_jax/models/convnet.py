@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
+from typing_extensions import override
 
 from smile_jax.models.tower import TowerConfig
 from smile_jax.models.transformer import ACTIVATIONS
@@ -13,8 +14,9 @@ from smile_jax.models.transformer import ACTIVATIONS
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConvConfig(TowerConfig):
-    """`depth` layers, each of half the height and width and twice the channels of the
-    one before, the last of `width` channels.
+    """A stack of `depth` layers, each half as high and wide as the one before.
+
+    Each has twice the channels of the one before, the last has `width`.
 
     Attributes:
       activation: a key of `transformer.ACTIVATIONS`.
@@ -22,15 +24,18 @@ class ConvConfig(TowerConfig):
 
     activation: str = "gelu"
 
+    @override
     def make(self) -> nn.Module:
         return ConvTower(self)
 
+    @override
     def layer_of(self, path: Sequence[str]) -> int:
         name = path[0]
         if name.startswith(("conv_", "norm_")) and name != "norm_post":
             return 1 + int(name.split("_")[1])
         return self.depth + 1
 
+    @override
     def problems(self) -> list[str]:
         if self.width % 2 ** (self.depth - 1):
             return [

@@ -8,6 +8,7 @@ import flax.struct
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from typing_extensions import override
 
 from smile_jax.core.batch_statistics import normalize
 from smile_jax.models.convnet import ConvConfig
@@ -99,6 +100,7 @@ class Encoder(nn.Module):
     heads: Mapping[str, Head] = flax.core.FrozenDict()
     axis_name: str | None = None
 
+    @override
     def setup(self) -> None:
         c = self.config
         self.vision = c.vision.make()
@@ -156,8 +158,12 @@ class Encoder(nn.Module):
         timing: Timing | None,
         kept: Int[Array, "B V N"],
     ) -> tuple[Float[Array, "B V F"], Float[Array, "B V"]]:
-        """Features as of `encode`, of images whose other patches are hidden, and the
-        error of the decoder's guesses of these, see `masked.MaskedDecoder`."""
+        """Embeds images whose other patches are hidden, and guesses those.
+
+        Returns:
+          Features as of `encode`, and the error of the decoder's guesses, see
+          `masked_decoder.MaskedDecoder`.
+        """
         images, (batch, frames, views), timing = self._images(clips, timing)
         assert isinstance(self.config.vision, VisionConfig)
         seen, size = _in_all_frames(kept, frames), self.config.vision.patch_size
@@ -169,7 +175,7 @@ class Encoder(nn.Module):
     def _images(
         self, clips: Float[Array, "B T V H W C"], timing: Timing | None
     ) -> tuple[Float[Array, "N H W C"], tuple[int, int, int], Timing]:
-        """What the tower sees of clips, their (B, T, V), and their timing."""
+        """Returns what the tower sees of clips, their (B, T, V), and their timing."""
         timing = timing or untimed(*clips.shape[:2])
         pool = self.config.temporal
         if pool.pools_pixels:
@@ -242,7 +248,7 @@ class Encoder(nn.Module):
 
 
 def _in_all_frames(kept: Int[Array, "B V N"], frames: int) -> Int[Array, "M N"]:
-    """Of each image of clips, the patches that are kept of its view."""
+    """Repeats the kept patches of each view for every image of the clips."""
     kept = jnp.repeat(kept[:, None], frames, axis=1)
     return kept.reshape(-1, kept.shape[-1])
 
@@ -252,8 +258,11 @@ def prototypes(
     owners: Int[np.ndarray, "P"],
     shape: tuple[int, int],
 ) -> Float[Array, "G K E"]:
-    """Normalised means of each class's prompts, as in zero-shot CLIP (Radford et al.,
-    2021). `owners` are group times K plus class; shape is (G, K)."""
+    """Returns normalised means of each class's prompts.
+
+    As in zero-shot CLIP (Radford et al., 2021). `owners` are group times K plus class;
+    shape is (G, K).
+    """
     # A matrix of shares, known when the step is traced: means become one product.
     members = np.zeros((shape[0] * shape[1], len(owners)), np.float32)
     members[owners, np.arange(len(owners))] = 1

@@ -58,6 +58,7 @@ class Matrix(nn.Module):
 
     @nn.compact
     def __call__(self, features: Float[Array, "B E"]) -> Float[Array, "R C"]:
+        """Returns the matrix (R, C)."""
         shape = self.rows, self.columns
         return jnp.asarray(
             self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
@@ -71,6 +72,7 @@ class Numbers(nn.Module):
 
     @nn.compact
     def __call__(self, features: Float[Array, "B E"]) -> Float[Array, "K"]:
+        """Returns the numbers (K)."""
         start = jnp.asarray(self.start, jnp.float32)
         return jnp.asarray(self.param("bias", lambda _: start))
 
@@ -87,6 +89,7 @@ class ViewFusion(nn.Module):
     def __call__(
         self, features: Float[Array, "B V F"], view_ids: Int[Array, "B V"]
     ) -> Float[Array, "B F"]:
+        """Returns the fused feature of each clip."""
         width = features.shape[-1]
         embed = nn.Embed(self.num_views, width, name="view_embedding")
         hidden = nn.Dense(width, name="hidden")(features + embed(view_ids))
@@ -99,8 +102,11 @@ class ViewFusion(nn.Module):
 
 
 class CrossView(nn.Module):
-    """Views that attend to each other: h_v + O sum_w softmax_w(q_v . k_w / sqrt d) x_w,
-    queries and keys of h + e, with O from zero: it starts as the views themselves."""
+    """Attention between views, which starts as the views themselves.
+
+    h_v + O sum_w softmax_w(q_v . k_w / sqrt d) x_w, with queries and keys of h + e and
+    with O from zero.
+    """
 
     num_views: int  # of the dataset; each has a learned embedding
 
@@ -108,6 +114,7 @@ class CrossView(nn.Module):
     def __call__(
         self, features: Float[Array, "B V F"], view_ids: Int[Array, "B V"]
     ) -> Float[Array, "B V F"]:
+        """Returns the views after they attended to each other."""
         width = features.shape[-1]
         embed = nn.Embed(self.num_views, width, name="view_embedding")
         placed = features + embed(view_ids)
@@ -139,6 +146,7 @@ class Projector(nn.Module):
         self,
         features: Float[Array, "B V F"],
     ) -> Float[Array, "B V D"]:
+        """Returns the projections of each view."""
         x = features
         for i in range(2):
             x = nn.Dense(self.width, use_bias=False, name=f"linear_{i}")(x)

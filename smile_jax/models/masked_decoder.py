@@ -1,4 +1,4 @@
-"""What a masked autoencoder adds: patches are hidden, and a decoder guesses them.
+"""The masked autoencoder's parts: hides patches, and decodes guesses of them.
 
 He et al., "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022.
 """
@@ -18,8 +18,10 @@ _EPSILON = 1e-6  # of the variance of a patch
 def hidden(
     images: Float[Array, "B H W C"], kept: Int[Array, "B N"], size: int
 ) -> Float[Array, "B H W C"]:
-    """Images whose other patches are 0, the mean of standardised pixels: a stem of
-    overlapping convolutions would look into them."""
+    """Sets the hidden patches of images to 0, the mean of standardised pixels.
+
+    A stem of overlapping convolutions would look into them.
+    """
     rows, columns = images.shape[1] // size, images.shape[2] // size
     seen = _is_kept(kept, rows * columns).reshape(len(images), rows, columns)
     seen = jnp.repeat(jnp.repeat(seen, size, axis=1), size, axis=2)
@@ -49,8 +51,9 @@ class MaskedDecoder(nn.Module):
         images: Float[Array, "B H W C"],
         size: int,
     ) -> Float[Array, "B"]:
-        """Mean squared error of each image's hidden patches, each standardised by its
-        own pixels; float32.
+        """Returns the mean squared error of each image's hidden patches, float32.
+
+        Each patch is standardised by its own pixels.
 
         Args:
           tokens: that the tower made of the patches it saw.

@@ -6,6 +6,7 @@ from typing import Literal
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
+from typing_extensions import override
 
 from smile_jax.core.batch_statistics import normalize
 from smile_jax.models.text_tower import TextConfig, TextTower
@@ -53,6 +54,7 @@ class Towers(nn.Module):
 
     config: TowersConfig
 
+    @override
     def setup(self) -> None:
         c = self.config
         if c.vision:

@@ -13,6 +13,7 @@ import flax.struct
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
+from typing_extensions import override
 
 from smile_jax.models.attention_weights import show_weights
 from smile_jax.models.transformer import Transformer, TransformerConfig
@@ -24,7 +25,7 @@ _MOST = 3.0  # standard deviations of a pixel of an amplified dynamic image
 
 
 class Timing(flax.struct.PyTreeNode):
-    """When the frames of B clips were taken."""
+    """The times at which the frames of B clips were taken."""
 
     time_s: Array  # [B, T] seconds from the clip's first frame; -1 where there is none
     apex: Array  # [B] place of the frame in which the face has moved farthest
@@ -36,13 +37,15 @@ class Timing(flax.struct.PyTreeNode):
 
 
 def timing_of(batch: Mapping[str, Array]) -> Timing:
-    """Of a batch with "time_s" and "apex", from `smile_jax.data.pipeline`."""
+    """Returns the timing of a batch with "time_s" and "apex"."""
     return Timing(batch["time_s"], batch["apex"])
 
 
 def untimed(batch: int, frames: int) -> Timing:
-    """Of clips that are whole and of which nothing else is known; for kinds that need
-    nothing else."""
+    """Returns the timing of whole clips of which nothing else is known.
+
+    For kinds that need nothing else.
+    """
     return Timing(jnp.zeros((batch, frames)), jnp.zeros(batch, jnp.int32))
 
 
@@ -67,12 +70,12 @@ class TemporalConfig:
 
     @property
     def pools_pixels(self) -> bool:
-        """Whether frames become one picture before the tower sees them."""
+        """True if frames become one picture before the tower sees them."""
         return self.kind == "dynamic"
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What it must know of clips of several frames: "rate_hz", "motion"."""
+        """Facts that it needs of clips of several frames: "rate_hz", "motion"."""
         return KINDS[self.kind].needs
 
 
@@ -85,6 +88,7 @@ class MeanPooling(nn.Module):
     def __call__(
         self, features: Float[Array, "B T V F"], timing: Timing
     ) -> Float[Array, "B V F"]:
+        """Returns the feature of each view."""
         present = timing.present.astype(jnp.float32)
         shares = present / present.sum(axis=1, keepdims=True)
         show_weights(self, shares[:, :, None, None])
@@ -101,6 +105,7 @@ class AttentionPooling(nn.Module):
     def __call__(
         self, features: Float[Array, "B T V F"], timing: Timing
     ) -> Float[Array, "B V F"]:
+        """Returns the feature of each view."""
         weights = attend_frames(features, timing.present)
         show_weights(self, weights)
         return (weights * features).sum(axis=1)
@@ -116,6 +121,7 @@ class ResidualPooling(nn.Module):
     def __call__(
         self, features: Float[Array, "B T V F"], timing: Timing
     ) -> Float[Array, "B V F"]:
+        """Returns the feature of each view."""
         mean = mean_of(features, timing)
         if features.shape[1] == 1:  # a second one that is not there: nothing to add
             features = jnp.repeat(features, 2, axis=1)
@@ -128,13 +134,14 @@ class ResidualPooling(nn.Module):
     def told(
         self, features: Float[Array, "B T V F"], timing: Timing
     ) -> Float[Array, "B V F"]:
-        """What is added; 0 at the start. T is at least 2."""
+        """Returns what is added to the mean: 0 at the start. T is at least 2."""
         raise NotImplementedError
 
 
 class DifferencePooling(ResidualPooling):
-    """What changes: attention over h_t - h_(t-1) beside h_t - h_0."""
+    """Attention over changes: h_t - h_(t-1) beside h_t - h_0."""
 
+    @override
     def told(self, features, timing):
         width = features.shape[-1]
         first, before, after = features[:, :1], features[:, :-1], features[:, 1:]
@@ -145,12 +152,14 @@ class DifferencePooling(ResidualPooling):
 
 
 class TwoPhasePooling(ResidualPooling):
-    """Onset to apex and apex to offset, each by an attention of its own, against the
-    apex: the two streams that won the 4DMR challenge of 2025 (its idea, not its code).
+    """Attention from onset to apex and from apex to offset, each against the apex.
+
+    The two streams that won the 4DMR challenge of 2025 (its idea, not its code).
     """
 
     needs = ("motion",)
 
+    @override
     def told(self, features, timing):
         width = features.shape[-1]
         place = jnp.arange(features.shape[1])[None]
@@ -165,11 +174,14 @@ class TwoPhasePooling(ResidualPooling):
 
 
 class TransformerPooling(ResidualPooling):
-    """A transformer over the frames of each view, told their seconds (factorised: the
-    tower sees single frames, this their course)."""
+    """A transformer over the frames of each view, which is told their seconds.
+
+    Factorised: the tower sees single frames, this their course.
+    """
 
     needs = ("rate_hz",)
 
+    @override
     def told(self, features, timing):
         batch, frames, views, width = features.shape
         seconds = nn.Dense(width, name="seconds")(waves(timing.time_s))
@@ -218,12 +230,12 @@ def attend_frames(
 
 
 def from_zero(width: int, name: str, *, bias: bool = True) -> nn.Dense:
-    """A layer that gives nothing at the start."""
+    """Returns a layer that gives nothing at the start."""
     return nn.Dense(width, use_bias=bias, kernel_init=nn.initializers.zeros, name=name)
 
 
 def waves(time_s: Float[Array, "B T"]) -> Float[Array, "B T W"]:
-    """Sines and cosines of seconds."""
+    """Returns sines and cosines of seconds."""
     rates = jnp.asarray(_RATES, jnp.float32)[None, None]
     angles = 2 * jnp.pi * time_s[..., None] * rates
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
@@ -232,8 +244,9 @@ def waves(time_s: Float[Array, "B T"]) -> Float[Array, "B T W"]:
 def dynamic_images(
     clips: Float[Array, "B T V H W C"], timing: Timing, gain: float
 ) -> Float[Array, "B 1 V H W C"]:
-    """Rank-pooled clips on the device: `mesh.rank_pooling` of what a model sees, after
-    light and augmentation, with padding left out.
+    """Rank-pools clips on the device, with padding left out.
+
+    It is `mesh.rank_pooling` of what a model sees, after light and augmentation.
 
     Args:
       clips: standardised pixels.
@@ -253,8 +266,10 @@ def dynamic_images(
 
 
 def rank_weights(present: Bool[Array, "B T"]) -> Float[Array, "B T"]:
-    """`mesh.rank_pooling.rank_pooling_weights` of clips of different lengths; padding,
-    which follows the frames, has weight 0."""
+    """Returns `mesh.rank_pooling.rank_pooling_weights` for clips of different lengths.
+
+    Padding, which follows the frames, has weight 0.
+    """
     count = present.sum(axis=1, keepdims=True)
     t = jnp.arange(1, present.shape[1] + 1)[None]
     terms = jnp.where(present, (2 * t - count - 1) / t, 0.0)
@@ -265,5 +280,5 @@ def rank_weights(present: Bool[Array, "B T"]) -> Float[Array, "B T"]:
 def place_of_apex(
     motion: Float[Array, "B T"], present: Bool[Array, "B T"]
 ) -> Int[Array, "B"]:
-    """Of the frame in which the face has moved farthest."""
+    """Returns the place of the frame in which the face has moved farthest."""
     return jnp.where(present, motion, -jnp.inf).argmax(axis=1).astype(jnp.int32)

@@ -22,8 +22,11 @@ class TowerConfig:
     dtype: str = "float32"
 
     def make(self) -> nn.Module:
-        """The module: of a vision tower, images [B, H, W, C] (and which patches to
-        see, [B, N] or None) to features [B, F]."""
+        """Returns the module.
+
+        A vision tower takes images [B, H, W, C], and the patches to see, [B, N] or
+        None, to features [B, F].
+        """
         raise NotImplementedError
 
     def layer_of(self, path: Sequence[str]) -> int:
@@ -38,8 +41,10 @@ class TowerConfig:
         raise NotImplementedError
 
     def patches(self, height: int, width: int) -> int:
-        """Patches that an image of so many pixels has; 0: it is seen as a whole, so
-        `augment.patch_dropout` cannot be."""
+        """Returns the number of patches of an image of so many pixels.
+
+        0: the image is seen as a whole, so `augment.patch_dropout` cannot be used.
+        """
         return 0
 
     def problems(self) -> list[str]:
@@ -54,5 +59,5 @@ class TowerConfig:
         )
 
     def has(self, setting: str) -> bool:
-        """Whether this kind of tower knows a setting."""
+        """Returns True if this kind of tower has a setting."""
         return setting in {field.name for field in dataclasses.fields(self)}

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
+from typing_extensions import override
 
 from smile_jax.models.tower import TowerConfig
 
@@ -77,11 +78,13 @@ class TransformerConfig(TowerConfig):
     lora_rank: int = 0
     lora_alpha: float = 16.0
 
+    @override
     def layer_of(self, path: Sequence[str]) -> int:
         if path[0] == "transformer":
             return 1 + _number_of(path[1])
         return 0 if path[0] in _BEFORE_BLOCKS else self.depth + 1
 
+    @override
     def problems(self) -> list[str]:
         if self.width % self.heads:
             return [f"heads={self.heads}: does not divide width {self.width}"]
@@ -99,6 +102,7 @@ class LoraDense(nn.Dense):
     rank: int = 0
     alpha: float = 16.0
 
+    @override
     @nn.compact
     def __call__(self, inputs: Float[Array, "N F"]) -> Float[Array, "N G"]:
         y = super().__call__(inputs)
@@ -129,7 +133,7 @@ def layer_norm(config: TransformerConfig, name: str) -> nn.LayerNorm:
 
 
 def fits_cudnn(config: TransformerConfig) -> bool:
-    """Whether cuDNN's fused attention knows a tower's dtype and heads."""
+    """Returns True if cuDNN's fused attention knows a tower's dtype and heads."""
     size = config.width // config.heads
     return config.dtype == "bfloat16" and size % 8 == 0 and size <= 128
 
@@ -148,8 +152,11 @@ def attend(
     value: Float[Array, "B L N H"],
     mask: Bool[Array, "#B #1 #Q L"] | None = None,
 ) -> Float[Array, "B Q N H"]:
-    """`jax.nn.dot_product_attention` with heads before tokens: XLA's CPU backend takes
-    two thirds of the time so (docs/performance.md). Softmax is in float32."""
+    """Attends with heads before tokens, by `jax.nn.dot_product_attention`.
+
+    XLA's CPU backend takes two thirds of the time that way (docs/performance.md).
+    Softmax is in float32.
+    """
     q, k, v = (x.swapaxes(1, 2) for x in (query, key, value))
     scores = jnp.einsum("bnqh,bnlh->bnql", q, k, preferred_element_type=jnp.float32)
     # Softmax in float32 whatever the tower's dtype: bfloat16 has three digits, and long
@@ -227,6 +234,7 @@ class Transformer(nn.Module):
         x: Float[Array, "B L F"],
         mask: Bool[Array, "#B #1 #L L"] | None = None,
     ) -> Float[Array, "B Q F"]:
+        """Returns tokens after all blocks."""
         c = self.config
         keep, last = REMAT[c.remat], c.depth - 1
         block = nn.remat(Block, policy=keep) if keep else Block
@@ -240,7 +248,7 @@ class Transformer(nn.Module):
         return block(c, self.first_only, name=f"block_{last}")(x, mask)
 
     def _loop(self, x: Array, mask: Array | None) -> Array:
-        """All blocks but the last, over stacked parameters."""
+        """Runs all blocks but the last, over stacked parameters."""
         c = self.config
 
         def one(x: Array, params: Any) -> tuple[Array, None]:
@@ -280,7 +288,7 @@ def unstack_blocks(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_trunk(part: Any) -> bool:
-    """Whether these are the parameters of a `Transformer`."""
+    """Returns True for the parameters of a `Transformer`."""
     return isinstance(part, dict) and any(name.startswith("block_") for name in part)
 
 

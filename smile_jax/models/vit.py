@@ -7,6 +7,7 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
+from typing_extensions import override
 
 from smile_jax.models.transformer import (
     ACTIVATIONS,
@@ -42,9 +43,11 @@ class VisionConfig(TransformerConfig):
     patch_bias: bool = False
     crop: bool = False
 
+    @override
     def make(self) -> nn.Module:
         return VisionTower(self)
 
+    @override
     def problems(self) -> list[str]:
         found = super().problems()
         layers = math.log2(self.patch_size) - 2
@@ -54,6 +57,7 @@ class VisionConfig(TransformerConfig):
             )
         return found
 
+    @override
     def patches(self, height: int, width: int) -> int:
         return (height // self.patch_size) * (width // self.patch_size)
 
@@ -118,7 +122,7 @@ class VisionTower(nn.Module):
 
 
 class _AttentionPool(nn.Module):
-    """One learned query attends to all tokens; then a residual MLP (SigLIP)."""
+    """Attention of one learned query to all tokens, then a residual MLP (SigLIP)."""
 
     config: VisionConfig
 

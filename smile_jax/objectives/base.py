@@ -17,7 +17,7 @@ THUMBNAIL = 8  # pixels a side
 
 
 class Inputs(flax.struct.PyTreeNode):
-    """One device's share of a global batch as a method sees it, in float32."""
+    """A device's share of a global batch as a method sees it, in float32."""
 
     embeddings: Embeddings  # of augmented views, with the heads' outputs
     batch: dict[str, Array]  # [B, ...], the fields that the method `needs`, by name
@@ -30,7 +30,7 @@ class Inputs(flax.struct.PyTreeNode):
 
 
 class Term(NamedTuple):
-    """One summand of a method's loss, the same on every device."""
+    """A summand of a method's loss, the same on every device."""
 
     weight: Array | float
     loss: Float[Array, ""]
@@ -96,7 +96,7 @@ class Objective:
 
     @property
     def min_views(self) -> int:
-        """How many views of a clip it compares."""
+        """The number of views of a clip that it compares."""
         return 1
 
     def heads(self) -> dict[str, Head]:
@@ -104,8 +104,10 @@ class Objective:
         return {}
 
     def start(self) -> Any:
-        """A tree of arrays on the host that it carries from step to step beside
-        parameters, empty by default. Checkpoints hold it."""
+        """Returns a tree of host arrays that is carried from step to step.
+
+        It exists beside the parameters, is empty by default, and checkpoints hold it.
+        """
         return {}
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:

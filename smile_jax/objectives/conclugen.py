@@ -1,5 +1,6 @@
-"""Our reading of "ConCluGen" (Halawa, Blume, Bideau et al., "Multi-Task Multi-Modal
-Self-Supervised Learning for Facial Expression Recognition", CVPRW 2024).
+"""Our reading of ConCluGen (Halawa, Blume, Bideau et al., CVPRW 2024).
+
+"Multi-Task Multi-Modal Self-Supervised Learning for Facial Expression Recognition".
 
 Contrast, clustering and reconstruction over a ring of modalities, read from the paper
 and its released code. Its modalities are frozen features of video, sound and text; ours
@@ -16,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from typing_extensions import override
 
 from smile_jax.core import parallel
 from smile_jax.core.batch_statistics import (
@@ -32,7 +34,7 @@ _ROUNDS = 10  # of Lloyd's algorithm a step, from the centroids of the step befo
 
 
 class Clusters(NamedTuple):
-    """What k-means found."""
+    """The result of k-means."""
 
     centroids: Float[Array, "K K"]
     owners: Int[Array, "N"]
@@ -62,10 +64,12 @@ class ConCluGen(Objective):
     clustering: float
     reconstruction: float
 
+    @override
     @property
     def min_views(self) -> int:
         return 2
 
+    @override
     def heads(self) -> dict[str, Head]:
         pixels = THUMBNAIL**2 * self.thumbnail_channels
         return {
@@ -76,6 +80,7 @@ class ConCluGen(Objective):
             "decoder": Head(lambda _: _Decoder(pixels), "features"),
         }
 
+    @override
     def start(self) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(0)
         size = self.queue_batches * self.batch_size
@@ -86,6 +91,7 @@ class ConCluGen(Objective):
             "centroids": first.astype(np.float32),
         }
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         z, o = self._projected(x)
         every = example_weights(z, None)
@@ -99,6 +105,7 @@ class ConCluGen(Objective):
             for name, (weight, each) in parts.items()
         }
 
+    @override
     def carry(self, x: Inputs, axis_name: str | None) -> Any:
         _, o = self._projected(x)
         found = self._found(x, o, axis_name)
@@ -163,13 +170,17 @@ class ConCluGen(Objective):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CaptionedConCluGen(ConCluGen):
-    """The same with one modality more, the clip's caption t: z = norm(P t) closes the
-    ring, o = W z is in the mean that is clustered, and t is reconstructed from z. P, W
-    and that decoder are linear. Views meet captions in the ring's space and not in the
-    joint one, so prompts are not compared with a trained run's faces."""
+    """ConCluGen with the clip's caption t as one more modality.
+
+    z = norm(P t) closes the ring, o = W z is in the mean that is clustered, and t is
+    reconstructed from z. P, W and that decoder are linear. Views meet captions in the
+    ring's space and not in the joint one, so prompts are not compared with a trained
+    run's faces.
+    """
 
     version = 1
 
+    @override
     def heads(self) -> dict[str, Head]:
         return {
             "projector": projector(self.projector_dim),
@@ -179,6 +190,7 @@ class CaptionedConCluGen(ConCluGen):
             "caption_decoder": matrix(self.projector_dim, self.embed_dim),
         }
 
+    @override
     def problems(self, source: TextSource) -> list[str]:
         if source.own_texts:
             return []
@@ -236,9 +248,12 @@ class _Decoder(nn.Module):
 def k_means(
     points: Float[Array, "N K"], centroids: Float[Array, "C K"], rounds: int = _ROUNDS
 ) -> Clusters:
-    """Lloyd's algorithm from given centroids: each point belongs to the centroid of the
-    largest cosine, each centroid becomes the mean of its points. One that has none
-    becomes the point that is least like its own centroid, the next the next."""
+    """Runs Lloyd's algorithm from given centroids.
+
+    Each point belongs to the centroid of the largest cosine, and each centroid becomes
+    the mean of its points. A centroid without points becomes the point that is least
+    like its own centroid, the next one the next.
+    """
 
     def owners_of(centroids: Array) -> tuple[Array, Array]:
         cosines = normalize(points) @ normalize(centroids).T

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from typing_extensions import override
 
 from smile_jax.core.batch_statistics import (
     at_least_float32,
@@ -44,13 +45,16 @@ class FacetVlm(Objective):
 
     consistency: float
 
+    @override
     @property
     def min_views(self) -> int:
         return 2
 
+    @override
     def heads(self) -> dict[str, Head]:
         return {"guide": Head(lambda _: _Guide(self.embed_dim), "features")}
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         assert x.bank is not None and x.targets is not None
         e, bank = x.embeddings, at_least_float32(x.bank)
@@ -84,6 +88,7 @@ class FacetVlm(Objective):
             ),
         }
 
+    @override
     def problems(self, source: TextSource) -> list[str]:
         problems = [*super().problems(source), *needs_one_text(source)]
         if not self.cross_view:
@@ -95,8 +100,7 @@ class FacetVlm(Objective):
 
 
 class _Guide(nn.Module):
-    """Q^T K c / sqrt(d) of each view, whose product with a prompt says how much that
-    makes of it."""
+    """Q^T K c / sqrt(d) of each view: its product with a prompt weighs the view."""
 
     embed_dim: int
 

@@ -7,6 +7,8 @@ training has, guesses the pixels of the others, each patch standardised by itsel
 import dataclasses
 from typing import ClassVar
 
+from typing_extensions import override
+
 from smile_jax.core.batch_statistics import example_weights, global_mean
 from smile_jax.models.heads import Head
 from smile_jax.models.masked_decoder import MaskedDecoder
@@ -30,10 +32,12 @@ class Mae(Objective):
     decoder_depth: int
     decoder_heads: int
 
+    @override
     def heads(self) -> dict[str, Head]:
         sizes = self.decoder_width, self.decoder_depth, self.decoder_heads
         return {"decoder": Head(lambda _: MaskedDecoder(*sizes), reads="")}
 
+    @override
     def problems(self, source: TextSource) -> list[str]:
         found = super().problems(source)
         if self.decoder_width % self.decoder_heads:
@@ -43,6 +47,7 @@ class Mae(Objective):
             )
         return found
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         each = x.embeddings.heads["decoder"]
         every = example_weights(each, None)

@@ -11,6 +11,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from typing_extensions import override
 
 from smile_jax.core import parallel
 from smile_jax.core.batch_statistics import at_least_float32, example_weights
@@ -41,9 +42,11 @@ class MultiviewVlm(Objective):
     pair_scale: float
     sure: float
 
+    @override
     def heads(self) -> dict[str, Head]:
         return {"pairs": numbers(self.pair_scale, 0.0)}
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         assert x.bank is not None and x.targets is not None
         u = at_least_float32(x.embeddings.joint)
@@ -98,9 +101,11 @@ class MultiviewVlm(Objective):
         }
         return sum(parts.values()), jax.lax.stop_gradient(parts)  # type: ignore[return-value]
 
+    @override
     @property
     def min_views(self) -> int:
         return 2
 
+    @override
     def problems(self, source: TextSource) -> list[str]:
         return [*super().problems(source), *needs_one_text(source)]

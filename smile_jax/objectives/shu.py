@@ -1,5 +1,6 @@
-"""Our reading of Shu, Gu, Yang and Lo, "Revisiting Self-Supervised Contrastive Learning
-for Facial Expression Recognition" (BMVC 2022).
+"""Our reading of Shu, Gu, Yang and Lo (BMVC 2022).
+
+"Revisiting Self-Supervised Contrastive Learning for Facial Expression Recognition".
 
 Read from the paper and its released code: positives near in time, hard negatives far
 off in the same clip, masks for negatives that look alike. This project's choices: what
@@ -13,6 +14,7 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+from typing_extensions import override
 
 from smile_jax.core import parallel
 from smile_jax.core.batch_statistics import example_weights, global_mean, normalize
@@ -44,9 +46,11 @@ class Shu(SimClr):
     alike: float
     attraction: float
 
+    @override
     def needed(self) -> tuple[str, ...]:
         return () if self.false_negatives == "keep" else ("actions",)
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         z = normalize(x.embeddings.heads["projector"])
         logits = self.logits(z, axis_name)
@@ -83,8 +87,10 @@ class Shu(SimClr):
         }
 
     def _same_moment(self, views: int, shape: tuple[int, ...]) -> Bool[Array, "R A"]:
-        """Of rows of one clip: whether both are of its first two moments, or of its
-        last two."""
+        """Returns True for rows of one clip that are both of its first or last moments.
+
+        The first two of four moments are one, the last two the other.
+        """
         if self.moments == 1:
             return jnp.ones(shape, bool)
         half = [jnp.arange(n) % views >= views // 2 for n in shape]

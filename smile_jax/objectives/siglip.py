@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 import jax.numpy as jnp
+from typing_extensions import override
 
 from smile_jax.losses.multilabel_alignment import several_alignment
 from smile_jax.models.heads import Head, numbers
@@ -13,9 +14,11 @@ from smile_jax.objectives.text_sources import TextSource
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SigLip(Objective):
-    """- sum_k [q_k log p_k + (1 - q_k) log(1 - p_k)], p_k = sigmoid(s u . t_k + b), of
-    the fused embedding and, in their mean, of every view's: each of K prompts fits or
-    does not. One bias b."""
+    """Binary cross-entropy of each of K prompts, of which each fits or does not.
+
+    - sum_k [q_k log p_k + (1 - q_k) log(1 - p_k)], p_k = sigmoid(s u . t_k + b), of the
+    fused embedding and, in their mean, of every view's. There is one bias b.
+    """
 
     version = 1
     section: ClassVar[str] = "siglip"
@@ -24,9 +27,11 @@ class SigLip(Objective):
 
     sigmoid_bias: float
 
+    @override
     def heads(self) -> dict[str, Head]:
         return {"sigmoid_bias": numbers(self.sigmoid_bias)}
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         assert x.bank is not None and x.targets is not None
         count = len(x.bank)
@@ -43,12 +48,13 @@ class SigLip(Objective):
         # The sum over prompts, where the other is a mean.
         return {"alignment": Term(count * x.targets.worth, loss, metrics)}
 
+    @override
     def problems(self, source: TextSource) -> list[str]:
         return [*super().problems(source), *needs_text(source)]
 
 
 def needs_one_text(source: TextSource) -> list[str]:
-    """Problems of methods that take one prompt a clip."""
+    """Returns the problems of methods that take one prompt per clip."""
     if source.several:
         return [
             f"text_source={source.name!r}: this objective takes one prompt a clip; use "
@@ -58,7 +64,7 @@ def needs_one_text(source: TextSource) -> list[str]:
 
 
 def needs_text(source: TextSource) -> list[str]:
-    """A problem of methods that learn from text alone."""
+    """Returns the problem of methods that learn from text alone."""
     if source.has_text:
         return []
     return [

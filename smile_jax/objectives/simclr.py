@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+from typing_extensions import override
 
 from smile_jax.core import parallel
 from smile_jax.core.batch_statistics import example_weights, global_mean, normalize
@@ -25,13 +26,16 @@ class SimClr(Objective):
     section: ClassVar[str] = "infonce"
     temperature: float
 
+    @override
     @property
     def min_views(self) -> int:
         return 2
 
+    @override
     def heads(self) -> dict[str, Head]:
         return {"projector": projector(self.projector_dim)}
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         z = normalize(x.embeddings.heads["projector"])
         own, clips, itself = who_is_who(z, axis_name)
@@ -49,15 +53,17 @@ class SimClr(Objective):
 
 
 def flat(z: Float[Array, "B V D"]) -> Float[Array, "R D"]:
-    """Views as rows."""
+    """Returns views as rows."""
     return z.reshape(-1, z.shape[-1])
 
 
 def who_is_who(
     z: Float[Array, "B V D"], axis_name: str | None
 ) -> tuple[Int[Array, "R"], Int[Array, "A"], Bool[Array, "R A"]]:
-    """The clip of each of this device's rows and of everybody's, and which of the
-    latter a row itself is."""
+    """Returns the clips of this device's rows and of everybody's, and the row itself.
+
+    The last is True where a column is the row itself.
+    """
     batch, views = z.shape[:2]
     everybody = jnp.arange(batch * parallel.axis_size(axis_name) * views)
     own = parallel.own_rows(everybody, axis_name)

@@ -8,6 +8,7 @@ import functools
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
+from typing_extensions import override
 
 from smile_jax.core.batch_statistics import (
     at_least_float32,
@@ -35,8 +36,9 @@ from smile_jax.objectives.text_sources import TextSource
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Smile(Objective):
-    """w1 decorrelation + w2 alignment + w3 redundancy. A term of weight 0 is not
-    computed; without text only the first is.
+    """The weighted sum of decorrelation, alignment and redundancy.
+
+    A term of weight 0 is not computed; without text only the first is.
 
     Attributes: see `smile_jax/config/default.py`.
     """
@@ -59,6 +61,7 @@ class Smile(Objective):
     negative_focus: float
     center_people: bool
 
+    @override
     def needed(self) -> tuple[str, ...]:
         asked = {
             "actions": self._softly or (self.redundancy and self._by_actions),
@@ -72,7 +75,7 @@ class Smile(Objective):
 
     @property
     def _softly(self) -> bool:
-        """Whether positives of pairs are soft."""
+        """True if positives of pairs are soft."""
         return bool(self.alignment and self.pair_width) and (
             self.alignment_over == "pairs"
         )
@@ -81,10 +84,12 @@ class Smile(Objective):
     def _by_actions(self) -> bool:
         return self.redundancy_mode == "actions"
 
+    @override
     @property
     def min_views(self) -> int:
         return 2 if self.decorrelation else 1
 
+    @override
     def heads(self) -> dict[str, Head]:
         found = {"projector": projector(self.projector_dim)}
         if self.alignment_over == "each":
@@ -95,6 +100,7 @@ class Smile(Objective):
             found["redundancy_head"] = linear(NUM_ACTIONS, "fused")
         return found
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         # `if` on settings and not on values: the branches are gone once this is traced.
         terms = {}
@@ -189,6 +195,7 @@ class Smile(Objective):
             ),
         )
 
+    @override
     def summary(self, batch: int, views: int) -> str:
         if not self.decorrelation:
             return ""
@@ -203,6 +210,7 @@ class Smile(Objective):
         (other,) = words.keys() - {cheaper}
         return f"term 1 by {words[cheaper]}: cheaper than {words[other]}"
 
+    @override
     def problems(self, source: TextSource) -> list[str]:
         problems = super().problems(source)
         if not source.has_text and not self.decorrelation:

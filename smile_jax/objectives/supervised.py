@@ -7,6 +7,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import optax
+from typing_extensions import override
 
 from smile_jax.core.batch_statistics import example_weights, global_mean
 from smile_jax.models.heads import Head, linear
@@ -22,9 +23,11 @@ class Supervised(Objective):
     uses_labels: ClassVar[bool] = True
     views_may_attend: ClassVar[bool] = True
 
+    @override
     def heads(self) -> dict[str, Head]:
         return {"classifier": linear(self.num_classes, "fused", bias=True)}
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         logits, labels = x.embeddings.heads["classifier"], x.batch["label"]
         each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
@@ -50,9 +53,11 @@ class ActionUnits(Objective):
 
     num_action_units: int
 
+    @override
     def heads(self) -> dict[str, Head]:
         return {"classifier": linear(self.num_action_units, "fused", bias=True)}
 
+    @override
     def misfits(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         (there,) = shapes["action_units"]
         if there == self.num_action_units:
@@ -62,6 +67,7 @@ class ActionUnits(Objective):
             f"dataset has {there}"
         ]
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         logits = x.embeddings.heads["classifier"]
         moves = x.batch["action_units"].astype(logits.dtype)

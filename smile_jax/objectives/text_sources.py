@@ -1,4 +1,4 @@
-"""Where an example's text comes from: one value that knows all that follows of it."""
+"""Text sources: where an example's text comes from, and all that follows from that."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -7,12 +7,13 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from typing_extensions import override
 
 from smile_jax.losses.pseudo_labels import Prior, pseudo_targets
 
 
 class Targets(flax.struct.PyTreeNode):
-    """What the images of a batch are told to say."""
+    """Targets over the bank: what the images of a batch should say."""
 
     shares: Array  # [B, K] over the bank; rows sum to 1, but of several at once
     # [B], 0 for examples that nothing is known of; None: something is of all.
@@ -64,8 +65,10 @@ class TextSource:
         step: Any,
         axis_name: str | None,
     ) -> tuple[Targets, Prior]:
-        """Where `makes_targets`: targets of a teacher's logits, and the prior after
-        this batch."""
+        """Returns targets from a teacher's logits, and the prior after this batch.
+
+        Sources with `makes_targets` implement it.
+        """
         raise NotImplementedError
 
 
@@ -83,7 +86,7 @@ class WeakLabels(TextSource):
 
 
 class MultiLabels(TextSource):
-    """The prompts of all emotions that a clip shows, by labels of 4DME's kind."""
+    """The prompts of all emotions that a clip shows, by labels such as 4DME's."""
 
     version = 1
     name = "several"
@@ -94,10 +97,12 @@ class MultiLabels(TextSource):
         "(source <i>several</i>). No label of a test subject was seen."
     )
 
+    @override
     @classmethod
     def needs(cls) -> tuple[str, ...]:
         return ("emotions",)
 
+    @override
     def targets(self, batch: dict[str, Array], num_prompts: int) -> Targets | None:
         return Targets(batch["emotions"].astype(jnp.float32))
 
@@ -138,8 +143,11 @@ class PseudoLabels(TextSource):
         step: Any,
         axis_name: str | None,
     ) -> tuple[Targets, Prior]:
-        """See `TextSource.guesses`: worth nothing while they warm up, and of nothing
-        of which the teacher is not sure, as of a face that shows no class."""
+        """See `TextSource.guesses`.
+
+        Targets are worth nothing during the warm-up, nor where the teacher is not
+        confident, as about a face that shows no class.
+        """
         count = logits.shape[1]
         even = [1 / count] * count
         sure = jax.nn.softmax(logits).max(axis=1) >= self.min_confidence

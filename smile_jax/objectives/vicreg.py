@@ -7,6 +7,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from typing_extensions import override
 
 from smile_jax.core.batch_statistics import (
     cross_correlation,
@@ -33,13 +34,16 @@ class VicReg(Objective):
     variance: float
     covariance: float
 
+    @override
     @property
     def min_views(self) -> int:
         return 2
 
+    @override
     def heads(self) -> dict[str, Head]:
         return {"projector": projector(self.projector_dim)}
 
+    @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         z = x.embeddings.heads["projector"]
         views = z.shape[1]

@@ -1,4 +1,4 @@
-"""The model, its first state and its train step, of a config and a plan."""
+"""Assembles the model, its first state and its train step from a config and a plan."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def spec_of_fresh_run(config: Config, plan: Plan) -> ModelSpec:
 def build(
     config: Config, plan: Plan, spec: ModelSpec | None = None
 ) -> tuple[Encoder, TrainState, Any]:
-    """The model, its first state on the host, and the step, not yet compiled."""
+    """Returns the model, its first state on the host, and the uncompiled step."""
     spec = spec or spec_of_fresh_run(config, plan)
     prompts = plan.train_prompts
     objective = make_objective(
@@ -79,7 +79,7 @@ def build(
 
 
 def make_layout(config: Config, state: TrainState) -> StateLayout:
-    """How states like this one, which is on the host, lie on the devices."""
+    """Returns the layout of states like this one on the devices."""
     return StateLayout(
         state,
         in_pieces=config.train.shard_moments,
@@ -88,7 +88,7 @@ def make_layout(config: Config, state: TrainState) -> StateLayout:
 
 
 def scanned_towers(config: Config) -> tuple[str, ...]:
-    """Towers whose blocks the train step holds stacked."""
+    """Returns the towers whose blocks the train step holds stacked."""
     towers: dict[str, Any] = {"vision": config.model.vision, "text": config.model.text}
     return tuple(name for name, keys in towers.items() if keys.scan)
 

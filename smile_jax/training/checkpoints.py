@@ -45,7 +45,7 @@ class Checkpoints:
 
     @classmethod
     def open(cls, workdir: pathlib.Path) -> "Checkpoints":
-        """Those of a run that exists.
+        """Opens the checkpoints of an existing run.
 
         Raises:
           CheckpointError: it has none.
@@ -165,8 +165,10 @@ class Checkpoints:
         return None
 
     def restore_raw(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The newest whole checkpoint as nested dictionaries on the host, whatever the
-        model. A damaged one is named and the one before it is used.
+        """Reads the newest whole checkpoint as nested dictionaries on the host.
+
+        It works whatever the model. A damaged one is named, and the one before it is
+        used.
 
         Raises:
           CheckpointError: there is none that can be read.
@@ -206,8 +208,11 @@ class Checkpoints:
 
 
 def _filled(state: Any) -> dict[str, Any]:
-    """The parts of a state that hold something: what a method does not carry is not in
-    a checkpoint, and so not missed in one that is older than the part."""
+    """Returns the parts of a state that hold something.
+
+    A part that the method does not carry is not in a checkpoint, and so not missed in a
+    checkpoint that is older than the part.
+    """
     parts = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
     return {name: part for name, part in parts.items() if jax.tree.leaves(part)}
 

@@ -1,4 +1,4 @@
-"""Checksums of what a checkpoint holds: a flipped bit must not become a model.
+"""Checksums of a checkpoint's contents: a flipped bit must not become a model.
 
 Compressed chunks often decode with a bit flipped, and nothing below looks at values.
 """
@@ -15,8 +15,10 @@ _RUN = "run"
 
 
 def checksums(state: Any, run: Mapping[str, Any]) -> dict[str, str]:
-    """Type, shape and CRC-32 of each array of a state on the host, by its path, and the
-    CRC-32 of the run beside it."""
+    """Returns the checksums of a state on the host and of the run beside it.
+
+    For each array its type, shape and CRC-32, by path; of the run the CRC-32.
+    """
     found = {
         f"state/{'/'.join(map(str, path))}": _of_array(np.asarray(leaf))
         for path, leaf in ocp.tree.to_flat_dict(state).items()
@@ -49,7 +51,7 @@ def compare(found: Mapping[str, str], stored: Mapping[str, str]) -> None:
 
 
 def check_run(run: Mapping[str, Any], stored: Mapping[str, str]) -> None:
-    """The same of the run alone."""
+    """Checks the run alone."""
     compare({_RUN: of_json(run)}, {_RUN: stored.get(_RUN, "")})
 
 

@@ -1,5 +1,4 @@
-"""The gradient of the global batch: its mean over devices, its norms, and whether the
-devices still agree.
+"""The gradient of the global batch: its mean over devices, norms, and replica checks.
 
 Each device differentiates the whole objective through its own examples' activations.
 Every device's loss depends on them, by way of the collectives inside, whose transposes

@@ -185,14 +185,20 @@ class _StopSignal:
                 self._before[number] = signal.signal(number, self._request)
 
     def begin(self, step: int) -> None:
-        """Tells where a continued run starts. What several processes agree on is the
-        step after the newest that JAX was told of: without this, step 1, long past."""
+        """Tells where a continued run starts.
+
+        Several processes agree on the step after the newest one that JAX was told of:
+        without this that would be step 1, long past.
+        """
         if step and jax.process_count() > 1:
             multihost_utils.reached_preemption_sync_point(step)
 
     def agreed(self, step: int) -> bool:
-        """Whether to stop now. Several processes agree on a step, in the background:
-        one that stopped alone would leave the others waiting in a collective."""
+        """Returns True to stop now.
+
+        Several processes agree on a step, in the background: one that stopped alone
+        would leave the others waiting in a collective.
+        """
         if jax.process_count() == 1:
             return self._requested
         return multihost_utils.reached_preemption_sync_point(step)

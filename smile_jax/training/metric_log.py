@@ -1,4 +1,4 @@
-"""When metrics leave the device, are checked and are written."""
+"""Fetches metrics from the device a step late, checks and writes them."""
 
 import contextlib
 import pathlib
@@ -51,8 +51,11 @@ class MetricLog:
         self._started += time.perf_counter() - started
 
     def got_batch(self) -> None:
-        """Notes whether the devices were idle before a step: they waited for input, or
-        where steps take less time than Python does, for that."""
+        """Notes if the devices were idle before a step.
+
+        Then they waited for input, or for Python where steps take less time than Python
+        does.
+        """
         self._waited += self._newest is not None and self._newest.is_ready()
 
     def after(
@@ -67,6 +70,7 @@ class MetricLog:
             self.flush()
 
     def flush(self) -> None:
+        """Writes the metrics of the last log step, which the devices have by now."""
         if self._pending is None:
             return
         step, metrics, scores = self._pending
@@ -84,6 +88,7 @@ class MetricLog:
         self.restart_clock(step)
 
     def close(self) -> None:
+        """Writes what is pending and closes the files."""
         self.flush()
         if self._writer:
             self._writer.close()

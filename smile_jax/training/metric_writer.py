@@ -1,4 +1,4 @@
-"""Metrics to the terminal, to `metrics.jsonl` and to TensorBoard."""
+"""Writes metrics to the terminal, to `metrics.jsonl` and to TensorBoard."""
 
 import json
 import math
@@ -64,6 +64,7 @@ class MetricWriter:
             )
 
     def close(self) -> None:
+        """Closes the files."""
         self._board.close()
         sys.stdout.flush()
 

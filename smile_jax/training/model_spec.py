@@ -23,10 +23,13 @@ from smile_jax.training.run_info import RunInfo
 
 
 class Tokenizer(Protocol):
-    """Texts to ids; `save` writes its files into a folder."""
+    """Texts to ids."""
 
-    def __call__(self, texts: Sequence[str]) -> np.ndarray: ...
-    def save(self, folder: pathlib.Path) -> None: ...
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Returns (n, L) ids, padded."""
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Writes its files into a folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +56,9 @@ class ModelSpec:
 
 @dataclasses.dataclass(frozen=True)
 class StoredModel:
-    """A run's model and what the run says of itself. Neither its dataset nor its method
-    is needed to read it.
+    """A run's model and the run's description of itself.
+
+    Neither its dataset nor its method is needed to read it.
 
     Attributes:
       info: of its newest readable checkpoint.
@@ -102,7 +106,7 @@ def stored_spec(info: RunInfo, folder: pathlib.Path) -> ModelSpec:
 
 
 def motion_gain(config: Config) -> float | None:
-    """Of the clips that a run sees; None for frames."""
+    """Returns the gain of the clips that a run sees; None for frames."""
     return config.data.dynamic_gain if config.data.clip == "dynamic" else None
 
 
@@ -112,8 +116,9 @@ def plain_view(
     yaws_deg: Sequence[float],
     channels: Sequence[str],
 ) -> functools.partial:
-    """`augment.plain_clips` as a run sees clips outside training: its views, channels
-    and statistics.
+    """Returns `augment.plain_clips` as a run sees clips outside training.
+
+    With its views, channels and statistics.
 
     Args:
       config, spec: of the run.
@@ -141,7 +146,7 @@ def load_tokenizer(folder: pathlib.Path) -> Tokenizer:
 def merge_lora(
     spec: ModelSpec, params: dict[str, np.ndarray]
 ) -> tuple[ModelSpec, dict[str, np.ndarray]]:
-    """The same model without LoRA: each kernel plus its A B alpha / rank."""
+    """Returns the same model without LoRA: each kernel plus its A B alpha / rank."""
     merged = dict(params)
     towers = {"vision": spec.model.vision, "text": spec.model.text}
     for name in [k for k in params if k.endswith("/lora_a")]:

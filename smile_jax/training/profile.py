@@ -16,7 +16,10 @@ class Profile:
     """
 
     def __init__(self, steps: str, workdir: pathlib.Path) -> None:
-        """Of process 0: others do the same, and traces in one folder would mix."""
+        """Prepares a trace of process 0.
+
+        Others do the same, and traces in one folder would mix.
+        """
         lead = jax.process_index() == 0
         self._first, self._last = (lead and profiled_steps(steps)) or (0, 0)
         self._folder = workdir / "profile"
@@ -29,8 +32,10 @@ class Profile:
             self._running = True
 
     def after(self, step: int, metrics: Any, *, ending: bool) -> None:
-        """Writes it after its last step, once the devices are done with that; or what
-        there is of it where the run ends before."""
+        """Writes the trace after its last step, once the devices are done with it.
+
+        If the run ends before that, it writes what there is.
+        """
         if self._running and (ending or step >= self._last):
             jax.block_until_ready(metrics)
             jax.profiler.stop_trace()

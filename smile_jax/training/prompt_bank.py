@@ -47,8 +47,11 @@ def encode_bank(model: Encoder, params: Mapping[str, Any], text: TextInputs) -> 
 
 
 def bank_of_views(bank: jax.Array, view_ids: jax.Array) -> jax.Array | None:
-    """[B, V, K, E] prototypes of single views [B, V], of a bank [G, K, E]; None where
-    prompts do not tell views apart. Group 0 is of the fused view, 1 + v of camera v."""
+    """Returns [B, V, K, E] prototypes of single views [B, V], from a bank [G, K, E].
+
+    None where prompts do not tell views apart. Group 0 is the fused view's, 1 + v
+    camera v's.
+    """
     return bank[1 + view_ids] if len(bank) > 1 else None
 
 

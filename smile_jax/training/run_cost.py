@@ -1,4 +1,4 @@
-"""What a run costs, beside its checkpoints: `spent.json`."""
+"""The cost of a run, kept beside its checkpoints in `spent.json`."""
 
 import json
 import pathlib
@@ -16,7 +16,7 @@ FILE = "spent.json"
 
 
 def write_spent(workdir: pathlib.Path, step: Callable, state: Any, batch: Any) -> None:
-    """Writes on what a run trains, and with how many operations a step.
+    """Writes what a run trains on, and the operations of a step.
 
     "hardware", one after another where a run went on elsewhere; "flops_per_step" of
     matrix products and convolutions, over all devices; "peak_memory", in bytes, of the
@@ -43,7 +43,7 @@ def write_peak(workdir: pathlib.Path) -> None:
 
 
 def peak_memory() -> int:
-    """Bytes, see `write_spent`."""
+    """Returns the peak of memory in bytes, see `write_spent`."""
     stats = [device.memory_stats() for device in jax.local_devices()]
     peaks = [s["peak_bytes_in_use"] for s in stats if s and "peak_bytes_in_use" in s]
     if peaks:

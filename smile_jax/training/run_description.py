@@ -1,4 +1,4 @@
-"""Tells what a run is: on the terminal, in its folder, in its checkpoints."""
+"""Describes a run: on the terminal, in its folder, in its checkpoints."""
 
 import dataclasses
 import json
@@ -28,6 +28,7 @@ _VERSIONS = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "num
 
 
 def print_plan(config: Config, plan: Plan, spec: ModelSpec, state: TrainState) -> None:
+    """Prints what the run is about to do."""
     parameters, trained = (
         sum(np.size(p) for p in jax.tree.leaves(tree))
         for tree in (state.params, state.ema)

@@ -22,7 +22,7 @@ COMPUTED = ("remat", "scan", "attention")
 
 @dataclasses.dataclass(frozen=True)
 class Rendering:
-    """How a mesh became what the model has seen.
+    """The settings by which a mesh became what the model has seen.
 
     Attributes:
       yaws_deg: of all cameras.
@@ -85,7 +85,7 @@ class RunInfo:
     data_position: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The same for JSON; `from_json` reads it."""
+        """Returns the description for JSON; `from_json` reads it."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return fields | {
             "format": FORMAT,
@@ -147,8 +147,9 @@ def _model_to_json(model: EncoderConfig) -> dict[str, Any]:
 
 
 def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> None:
-    """Refuses to continue a run as another one: it would see what it must not, or
-    nobody could say what the result is of.
+    """Refuses to continue a run as another one.
+
+    It would see what it must not, or nobody could say what its result is of.
 
     Raises:
       CheckpointError: naming what differs.
@@ -188,7 +189,7 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
 
 
 def other_data(stored: RunInfo, current: RunInfo) -> list[str]:
-    """How the data of a run differ from what is there now, where that is known."""
+    """Lists known differences between a run's data and what is there now."""
     found = []
     ours, theirs = (dataclasses.asdict(run.rendering) for run in (current, stored))
     for name in ours:

@@ -1,4 +1,4 @@
-"""Runs of earlier versions, read as this version would have written them."""
+"""Migrates runs of earlier versions to what this version would have written."""
 
 import copy
 import dataclasses
@@ -82,7 +82,7 @@ SPLIT_KEYS = {"objective.smile.redundancy_off_diagonal": "objective.smile.off_di
 
 
 def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
-    """A checkpoint's words on its run, as this version writes them.
+    """Returns a checkpoint's description of its run as this version writes it.
 
     Raises:
       CheckpointError: it is too old, or of a newer version.

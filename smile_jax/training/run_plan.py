@@ -1,4 +1,4 @@
-"""Applies a config to a dataset: who is seen, for how long, in whose words."""
+"""The plan of a run: a config applied to a dataset's people, steps and prompts."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -185,8 +185,10 @@ def _folds(config: Config, dataset: FaceDataset, records: np.ndarray) -> dict[st
 def class_prompts(
     config: Config, dataset: FaceDataset, classes: Sequence[str] = ()
 ) -> Prompts:
-    """The prompts of the config's classes, or of others in the same way; if they name
-    views, the dataset's."""
+    """Returns the prompts of the config's classes, or of others in the same way.
+
+    If prompts name views, these are the dataset's.
+    """
     p = config.prompts
     yaws = dataset.yaws_deg if p.view_aware else ()
     return make_prompts(
@@ -199,7 +201,7 @@ def class_prompts(
 
 
 def _clip_shape(config: Config, dataset: FaceDataset, i: int) -> tuple[int, ...]:
-    """As that record has it, one of those that are trained on."""
+    """Returns the shape of a clip, as one of the training records has it."""
     record = RecordSource(dataset.path)[i]
     how = built.sampling(config)
     frames, _, height, width, _ = cut(record, how)["views"].shape

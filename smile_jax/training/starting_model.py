@@ -77,7 +77,7 @@ def place_params(
 
 
 def as_computed(model: EncoderConfig, config: Config) -> EncoderConfig:
-    """The same model, computed as the config says: what a run may change on its way."""
+    """Returns the model as the config computes it: what a run may change on its way."""
     keys = {"vision": config.model.vision, "text": config.model.text}
     towers = {
         name: getattr(model, name).replace(

@@ -40,14 +40,17 @@ def stream_key(root: jax.Array, stream: str, step: Any) -> jax.Array:
 def update_average(
     average: Any, params: Any, decay: float, step: Any, *, from_random: bool
 ) -> Any:
-    """EMA. From random parameters with a warm-up, which forgets them sooner; from ones
-    that are worth keeping without: a teacher must not follow its student at once."""
+    """Updates the moving average of the parameters.
+
+    From random parameters it warms up, which forgets them sooner; from others it does
+    not: a teacher must not follow its student at once.
+    """
     rate = jnp.minimum(decay, (1.0 + step) / (10.0 + step)) if from_random else decay
     return jax.tree.map(lambda a, p: rate * a + (1 - rate) * p, average, params)
 
 
 def memory_of(state: TrainState, pieces: int) -> dict[str, int]:
-    """Bytes of each part of a state on a device, the moments being in pieces."""
+    """Returns the bytes of each part of a state on a device, with moments in pieces."""
     parts = {"parameters": state.params, "average": state.ema}
     parts["moments"] = state.optimizer
     size = {

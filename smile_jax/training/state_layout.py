@@ -80,7 +80,7 @@ class StateLayout:
 
 
 def stack_towers(tree: Any, towers: Collection[str]) -> Any:
-    """The same tree with the blocks of these towers stacked wherever they occur."""
+    """Returns the tree with the blocks of these towers stacked wherever they occur."""
 
     def stack(path: Any, part: Any) -> Any:
         if not is_trunk(part) or path[-2].key not in towers:
@@ -91,8 +91,10 @@ def stack_towers(tree: Any, towers: Collection[str]) -> Any:
 
 
 def stack_factors(factors: Any, params: Any, towers: Collection[str]) -> Any:
-    """Numbers, one a parameter of these, as the stacked parameters take them: one
-    number still, or [blocks, 1, ...] where a tower's blocks differ."""
+    """Returns factors, one per parameter, in the form of the stacked parameters.
+
+    Each is one number still, or [blocks, 1, ...] where a tower's blocks differ.
+    """
 
     def simplest(stacked: np.ndarray) -> Any:
         first = stacked.flat[0]

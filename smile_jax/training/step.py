@@ -156,7 +156,7 @@ def make_train_step(
 def norms_of_terms(
     terms_of: Callable, trained: Any, given: Any, axis_name: str | None
 ) -> dict[str, Any]:
-    """Norms of the terms' own gradients, as metrics."""
+    """Returns the norms of the terms' own gradients, as metrics."""
 
     def weighted(trained: Any) -> dict[str, Any]:
         terms, _, _ = terms_of(trained, *given)
@@ -169,8 +169,12 @@ def norms_of_terms(
 def encode_batch(
     model: Encoder, config: StepConfig, params: Any, state: TrainState, batch: dict
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Features of augmented views, which views they are, and the "decoder"'s error of a
-    method that hides patches, by micro-batches."""
+    """Embeds augmented views by micro-batches.
+
+    Returns:
+      Features, which views they are, and the "decoder"'s error of a method that hides
+      patches.
+    """
     # Keys of the step, folded with rows further down: the same draws on 1 or 256
     # devices, and after a resumption.
     key = stream_key(state.key, "augment", state.step)
@@ -217,7 +221,7 @@ def encode_batch(
 
 
 def windows_of(clips: Any, timing: Timing, crops: int) -> list[tuple[Any, Timing]]:
-    """Clips [B, T, ...] and timing of each window of a batch."""
+    """Returns clips [B, T, ...] and timing of each window of a batch."""
     if crops == 1:
         return [(clips, timing)]
     seconds = jnp.split(timing.time_s, crops, axis=1)

@@ -35,8 +35,10 @@ def trainable(
 def learning_rates(
     params: Mapping[str, Any], config: TuneConfig, towers: Mapping[str, TowerConfig]
 ) -> dict[str, Any]:
-    """Factors on the learning rate: layer_decay ** (layers above), 1 at the top of a
-    tower and outside (Bao et al., BEiT, 2021)."""
+    """Returns factors on the learning rate: layer_decay ** (layers above).
+
+    They are 1 at the top of a tower and outside of towers (Bao et al., BEiT, 2021).
+    """
     factors = {}
     for name in flatten(params):
         tower, *path = name.split("/")

@@ -21,7 +21,7 @@ def update(
     in_pieces: bool,
     axis_name: str | None,
 ) -> tuple[Any, Any, dict[str, Float[Array, ""]]]:
-    """One update by the mean of the devices' gradients.
+    """Updates the parameters by the mean of the devices' gradients.
 
     In pieces it is stage 1 of ZeRO (Rajbhandari et al., "ZeRO: Memory Optimizations
     Toward Training Trillion Parameter Models", 2020): each device sums the gradient of

@@ -1,4 +1,4 @@
-"""One process trains in a folder at a time."""
+"""Lets one process at a time train in a folder."""
 
 import contextlib
 import datetime
@@ -16,8 +16,9 @@ FILE = "lock"
 
 @contextlib.contextmanager
 def held(workdir: pathlib.Path) -> Iterator[None]:
-    """Holds a run's folder. The system lets go of it when the process ends, however
-    that ends; the file stays.
+    """Holds a run's folder.
+
+    The system lets go of it when the process ends, however that ends; the file stays.
 
     Raises:
       CheckpointError: another process holds it; saying which.

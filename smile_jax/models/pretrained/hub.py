@@ -1,4 +1,4 @@
-"""Where pretrained files are: a folder, or a name on the Hugging Face hub."""
+"""Finds pretrained files in a folder, or by a name on the Hugging Face hub."""
 
 import pathlib
 

@@ -163,8 +163,9 @@ def _bert(config: Any, folder: pathlib.Path) -> TowersConfig:
 
 
 def _sentence_settings(folder: pathlib.Path) -> tuple[Any, int | None]:
-    """Pooling and longest text by the files of sentence-transformers, where there are
-    any; the mean over tokens otherwise, as that library does.
+    """Returns pooling and longest text from the files of sentence-transformers.
+
+    Without such files it is the mean over tokens, as in that library.
 
     Raises:
       PretrainedError: it does more after the transformer than pool and normalise.

@@ -54,7 +54,7 @@ class Parity:
     tokenizer_equal: bool | None
 
     def within(self, tolerance: float) -> bool:
-        """Whether every error is at most the tolerance; NaN is not."""
+        """Returns True if every error is at most the tolerance; NaN is not."""
         errors = (self.image, self.text, self.logits, self.gradient)
         return self.tokenizer_equal is not False and all(
             e <= tolerance for e in errors if e is not None
@@ -62,7 +62,7 @@ class Parity:
 
 
 def torch_installed() -> bool:
-    """Whether there is anything to compare with."""
+    """Returns True if PyTorch is there to compare with."""
     return importlib.util.find_spec("torch") is not None
 
 
@@ -137,15 +137,17 @@ def save_random_reference(config: Any, model_class: Any, folder: pathlib.Path) -
 
 
 def relative_error(a: np.ndarray, b: np.ndarray) -> float:
-    """max |a - b| / max |b|."""
+    """Returns max |a - b| / max |b|."""
     return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30))
 
 
 def same_ids(
     folder: pathlib.Path, tokenizer: PretrainedTokenizer, texts: Sequence[str]
 ) -> bool:
-    """Whether ids are those of a tokenizer that transformers loads, padded by it; texts
-    that are too long for the tower are left out."""
+    """Returns True if ids are those of a tokenizer that transformers loads and pads.
+
+    Texts that are too long for the tower are left out.
+    """
     from transformers import AutoTokenizer, Siglip2Tokenizer
 
     kind = Siglip2Tokenizer if tokenizer.lower_case else AutoTokenizer

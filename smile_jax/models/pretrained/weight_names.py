@@ -13,7 +13,7 @@ from smile_jax.models.pretrained_towers import TowersConfig
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a tensor's layout becomes ours, and ours theirs."""
+    """The conversion of a tensor's layout to ours and back."""
 
     read: Callable[[np.ndarray], np.ndarray]
     write: Callable[[np.ndarray], np.ndarray]
@@ -37,13 +37,14 @@ def _patches(size: int) -> Layout:
 
 @dataclasses.dataclass(frozen=True)
 class Weight:
-    """One tensor of theirs and the parameter, or the stacked parameters, of ours."""
+    """A tensor of theirs and our parameter, or our parameters if theirs is stacked."""
 
     theirs: str
     ours: tuple[str, ...]
     layout: Layout = _AS_IS
 
     def read(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        """Converts their tensor to our parameters."""
         parts = np.split(tensor, len(self.ours)) if len(self.ours) > 1 else [tensor]
         return {
             name: self.layout.read(part)
@@ -51,12 +52,13 @@ class Weight:
         }
 
     def write(self, params: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Converts our parameters to their tensor."""
         parts = [self.layout.write(np.asarray(params[name])) for name in self.ours]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def weight_table(config: TowersConfig) -> list[Weight]:
-    """Every tensor of a model."""
+    """Returns every tensor of a model."""
     return list(_bert(config) if config.family == "bert" else _contrastive(config))
 
 

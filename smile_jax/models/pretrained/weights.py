@@ -13,7 +13,7 @@ _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 def read_weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
-    """All tensors of a model, float32.
+    """Reads all tensors of a model as float32.
 
     Raises:
       PretrainedError: no safetensors file, or a damaged or missing one.

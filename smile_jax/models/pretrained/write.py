@@ -29,8 +29,10 @@ def describe_towers(
     std: tuple[float, ...],
     max_tokens: int,
 ) -> TowersConfig | None:
-    """The part of a model that the layout of CLIP or SigLIP can say: both towers, the
-    vision tower alone, or None."""
+    """Returns the part of a model that the layout of CLIP or SigLIP can say.
+
+    That is both towers, the vision tower alone, or None.
+    """
     plain = vision.stem == "patch" and vision.norm_first
     images: dict[str, Any] = {
         "image_size": image_size,
