@@ -1,0 +1,1 @@
+"""Experiments: configs, benchmarks and the scripts that make the documents."""

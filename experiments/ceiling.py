@@ -1,4 +1,4 @@
-"""What the generated performances themselves would allow: no picture is rendered.
+"""The best accuracy that the generated performances allow: no picture is rendered.
 
     python -m experiments.ceiling
 
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
 
 
 def accuracy(difficulty: Difficulty, intensities: tuple[int, ...]) -> float:
-    """Of the probe on performances that it was not fitted to."""
+    """Returns a probe's accuracy on performances that it was not fitted to."""
     model = load_face_model("")
     rng = np.random.default_rng(0)
     person = sample_subject(model, rng, difficulty)

@@ -68,6 +68,7 @@ def images_of(row: Row) -> float:
 
 
 def hours(row: Row, machine: Machine) -> float:
+    """Returns the hours that a row takes on a machine."""
     rate = machine.devices * CHIPS[machine.chip].flops * machine.utilisation
     return images_of(row) * FLOP_PER_IMAGE / rate / 3600
 

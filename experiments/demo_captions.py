@@ -16,7 +16,7 @@ from smile_jax.experiments import demo
 
 
 def learn_from_captions(c):
-    """Of a config: its text is what was measured, and no label is seen."""
+    """Makes a config learn from measured captions, without any label."""
     c.text_source = "captions"
     c.objective.smile.alignment_over = "pairs"
     c.objective.smile.pair_width = 1.0

@@ -1,4 +1,4 @@
-"""The README's moving picture:
+"""Makes the README's moving picture.
 
     python -m experiments.figures --workdir=runs/demo --ict=ARCHIVE --out=docs/hero.webp
 

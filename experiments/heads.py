@@ -10,7 +10,7 @@ _LEVEL = 3  # of four intensities
 
 
 def unseen_head(model: FaceModel, expression: str, seed: tuple[int, int]) -> Mesh:
-    """One person's expression, as a scan."""
+    """Returns a person's expression as a scan."""
     rng, hard = np.random.default_rng(seed), Difficulty()
     level = 0 if expression == "neutral" else _LEVEL
     person = sample_subject(model, rng, hard)

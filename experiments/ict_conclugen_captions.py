@@ -1,5 +1,6 @@
-r"""Our reading of ConCluGen, captions its fourth modality: `ict_captions.py` with
-another method.
+r"""Our reading of ConCluGen with captions as its fourth modality.
+
+It is `ict_captions.py` with another method.
 
     python -m smile_jax.train --config=experiments/ict_conclugen_captions.py \
         --workdir=runs/conclugen_captions

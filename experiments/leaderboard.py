@@ -59,9 +59,11 @@ def main(argv: list[str]) -> None:
 
 
 def label_efficiency(suite: Suite, rows: Sequence[Mapping[str, str]]) -> Figure | None:
-    """The first score that a suite shows, over the number of people whose labels are
-    used: by probes (`few_people_n`), and by methods named "what, n"; None for a suite
-    that does not ask."""
+    """Draws the suite's first score over the number of labelled people.
+
+    Probes are `few_people_n`, methods are named "what, n"; None for a suite without
+    them.
+    """
     counts = [int(e.split("_")[-1]) for e, *_ in suite.shown if e.startswith(_FEW)]
     if not counts:
         return None

@@ -1,4 +1,4 @@
-"""How exactly published sizes of every family are reproduced.
+"""Exactness of the published sizes of every family.
 
     python -m experiments.parity [--sizes=clip_b32,minilm]
 

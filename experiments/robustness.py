@@ -1,4 +1,4 @@
-"""What is left of runs' answers when scans are worse than those they learned from.
+r"""Answers of runs to scans that are worse than those they learned from.
 
     python -m experiments.robustness --workdir=runs/demo [--workdir=runs/weak ...] \
         [--ict=ARCHIVE] [--out=CSV]
@@ -122,7 +122,7 @@ def _flat(batch: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _ways(name: str, run: Recognizer) -> dict[str, Answers]:
-    """How a run can be asked."""
+    """Returns the ways in which a run can be asked."""
     questions: dict[str, Question] = {}
     if knows_words(run.info.config):
         questions["zero-shot"] = run.question()

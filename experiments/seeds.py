@@ -84,7 +84,7 @@ def _cell(values: list[float | None]) -> str:
 
 
 def _settings(run: pathlib.Path) -> dict[str, str]:
-    """Each key of the run's config, as text."""
+    """Returns each key of the run's config as text."""
     flat: dict[str, str] = {}
 
     def walk(values: dict, prefix: str) -> None:

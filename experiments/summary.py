@@ -1,4 +1,4 @@
-"""One line about an evaluated run: `python -m experiments.summary --name=demo ...`."""
+"""Prints one line about an evaluated run."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""What a run of single scans makes of people, and of heads, that it never saw.
+"""Answers of a run of single scans about people, and heads, that it never saw.
 
     python -m experiments.unseen_heads --workdir=runs/demo [--ict=ARCHIVE]
 
@@ -84,7 +84,7 @@ def _of_six(answer) -> str:
 
 
 def distances(name: str, model: FaceModel) -> None:
-    """How far neighbours are apart: frames in the fastest part, and people."""
+    """Prints how far neighbours are apart: frames in the fastest part, and people."""
     hard = Difficulty()
     meshes: list[tuple[Mesh, Mesh]] = []
     for i in range(_PEOPLE):

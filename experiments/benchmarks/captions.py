@@ -145,7 +145,7 @@ def single_scans(
 def performances(
     model: FaceModel, people: int, kind: str, look: Look = look_at
 ) -> Performed:
-    """By the kind of their reference."""
+    """Returns performances by the kind of their reference."""
     if kind == FIRST:
         return in_motion(model, people, look)
     return single_scans(model, people, kind, look)

@@ -1,4 +1,4 @@
-"""How long the train step takes to compile, by depth, as blocks and as a loop.
+"""Compile time of the train step by depth, with blocks in a row and as a loop.
 
     python -m experiments.benchmarks.compilation [--topology=v5e:2x2] [--depths=6,12,24]
 

@@ -1,4 +1,4 @@
-"""What is left of motion in a dynamic image: stored in 8 bits, and as it is now.
+"""Motion that is left in a dynamic image: stored in 8 bits, and as it is now.
 
     python -m experiments.benchmarks.dynamic_images [--ict=ARCHIVE] [--subjects=40]
 
@@ -45,7 +45,7 @@ _CONFIG = FacesConfig(
 
 
 def performance(person: int, expression: int, strength: float) -> Sequence4D:
-    """One that differs by its strength alone."""
+    """Returns a performance that differs from the others by its strength alone."""
     frames = Performance(
         path=_ICT.value, identity_modes=None, person_seed=person,
         seed=1000 * person + expression, expression=_EXPRESSIONS[expression],
@@ -73,16 +73,17 @@ def dynamic_images(strength: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def levels(images: np.ndarray) -> np.ndarray:
-    """Of 8 bits."""
+    """Rounds images to 8 bits."""
     return 255 * as_shares(images)
 
 
 def rms(x: np.ndarray, face: np.ndarray, channels: slice) -> float:
+    """Returns the root mean square of some channels of a face."""
     return float(np.sqrt(np.mean(x[..., channels][face] ** 2)))
 
 
 def accuracy(pixels, noise, labels, subjects) -> float:
-    """Of a probe that is fitted on noisy pixels and asked about clean ones."""
+    """Returns the accuracy on clean pixels of a probe fitted on noisy ones."""
     held_out = np.isin(subjects, np.unique(subjects)[::4])
     flat = pixels.reshape(len(pixels), -1)
     draws = np.random.default_rng(0).standard_normal(flat.shape, np.float32)

@@ -1,4 +1,4 @@
-"""How the time and memory of an evaluation grow with the number of clips.
+"""Time and memory of an evaluation by the number of clips.
 
     python -m experiments.benchmarks.evaluation --clips=2000 --clips=20000
         [--features=768] [--folder=FOLDER]

@@ -1,4 +1,4 @@
-"""How fast batches come from the shards, and what other encodings of pixels would cost.
+r"""Rate of batches from the shards, and the cost of other encodings of pixels.
 
     python -m experiments.benchmarks.input --dir=data/ict_faces/static_224 \
         [--batch=64] [--threads=1,2] [--workers=0,2] [--seconds=10] [--needed=CLIPS_S]
@@ -49,6 +49,7 @@ def rate(items: Iterator, seconds: float) -> float:
 
 
 def pipeline_row(dataset: FaceDataset, threads: int, workers: int) -> dict:
+    """Measures the input pipeline with some threads and processes."""
     batches = train_batches(
         dataset,
         np.arange(len(dataset.labels)),
@@ -64,7 +65,7 @@ def pipeline_row(dataset: FaceDataset, threads: int, workers: int) -> dict:
 
 
 def image_files(views: np.ndarray, dataset: FaceDataset, kind: str, **options) -> list:
-    """Each view's channel groups as files of one kind; views (..., C)."""
+    """Encodes each view's channel groups as files of one kind; views (..., C)."""
     files = []
     for view in views.reshape(-1, *views.shape[-3:]):
         for channels in channel_slices(dataset.channels).values():
@@ -78,6 +79,7 @@ def image_files(views: np.ndarray, dataset: FaceDataset, kind: str, **options) -
 
 
 def decode(files: list[bytes]) -> list[np.ndarray]:
+    """Decodes image files."""
     return [np.asarray(Image.open(io.BytesIO(file))) for file in files]
 
 

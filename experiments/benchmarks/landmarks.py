@@ -66,7 +66,7 @@ def main(argv: list[str]) -> None:
 
 
 def _scans(model: FaceModel) -> Heads:
-    """As datasets have them: a performance at its apex."""
+    """Returns heads as datasets have them: a performance at its apex."""
     for i in range(_HEADS.value):
         rng, difficulty = np.random.default_rng(_SEED + i), Difficulty(pose_deg=10.0)
         subject = sample_subject(model, rng, difficulty)
@@ -109,7 +109,7 @@ def _refused(find: Callable, model: FaceModel) -> int:
 
 
 def _found(find: Callable, mesh: Mesh) -> bool:
-    """Whether a face is found."""
+    """Returns True if a face is found."""
     try:
         find(mesh)
     except MeshError:

@@ -39,7 +39,7 @@ _REPEATS = flags.DEFINE_integer("repeats", 5, "Timed runs of each.")
 
 
 def published(z: jax.Array, *, axis_name: str) -> tuple[jax.Array, dict]:
-    """The same loss, pair by pair, from whole matrices on every device."""
+    """Computes the same loss pair by pair, from whole matrices on every device."""
     batch, views, dims = z.shape
     count = batch * parallel.axis_size(axis_name)
     mean = parallel.psum(z.sum(0), axis_name) / count
@@ -77,6 +77,7 @@ def compiled_form(form: str, shape: tuple[int, ...], devices: list[Any]) -> Any:
 
 
 def measure(form: str, shape: tuple[int, ...], devices: list[Any]) -> dict[str, Any]:
+    """Measures a form of the loss on some devices."""
     function, shapes = compiled_form(form, shape, devices)
     flops = matmul_flops(jax.make_jaxpr(function)(*shapes))
     row: dict[str, Any] = {"gflops": flops / 1e9}

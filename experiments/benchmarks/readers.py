@@ -27,6 +27,7 @@ _REPEATS = flags.DEFINE_integer("repeats", 15, "Timed repetitions of each reader
 
 
 def vtk_importer(path: str) -> int:
+    """Reads with VTK."""
     from vtkmodules.vtkIOImport import vtkVRMLImporter
 
     importer = vtkVRMLImporter()
@@ -38,6 +39,7 @@ def vtk_importer(path: str) -> int:
 
 
 def pymeshlab(path: str) -> int:
+    """Reads with PyMeshLab."""
     import pymeshlab
 
     meshes = pymeshlab.MeshSet()
@@ -46,6 +48,7 @@ def pymeshlab(path: str) -> int:
 
 
 def trimesh(path: str) -> int:
+    """Reads with trimesh."""
     import trimesh
 
     loaded = trimesh.load_mesh(path, process=False, skip_materials=True)
@@ -53,6 +56,7 @@ def trimesh(path: str) -> int:
 
 
 def ours(path: str) -> int:
+    """Reads with this project's readers."""
     return len(read_mesh(path).vertices)
 
 
@@ -63,6 +67,7 @@ READERS = {
 
 
 def measure(path: pathlib.Path, readers: dict) -> dict:
+    """Times the readers in turn."""
     times: dict[str, list[float]] = {}
     skipped = {}
     for name, reader in readers.items():

@@ -42,7 +42,7 @@ def view_rays(framing: Framing, size: int, yaw: float) -> tuple[np.ndarray, np.n
 
 
 def shade_hits(mesh, normals, rotation, hit, triangle, w1, w2):
-    """The same buffers as ours from hit triangles and barycentric weights."""
+    """Returns the same buffers as ours from hit triangles and barycentric weights."""
     corners = mesh.faces[triangle[hit]]
     weights = np.stack([1 - w1 - w2, w1, w2], 1)[hit, :, None]
     n = (normals[corners] * weights).sum(1)
@@ -74,14 +74,17 @@ def vertex_normals(mesh: Mesh) -> np.ndarray:
 
 
 def ours(mesh: Mesh, size: int):
+    """Renders with this project's rasteriser."""
     return render_views(mesh, YAWS, size)
 
 
 def ours_culled(mesh: Mesh, size: int):
+    """Renders with this project's rasteriser, without back faces."""
     return render_views(mesh, YAWS, size, show_backs=False)
 
 
 def open3d_raycasting(mesh: Mesh, size: int):
+    """Renders with Open3D's ray casting."""
     import open3d as o3d
 
     framing = frame_mesh(mesh)
@@ -102,6 +105,7 @@ def open3d_raycasting(mesh: Mesh, size: int):
 
 
 def embreex_rays(mesh: Mesh, size: int):
+    """Renders with Embree's rays."""
     from embreex import rtcore_scene
     from embreex.mesh_construction import TriangleMesh
 
@@ -121,6 +125,7 @@ def embreex_rays(mesh: Mesh, size: int):
 
 
 def pyrender_egl(mesh: Mesh, size: int):
+    """Renders with pyrender on EGL."""
     import pyrender
     import trimesh
 

@@ -47,6 +47,7 @@ _SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the config, e.g. for r
 
 
 def experiment() -> Config:
+    """Returns the experiment that the flags describe."""
     changes = [f"model.vision.dtype={_DTYPE.value}", *_SET.value]
     return sized_experiment(
         _SIZE.value, batch=_BATCH.value, views=_VIEWS.value, changes=changes
@@ -83,7 +84,7 @@ def ours(config: Config) -> tuple[Callable, float]:
 
 
 def model_flops(config: Config) -> float:
-    """Of one step that computes nothing twice and hides nothing in a kernel."""
+    """Returns the operations of a step that computes nothing twice."""
     keys: dict = {"train.micro_batches": 1, "train.shard_moments": False}
     for tower in ("model.vision", "model.text"):
         keys |= {f"{tower}.remat": "none", f"{tower}.attention": "xla"}
@@ -96,6 +97,7 @@ def model_flops(config: Config) -> float:
 
 
 def theirs(config: Config, *, compiled: bool) -> Callable:
+    """Returns the step of the twin in PyTorch."""
     import torch
     from smile_jax.experiments.benchmarks.torch_peer import make_step
 
@@ -116,13 +118,14 @@ def theirs(config: Config, *, compiled: bool) -> Callable:
 
 
 def product(side: int = 4096) -> tuple[Callable, float]:
-    """One square product in the tower's dtype, and its FLOP."""
+    """Returns one square product in the tower's dtype, and its operations."""
     a, b = jax.random.normal(jax.random.PRNGKey(0), (2, side, side), _DTYPE.value)
     multiply = jax.jit(jnp.matmul)
     return lambda: multiply(a, b).block_until_ready(), 2.0 * side**3
 
 
 def torch_product(side: int = 4096) -> Callable:
+    """Returns one square product in PyTorch."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""What is compared: a file for each suite (docs/evaluation.md)."""
+"""Suites: a file for each comparison (docs/evaluation.md)."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,8 +9,10 @@ from smile_jax.evaluation.suite_definition import Suite
 def with_fewer_people(
     suite: Suite, people: int, *, draws: int, methods: Sequence[str]
 ) -> Suite:
-    """A suite with variants of methods on so many of the people, "method, people, n":
-    each n draws other ones, and puts them into other folds."""
+    """Returns a suite with variants of methods on fewer people, "method, people, n".
+
+    Each n draws other people, and puts them into other folds.
+    """
     fewer = {
         f"{name}, {people}, {n}": (name, {"data.people": people, "data.fold_seed": n})
         for name in methods

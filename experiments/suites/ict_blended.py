@@ -1,4 +1,6 @@
-r"""Who comes how near to what can be known: performances mixed with another expression.
+r"""Methods on performances that are mixed with another expression.
+
+How near does each come to what can be known?
 
     tfds build tfds_builders/ict_faces --config=blended --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]

@@ -1,4 +1,4 @@
-r"""How many labelled people it takes: from scratch, after SMILE, and by a probe alone.
+r"""Labelled people needed: from scratch, after SMILE, and by a probe alone.
 
     python -m smile_jax.benchmark --suite=experiments/suites/ict_few_people.py
 

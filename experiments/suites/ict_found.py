@@ -1,4 +1,4 @@
-r"""What captions are worth that are measured by landmarks which had to be found.
+r"""Captions that are measured by landmarks which had to be found.
 
     tfds build tfds_builders/ict_faces --config=static_captions_found --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]

@@ -138,8 +138,10 @@ def get_suite():
 
 
 def methods_suite(variants=_VARIANTS, third=_THIRD):
-    """The methods, SMILE by captions with some third term, and some variants, for other
-    data as well."""
+    """Returns the methods, SMILE by captions with a third term, and some variants.
+
+    Other data use it as well.
+    """
     own = {name: {"config": f"experiments/{x}.py"} for name, x in _METHODS.items()}
     own["smile, captions"] |= third
     changed = {name: {**own[x], **keys} for name, (x, keys) in variants.items()}

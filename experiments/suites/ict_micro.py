@@ -1,4 +1,4 @@
-"""What a model sees of a micro-expression: its strongest frame, or its motion.
+"""Micro-expressions seen by their strongest frame, or by their motion.
 
     python -m smile_jax.benchmark --suite=experiments/suites/ict_micro.py
 

@@ -34,7 +34,7 @@ def get_suite():
 
 
 def other_people(name: str, methods: Sequence[str]) -> Suite:
-    """Some methods of the suite of a name, with what was chosen for its fold."""
+    """Returns some methods of a suite, with what was chosen for its fold."""
     suite = read_suite(pathlib.Path(__file__).with_name(f"{name}.py"))
     return dataclasses.replace(
         suite.only(methods),

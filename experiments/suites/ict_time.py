@@ -1,4 +1,4 @@
-"""Every temporal model on weak expressions, and the strongest frame alone.
+"""Temporal models on weak expressions, beside the strongest frame alone.
 
     python -m smile_jax.benchmark --suite=experiments/suites/ict_time.py
 

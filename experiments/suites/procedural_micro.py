@@ -1,8 +1,8 @@
 r"""`ict_micro.py`'s rows that start from nothing, on procedural heads.
 
-    tfds build tfds_builders/synthetic_faces --config=micro --data_dir=data \
+tfds build tfds_builders/synthetic_faces --config=micro --data_dir=data \
         --file_format=array_record
-    python -m smile_jax.benchmark --suite=experiments/suites/procedural_micro.py
+python -m smile_jax.benchmark --suite=experiments/suites/procedural_micro.py
 """
 
 import dataclasses

@@ -73,10 +73,12 @@ def augment_clips(
       rows: each example's row in the global batch.
       key: of this step.
       config: strengths.
-      channels: groups in `images`; `inputs`: groups that the model sees.
+      channels: channel groups in `images`.
+      inputs: channel groups that the model sees.
       num_views: V <= A views drawn without replacement.
-      mean, std: of each channel of the inputs, pixels in [0, 1], to standardise by.
-      motion_gain: of dynamic images, what motion is multiplied by; None for frames.
+      mean: mean of each input channel, pixels in [0, 1].
+      std: standard deviation of each input channel, pixels in [0, 1].
+      motion_gain: factor on the motion in dynamic images; None for frames.
 
     Returns:
       Standardised float32 clips, and which views they are: V times `config.copies`.
@@ -114,7 +116,8 @@ def draw_patches(
       rows: each example's row in the global batch.
       key: of this step.
       views: V.
-      patches: of an image, of which `kept` stay.
+      patches: patches of an image.
+      kept: patches that stay.
     """
 
     # All frames of a view keep the same patches: motion is between frames, not masks.
@@ -143,7 +146,8 @@ def small_pictures(
       images: stored pixels.
       apex: place of that frame.
       view_ids: which views.
-      channels: groups in `images`; `wanted`: of these.
+      channels: channel groups in `images`.
+      wanted: channel groups of the small pictures.
       size: pixels a side; halves of pixels are shared.
     """
     first = apex.reshape(len(apex), -1)[:, 0]

@@ -140,7 +140,8 @@ def train_batches(
       seed: of the shuffling, every epoch has its own order, and of which frames are
         taken.
       first_step: start here; the batch of a step never depends on where one starts.
-      process, num_processes: which share.
+      process: number of this process, whose share is read.
+      num_processes: number of processes.
       threads: that read and decode in this process.
       workers: processes that decode; 0 for none.
       person_block: clips of one person that follow each other; who has another number

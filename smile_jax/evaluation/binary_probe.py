@@ -23,10 +23,11 @@ def probabilities(
     If the training rows all say the same, that is the answer.
 
     Args:
-      train, truth: n rows, z-scored, and their answers.
+      train: n rows, z-scored.
+      truth: the answers of these rows.
       test: m rows.
       strength: C.
-      balanced: rows weigh as if both answers were as frequent.
+      balanced: weigh rows as if both answers were equally frequent.
     """
     if truth.all() or not truth.any():
         return np.full(len(test), float(truth[0]))
@@ -53,9 +54,11 @@ def choose_strength(
       person.
 
     Args:
-      train, truth, balanced: as of `probabilities`.
+      train: n rows, z-scored.
+      truth: the answers of these rows.
       folds: (fit, held out) rows, by person.
-      strengths: to choose among.
+      strengths: values of C to choose from.
+      balanced: see `probabilities`.
     """
     best: tuple[float, float, np.ndarray] = (-1.0, 0.0, np.zeros(0))
     for strength in strengths:

@@ -23,7 +23,8 @@ def nearest(
     """Finds the k keys that are nearest to each query, without an m x n matrix.
 
     Args:
-      queries, keys: rows, of any norm.
+      queries: rows of any norm.
+      keys: rows of any norm.
       k: at most n neighbours, or n - 1 with `own`.
       own: the key that each query is itself, which does not count.
 

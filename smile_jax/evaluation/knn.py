@@ -82,7 +82,8 @@ def vote(
     Discrimination", 2018, with their T = 0.07.
 
     Args:
-      cosines, labels: of the k neighbours of each of m clips.
+      cosines: of the k neighbours of each of m clips.
+      labels: classes of these neighbours.
       num_classes: number of classes.
       temperature: T.
     """

@@ -134,8 +134,10 @@ def linear_probe(
     one subject: strength 1, all features.
 
     Args:
-      train, labels, subjects: n clips.
-      leading: numbers of leading features to choose among, rising; () takes all.
+      train: features of n clips.
+      labels: classes of these clips.
+      subjects: people of these clips.
+      leading: numbers of leading features to choose from, rising; () takes all.
     """
     validation = None
     strength, features = _PLAIN, leading[-1] if leading else train.shape[1]

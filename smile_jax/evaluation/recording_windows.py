@@ -29,7 +29,8 @@ def read_recordings(
     Args:
       run: that embeds windows.
       path: of a dataset whose records have `events`.
-      window_s, every_s: seconds of a window, and between two.
+      window_s: length of a window, seconds.
+      every_s: distance of two windows, seconds.
 
     Raises:
       ProtocolError: nothing is to be found there, its frame rate is not known, its

@@ -82,7 +82,8 @@ def draw_event(
       emotions: names of 4DME's.
       kind: `MICRO` or `MACRO`.
       rng: source of all randomness.
-      earliest, latest: frames within which it happens.
+      earliest: first frame in which it may happen.
+      latest: last frame in which it may happen.
       rate_hz: frames a second.
       strength: smallest and largest factor of a micro-expression's weights.
     """

@@ -251,8 +251,11 @@ def sample_micro_clip(
     """Draws one micro-expression, between a moment before it and one after.
 
     Args:
-      model, subject, rng, difficulty: as of `sample_clip`.
-      emotions: of 4DME's, all at once.
+      model: see `sample_clip`.
+      subject: see `sample_clip`.
+      emotions: names of 4DME's, shown all at once.
+      rng: see `sample_clip`.
+      difficulty: see `sample_clip`.
       num_frames: T.
       rate_hz: frames a second.
     """

@@ -451,7 +451,8 @@ class Recognizer:
 
         Args:
           batch: see `RenderedClip.batch`.
-          cameras, light_from: as of `again`.
+          cameras: see `again`.
+          light_from: see `again`.
         """
         chosen = tuple(cameras) or self.reader.cameras
         light = np.asarray(light_from, np.float32)

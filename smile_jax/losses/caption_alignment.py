@@ -36,7 +36,9 @@ def paired_alignment(
     choice.
 
     Args:
-      fused, views, bank: unit-norm embeddings; bank holds K different captions.
+      fused: unit-norm embeddings of clips.
+      views: unit-norm embeddings of their views.
+      bank: unit-norm embeddings of K different captions.
       targets: one-hot rows; taken as constants.
       logit_scale: the log parameter, s = exp(logit_scale).
       t2i_weight: weight of text to image.

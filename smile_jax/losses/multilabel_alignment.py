@@ -31,7 +31,9 @@ def several_alignment(
     no margin, positives unfocused), in which prompts that are easily denied count less.
 
     Args:
-      fused, views, bank: unit-norm embeddings.
+      fused: unit-norm embeddings of clips.
+      views: unit-norm embeddings of their views.
+      bank: unit-norm embeddings of K prompts.
       targets: 1 for each prompt that is shown, 0 else; taken as constants.
       logit_scale: the log parameter, s = exp(logit_scale).
       bias: b_k.

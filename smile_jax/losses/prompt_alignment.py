@@ -35,7 +35,9 @@ def vision_language_alignment(
     floor is ln(B / K). The form is this project's choice.
 
     Args:
-      fused, views, bank: unit-norm embeddings.
+      fused: unit-norm embeddings of clips.
+      views: unit-norm embeddings of their views.
+      bank: unit-norm embeddings of K prompts.
       targets: rows sum to 1; taken as constants.
       logit_scale: the log parameter, s = exp(logit_scale); clamped by the train step.
       t2i_weight: weight of text to image.

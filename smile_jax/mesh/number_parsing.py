@@ -37,7 +37,8 @@ def parse_number(data, at, stop):
 
     Args:
       data: (size,) uint8.
-      at, stop: first byte, and where the text ends.
+      at: first byte.
+      stop: end of the text.
 
     Returns:
       (value, next byte); the next byte is `at` where there is no number.
@@ -112,7 +113,8 @@ def parse_list(data, at, stop, out):
 
     Args:
       data: (size,) uint8.
-      at, stop: first byte after the `[`, and the end of the text.
+      at: first byte after the `[`.
+      stop: end of the text.
       out: (capacity,) float64; stop - at + 1 are always enough.
 
     Returns:
@@ -147,7 +149,9 @@ def parse_indices(data, at, stop, out):
     """Parses whole numbers up to a `]`, as `parse_list` does with any.
 
     Args:
-      data, at, stop: as there.
+      data: (size,) uint8.
+      at: first byte after the `[`.
+      stop: end of the text.
       out: (capacity,) int32; numbers beyond it are BAD.
     """
     count, i = 0, at

@@ -45,7 +45,9 @@ def norms(
     """Euclidean norms of a mean gradient: of all of it, and of each module's.
 
     Args:
-      gradient: from `mean_over_devices`, as are the others.
+      gradient: from `mean_over_devices`.
+      axis_name: device axis, None on one device.
+      in_pieces: whether each device holds its pieces alone.
     """
     # By module, for one number says that something is wrong and not where.
     squares = {

@@ -121,8 +121,10 @@ def plain_view(
     With its views, channels and statistics.
 
     Args:
-      config, spec: of the run.
-      yaws_deg, channels: of the stored pixels.
+      config: of the run.
+      spec: of the run's model.
+      yaws_deg: cameras of the stored views.
+      channels: channel groups of the stored pixels.
     """
     return functools.partial(
         plain_clips,

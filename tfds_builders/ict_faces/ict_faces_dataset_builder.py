@@ -21,8 +21,11 @@ _BLENDED = {
 
 
 def _as_hard(config: FaceModelConfig) -> FaceModelConfig:
-    """As hard as with the procedural head, whose expressions are smaller: with more
-    pose and shift pixels tell as little here as there."""
+    """Makes ICT faces as hard to read as the procedural head's.
+
+    Its expressions are smaller: with more pose and shift pixels tell as little here as
+    there.
+    """
     if config.task != "posed":
         return config
     hard = dataclasses.replace(config.difficulty, pose_deg=10.0, shift_mm=7.0)

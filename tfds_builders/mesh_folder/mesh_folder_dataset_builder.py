@@ -37,7 +37,7 @@ _LOOKED_AT = 50  # meshes, before a config is suggested
 
 @dataclasses.dataclass(kw_only=True)
 class MeshFolderConfig(ScanConfig):
-    """How to read a folder of meshes.
+    """Settings of how a folder of meshes is read.
 
     Attributes:
       pattern: of the paths, with any of the groups subject, sequence, expression,
@@ -75,8 +75,10 @@ def _any_of(suffixes: Sequence[str]) -> str:
 
 
 def _pattern_of(paths: Sequence[pathlib.Path]) -> str:
-    """How most of the paths are to be read: by how deep they lie, and whether the files
-    of a folder are numbered."""
+    """Returns the pattern by which most of the paths can be read.
+
+    By how deep they lie, and whether the files of a folder are numbered.
+    """
     depths = collections.Counter(len(path.parts) for path in paths)
     depth = depths.most_common(1)[0][0]
     stems = [path.stem for path in paths if len(path.parts) == depth]
@@ -142,8 +144,10 @@ class Builder(ScanBuilder):
     def suggest(
         cls, folder: pathlib.Path, given: dict[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        """Fills in what a config leaves open: how paths are to be read, classes, unit,
-        and channels where they are not named or "auto".
+        """Fills in what a config leaves open.
+
+        That is how paths are read, classes, unit, and channels if they are not named or
+        "auto".
 
         Args:
           folder: of the meshes.
