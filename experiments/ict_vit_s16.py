@@ -1,10 +1,12 @@
 r"""ViT-S/16 at 224 pixels on ICT-FaceKit, for one GPU. Not measured yet.
 
-tfds build tfds_builders/ict_faces --config=static_224 --data_dir=data \
+Run:
+
+    tfds build tfds_builders/ict_faces --config=static_224 --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER]
-python -m smile_jax.train --config=experiments/ict_vit_s16.py \
+    python -m smile_jax.train --config=experiments/ict_vit_s16.py \
         --workdir=runs/ict_vit_s16
-python -m smile_jax.evaluate --workdir=runs/ict_vit_s16
+    python -m smile_jax.evaluate --workdir=runs/ict_vit_s16
 """
 
 from smile_jax.config import get_config as default_config

@@ -1,8 +1,10 @@
 r"""`ict_micro.py`'s rows that start from nothing, on procedural heads.
 
-tfds build tfds_builders/synthetic_faces --config=micro --data_dir=data \
+Run:
+
+    tfds build tfds_builders/synthetic_faces --config=micro --data_dir=data \
         --file_format=array_record
-python -m smile_jax.benchmark --suite=experiments/suites/procedural_micro.py
+    python -m smile_jax.benchmark --suite=experiments/suites/procedural_micro.py
 """
 
 import dataclasses

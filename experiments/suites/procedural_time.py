@@ -1,8 +1,10 @@
 r"""`ict_time.py` on procedural heads, which need no download.
 
-tfds build tfds_builders/synthetic_faces --config=subtle --data_dir=data \
+Run:
+
+    tfds build tfds_builders/synthetic_faces --config=subtle --data_dir=data \
         --file_format=array_record
-python -m smile_jax.benchmark --suite=experiments/suites/procedural_time.py
+    python -m smile_jax.benchmark --suite=experiments/suites/procedural_time.py
 """
 
 from smile_jax.experiments.suites import ict_time
