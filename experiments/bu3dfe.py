@@ -2,12 +2,12 @@ r"""BU-3DFE at 64 pixels on two CPU cores: pretraining on its cropped faces.
 
     tfds build tfds_builders/bu3dfe --config=static_64 --manual_dir=BU_3DFE \
         --data_dir=data --file_format=array_record
-    python -m smile_jax.train --config=experiments/bu3dfe.py --workdir=runs/bu3dfe
-    python -m smile_jax.evaluate --workdir=runs/bu3dfe
+    smile-jax train --config=experiments/bu3dfe.py --workdir=runs/bu3dfe
+    smile-jax evaluate --workdir=runs/bu3dfe
 
 Without a licence, a rehearsal tree takes the place of the folder:
 
-    python -m smile_jax.rehearse --format=bu3dfe --out=BU_3DFE --subjects=100 \
+    smile-jax rehearse --format=bu3dfe --out=BU_3DFE --subjects=100 \
         --texture=256 [--ict=ARCHIVE]
 
 On such a tree, of 24 ICT-FaceKit modes, two CPU cores take 125 s to write the tree, 41

@@ -2,13 +2,13 @@ r"""BU-4DFE without labels, at 64 pixels on two CPU cores: sequences told by cap
 
     tfds build tfds_builders/bu4dfe --config=captions_64 --manual_dir=BU_4DFE \
         --data_dir=data --file_format=array_record
-    python -m smile_jax.train --config=experiments/bu4dfe.py --workdir=runs/bu4dfe
-    python -m smile_jax.evaluate --workdir=runs/bu4dfe
+    smile-jax train --config=experiments/bu4dfe.py --workdir=runs/bu4dfe
+    smile-jax evaluate --workdir=runs/bu4dfe
 
 Landmarks are the .bnd files where they are there, else found by the network that comes
 with the package. Without a licence, a rehearsal tree takes the place of the folder:
 
-    python -m smile_jax.rehearse --format=bu4dfe --out=BU_4DFE --subjects=100 \
+    smile-jax rehearse --format=bu4dfe --out=BU_4DFE --subjects=100 \
         --frames=9 --points=6000 --texture=96 [--ict=ARCHIVE]
 
 On such a tree, of 24 ICT-FaceKit modes (600 sequences of the strongest intensity), two

@@ -2,8 +2,8 @@ r"""Procedural faces on two CPU cores, with the labels of training people (`weak
 
     tfds build tfds_builders/synthetic_faces --config=static_captions --data_dir=data \
         --file_format=array_record
-    python -m smile_jax.train --config=experiments/demo.py --workdir=runs/weak
-    python -m smile_jax.evaluate --workdir=runs/weak
+    smile-jax train --config=experiments/demo.py --workdir=runs/weak
+    smile-jax evaluate --workdir=runs/weak
 
 `make demo` runs experiments/demo_captions.py, the same without labels. Here: 18 minutes
 on two CPU cores that did other work besides (12 with less of it). 20 held-out people,

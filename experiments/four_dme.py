@@ -3,11 +3,11 @@ r"""Micro-expressions of 4DME: five emotions, several at once, one person left o
     tfds build tfds_builders/four_dme --config=micro_64 --manual_dir=4DME \
         --data_dir=data --file_format=array_record
     for fold in $(seq 0 40); do  # as many folds as people; 41 of them, from memory
-        python -m smile_jax.train --config=experiments/four_dme.py \
+        smile-jax train --config=experiments/four_dme.py \
             --config.data.folds=41 --config.data.fold=$fold \
             --workdir=runs/four_dme/fold_$fold
     done
-    python -m smile_jax.evaluate --workdir=runs/four_dme --protocol=kfold
+    smile-jax evaluate --workdir=runs/four_dme --protocol=kfold
 
 Counts are pooled over folds, so UF1 is of all clips, as the field has it. The release's
 own folds in place of that: --config.data.folds_from=fold and as many folds as it names.

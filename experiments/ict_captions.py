@@ -2,9 +2,9 @@ r"""No label and no motion: single scans of ICT-FaceKit's faces, told by caption
 
     tfds build tfds_builders/ict_faces --config=static_captions --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.train --config=experiments/ict_captions.py \
+    smile-jax train --config=experiments/ict_captions.py \
         --workdir=runs/ict_captions
-    python -m smile_jax.evaluate --workdir=runs/ict_captions \
+    smile-jax evaluate --workdir=runs/ict_captions \
         --prompts=experiments/prompts_reworded_actions.yaml
 
 Captions say how a scan differs from the median of the person's scans. 24 of 100

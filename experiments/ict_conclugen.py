@@ -1,6 +1,6 @@
 r"""Our reading of ConCluGen, without text: `ict_static.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_conclugen.py \
+    smile-jax train --config=experiments/ict_conclugen.py \
         --workdir=runs/conclugen
 
 Beside the others in experiments/suites/ict_methods.py.

@@ -2,7 +2,7 @@ r"""Our reading of ConCluGen with captions as its fourth modality.
 
 It is `ict_captions.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_conclugen_captions.py \
+    smile-jax train --config=experiments/ict_conclugen_captions.py \
         --workdir=runs/conclugen_captions
 
 Beside the others in experiments/suites/ict_methods.py.

@@ -2,9 +2,9 @@ r"""No label: a model of ICT-FaceKit's faces in motion learns from measured capt
 
     tfds build tfds_builders/ict_faces --config=captions --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.train --config=experiments/ict_dynamic.py \
+    smile-jax train --config=experiments/ict_dynamic.py \
         --workdir=runs/ict_dynamic
-    python -m smile_jax.evaluate --workdir=runs/ict_dynamic \
+    smile-jax evaluate --workdir=runs/ict_dynamic \
         --prompts=experiments/prompts_reworded_actions.yaml
 
 2,400 sequences of 9 frames, each one dynamic image; 24 of 100 identity modes; 20

@@ -1,6 +1,6 @@
 """Our reading of FACET-VLM, with labels: `ict_minilm.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_facet.py --workdir=runs/facet
+    smile-jax train --config=experiments/ict_facet.py --workdir=runs/facet
 
 Beside the others in experiments/suites/ict_methods.py.
 """

@@ -1,6 +1,6 @@
 """SimCLR over views (multi-view InfoNCE): `ict_static.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_infonce.py --workdir=runs/infonce
+    smile-jax train --config=experiments/ict_infonce.py --workdir=runs/infonce
 
 Beside the others in experiments/suites/ict_methods.py.
 """

@@ -1,6 +1,6 @@
 r"""A masked autoencoder, without text: `ict_static.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_mae.py --workdir=runs/mae
+    smile-jax train --config=experiments/ict_mae.py --workdir=runs/mae
 
 Of 16 patches of each view the tower sees four. Beside the others in
 experiments/suites/ict_methods.py.

@@ -2,8 +2,8 @@ r"""Micro-expressions of five emotions, one or two at once, among blinks and spe
 
     tfds build tfds_builders/ict_faces --config=micro --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.train --config=experiments/ict_micro.py --workdir=runs/ict_micro
-    python -m smile_jax.evaluate --workdir=runs/ict_micro
+    smile-jax train --config=experiments/ict_micro.py --workdir=runs/ict_micro
+    smile-jax evaluate --workdir=runs/ict_micro
 
 41 people, 574 clips of a second; labels of training people choose the prompts of all
 emotions that a clip shows. Seen is the frame of most motion, as how far the skin has

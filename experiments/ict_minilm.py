@@ -2,9 +2,9 @@ r"""`ict_static` with the frozen text tower of all-MiniLM-L6-v2: zero-shot in an
 
     tfds build tfds_builders/ict_faces --config=static --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.train --config=experiments/ict_minilm.py \
+    smile-jax train --config=experiments/ict_minilm.py \
         --workdir=runs/ict_minilm
-    python -m smile_jax.evaluate --workdir=runs/ict_minilm \
+    smile-jax evaluate --workdir=runs/ict_minilm \
         --prompts=experiments/prompts_reworded.yaml
 
 On two CPU cores, beside much other work: 11 minutes of training. 20 held-out people,

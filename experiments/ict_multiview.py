@@ -1,6 +1,6 @@
 r"""Our reading of MultiviewVLM, with captions: `ict_captions.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_multiview.py \
+    smile-jax train --config=experiments/ict_multiview.py \
         --workdir=runs/multiview
 
 Beside the others in experiments/suites/ict_methods.py.

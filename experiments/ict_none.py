@@ -2,8 +2,8 @@ r"""Neither label nor text: term 1 alone on single scans of ICT-FaceKit's faces.
 
     tfds build tfds_builders/ict_faces --config=static --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.train --config=experiments/ict_none.py --workdir=runs/ict_none
-    python -m smile_jax.evaluate --workdir=runs/ict_none
+    smile-jax train --config=experiments/ict_none.py --workdir=runs/ict_none
+    smile-jax evaluate --workdir=runs/ict_none
 
 What the views of a scan share is first of all who it is: batches hold blocks of one
 person, and each clip is compared less its person's mean. Lambda is twenty times Barlow

@@ -5,11 +5,11 @@ r"""No labels: eighty people, from a model that was trained on nine others.
         tfds build tfds_builders/ict_faces --config="$config" --data_dir=data \
             --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
     done
-    python -m smile_jax.train --config=experiments/ict_minilm.py \
+    smile-jax train --config=experiments/ict_minilm.py \
         --workdir=runs/ict_few --config.data.dir=data/ict_faces/few
-    python -m smile_jax.train --config=experiments/ict_pseudo.py \
+    smile-jax train --config=experiments/ict_pseudo.py \
         --workdir=runs/ict_pseudo
-    python -m smile_jax.evaluate --workdir=runs/ict_pseudo
+    smile-jax evaluate --workdir=runs/ict_pseudo
 
 Its own zero-shot guesses become targets. The expressions are balanced by design, so the
 uniform alignment is fair here. On two CPU cores beside much other work: 20 minutes.

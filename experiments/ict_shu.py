@@ -3,7 +3,7 @@
 Single scans: hard negatives are the person's other scans, and what two scans do, as
 captions are measured, says which negatives act alike.
 
-    python -m smile_jax.train --config=experiments/ict_shu.py --workdir=runs/shu
+    smile-jax train --config=experiments/ict_shu.py --workdir=runs/shu
 
 Beside the others in experiments/suites/ict_methods.py.
 """

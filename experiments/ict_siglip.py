@@ -1,6 +1,6 @@
 """SigLIP with prompts of labels: `ict_minilm.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_siglip.py --workdir=runs/siglip
+    smile-jax train --config=experiments/ict_siglip.py --workdir=runs/siglip
 
 Beside the others in experiments/suites/ict_methods.py.
 """

@@ -2,9 +2,9 @@ r"""ICT-FaceKit's scan-derived heads at 64 pixels, on two CPU cores.
 
     tfds build tfds_builders/ict_faces --config=static --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.train --config=experiments/ict_static.py \
+    smile-jax train --config=experiments/ict_static.py \
         --workdir=runs/ict_static
-    python -m smile_jax.evaluate --workdir=runs/ict_static
+    smile-jax evaluate --workdir=runs/ict_static
 
 With 24 of the 100 identity modes, 20 held-out people, six expressions, chance 0.167. 20
 minutes of training on two CPU cores that did other work besides. Scores have not been

@@ -2,9 +2,9 @@ r"""Weak expressions in motion, without labels: what frames tell beside their st
 
     tfds build tfds_builders/ict_faces --config=subtle --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.train --config=experiments/ict_subtle.py \
+    smile-jax train --config=experiments/ict_subtle.py \
         --workdir=runs/ict_subtle
-    python -m smile_jax.evaluate --workdir=runs/ict_subtle
+    smile-jax evaluate --workdir=runs/ict_subtle
 
 4 frames of 4 seconds, two views of depth and normals, 720 clips of 60 people of
 intensities 1 and 2. `experiments/suites/ict_time.py` compares all temporal models here.

@@ -1,6 +1,6 @@
 """Supervised cross-entropy on ICT-FaceKit: `ict_static.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_supervised.py --workdir=runs/ce
+    smile-jax train --config=experiments/ict_supervised.py --workdir=runs/ce
 
 Beside the others in experiments/suites/ict_methods.py.
 """

@@ -1,6 +1,6 @@
 r"""Barlow Twins as published: two crops of one view. `ict_static.py`, another method.
 
-    python -m smile_jax.train --config=experiments/ict_two_crop.py \
+    smile-jax train --config=experiments/ict_two_crop.py \
         --workdir=runs/two_crop
 
 Beside the others in experiments/suites/ict_methods.py.

@@ -1,6 +1,6 @@
 """VICReg over views on ICT-FaceKit: `ict_static.py` with another method.
 
-    python -m smile_jax.train --config=experiments/ict_vicreg.py --workdir=runs/vicreg
+    smile-jax train --config=experiments/ict_vicreg.py --workdir=runs/vicreg
 
 Beside the others in experiments/suites/ict_methods.py.
 """

@@ -4,9 +4,9 @@ Not trained yet; what its step costs: docs/performance.md and experiments/cost.m
 
     tfds build tfds_builders/ict_faces --config=static_224 --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER]
-    python -m smile_jax.train --config=experiments/ict_vit_b16.py \
+    smile-jax train --config=experiments/ict_vit_b16.py \
         --workdir=runs/ict_vit_b16
-    python -m smile_jax.evaluate --workdir=runs/ict_vit_b16
+    smile-jax evaluate --workdir=runs/ict_vit_b16
 """
 
 from smile_jax.experiments import ict_vit_s16

@@ -4,9 +4,9 @@ Run:
 
     tfds build tfds_builders/ict_faces --config=static_224 --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER]
-    python -m smile_jax.train --config=experiments/ict_vit_s16.py \
+    smile-jax train --config=experiments/ict_vit_s16.py \
         --workdir=runs/ict_vit_s16
-    python -m smile_jax.evaluate --workdir=runs/ict_vit_s16
+    smile-jax evaluate --workdir=runs/ict_vit_s16
 """
 
 from smile_jax.config import get_config as default_config

@@ -26,7 +26,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from smile_jax.experiments.heads import unseen_head
 
 import smile_jax
 from smile_jax.config.factories import knows_words
@@ -34,6 +33,7 @@ from smile_jax.core import command_line
 from smile_jax.core.workers import run_in_threads
 from smile_jax.data.time_windows import stacked
 from smile_jax.evaluation.corruption_errors import table
+from smile_jax.experiments.heads import unseen_head
 from smile_jax.faces import EXPRESSIONS, load_face_model
 from smile_jax.faces.scan_faults import FAULTS, STRENGTHS, damaged
 from smile_jax.inference.recognizer import Question, Recognizer

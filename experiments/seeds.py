@@ -1,9 +1,9 @@
 """Runs that differ in their seed alone, as one row a method: mean and interval.
 
     for seed in 0 1 2; do
-        python -m smile_jax.train --config=experiments/ict_dynamic.py \
+        smile-jax train --config=experiments/ict_dynamic.py \
             --config.seed=$seed --workdir=runs/ict_dynamic_$seed
-        python -m smile_jax.evaluate --workdir=runs/ict_dynamic_$seed
+        smile-jax evaluate --workdir=runs/ict_dynamic_$seed
     done
     python -m experiments.seeds runs/ict_dynamic_0 runs/ict_dynamic_1 runs/ict_dynamic_2
 
@@ -101,9 +101,7 @@ def _settings(run: pathlib.Path) -> dict[str, str]:
 def _scores(run: pathlib.Path) -> Scores:
     path = run / "eval/results.json"
     if not path.exists():
-        raise ValueError(
-            f"no {path}: run python -m smile_jax.evaluate --workdir={run} first"
-        )
+        raise ValueError(f"no {path}: run smile-jax evaluate --workdir={run} first")
     found: Scores = {}
     for row in json.loads(path.read_text())["rows"]:
         folds = row["per_fold"]

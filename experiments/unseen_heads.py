@@ -15,10 +15,10 @@ import tempfile
 
 import numpy as np
 from absl import flags
-from smile_jax.experiments.heads import unseen_head
 
 import smile_jax
 from smile_jax.core import command_line
+from smile_jax.experiments.heads import unseen_head
 from smile_jax.faces import EXPRESSIONS, Difficulty, FaceModel, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
 from smile_jax.faces.scanner import scan_head

@@ -16,7 +16,7 @@ def commands() -> dict[str, str]:
     found = {}
     for path in sorted(_PACKAGE.glob("[a-z]*.py")):
         words = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-        found[path.stem] = " ".join(words.split("\n\n")[0].split()).split(": `")[0]
+        found[path.stem] = words.split("\n")[0].rstrip(".")
     return found
 
 

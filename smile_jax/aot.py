@@ -1,4 +1,6 @@
-"""Compiles ahead of time: `python -m smile_jax.aot --config=... --topology=v5e:16x16`.
+"""Compiles a train step ahead of time, and counts what it takes.
+
+    smile-jax aot --config=CONFIG --topology=v5e:16x16
 
 Compiles the real train step for a TPU slice on a machine without one (it needs libtpu:
 `pip install "jax[tpu]"`), or for the devices at hand with --topology=local, and prints

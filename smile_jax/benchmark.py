@@ -1,4 +1,6 @@
-"""Runs a suite: `python -m smile_jax.benchmark --suite=experiments/suites/x.py`.
+"""Trains and evaluates all methods and seeds of a suite, and writes its tables.
+
+    smile-jax benchmark --suite=SUITE [--only=REGEX] [--seeds=0] [--shard=0/4]
 
 Trains and evaluates each method with each seed in a folder of `--out`, one after
 another; started again after a kill it goes on where it was, and does nothing again that

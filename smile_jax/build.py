@@ -1,6 +1,6 @@
 """Builds a dataset from a folder of meshes, and answers mistakes in one line.
 
-    python -m smile_jax.build mesh_folder --manual_dir=FOLDER [--config=NAME_OR_JSON]
+    smile-jax build mesh_folder --manual_dir=FOLDER [--config=NAME_OR_JSON]
 
 The builders are those of `tfds build`, by name or folder; the dataset is the same.
 Before anything is rendered it says what it found, and how long it will take; --dry_run

@@ -1,4 +1,6 @@
-"""Evaluates a run: `python -m smile_jax.evaluate --workdir=DIR [--protocol=holdout]`.
+"""Evaluates a trained run.
+
+    smile-jax evaluate --workdir=DIR [--protocol=holdout]
 
 `--protocol=validation` tests on the people of `data.validation_fold`, as one does to
 choose settings; it writes into `DIR/validation`.

@@ -1,9 +1,11 @@
-"""Exports a run: `python -m smile_jax.export --workdir=RUN --out=FOLDER`.
+"""Exports a run as a folder to publish.
+
+    smile-jax export --workdir=RUN --out=FOLDER
 
 Writes safetensors, configs, tokenizer and a model card. The part that CLIP's or
 SigLIP's layout can say is in `config.json` and `model.safetensors`, which transformers
 and `load_pretrained` read; the rest is in `smile.json` and `smile.safetensors`.
-`python -m smile_jax.predict --workdir=FOLDER` takes the whole.
+`smile-jax predict --workdir=FOLDER` takes the whole.
 """
 
 import pathlib

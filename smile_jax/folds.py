@@ -1,6 +1,6 @@
 """Writes a dataset's subject-independent folds as JSON, for other code to use.
 
-    python -m smile_jax.folds --config=experiments/bu3dfe.py --out=folds.json
+    smile-jax folds --config=experiments/bu3dfe.py --out=folds.json
 
 Of the config's dataset, people, intensities and folds; nothing is trained. Holds each
 fold's test people, and each labelled clip's class, person and fold.

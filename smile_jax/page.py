@@ -1,4 +1,6 @@
-"""Tries a model in the browser: `python -m smile_jax.page --workdir=runs/demo`.
+"""Opens a page in the browser on which a model can be tried.
+
+    smile-jax page --workdir=runs/demo
 
 Needs the extra `page` (`pip install ".[page]"`). The page is for this machine
 alone (127.0.0.1) unless --host says otherwise; it asks no other machine for anything,

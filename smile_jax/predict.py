@@ -1,9 +1,9 @@
 """Predicts what scans and sequences show, in any words.
 
-    python -m smile_jax.predict --workdir=RUN SCAN.wrl FOLDER "more/*.ply" @list.txt
+    smile-jax predict --workdir=RUN SCAN.wrl FOLDER "more/*.ply" @list.txt
         [--prompts "a happy face" "a bored face"] [--out=answers.csv]
 
-RUN is a run's folder, what `python -m smile_jax.export` wrote, or the hub name of such.
+RUN is a run's folder, what `smile-jax export` wrote, or the hub name of such.
 A folder's meshes are the frames of one sequence (--sequence) or a scan each (--each);
 without either that is decided by names, topology and how near neighbours are, and said.
 Without --prompts the run's own classes are asked for, and a neutral face where the run
@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _arguments() -> argparse.Namespace:
     parser = _Parser(
-        prog="python -m smile_jax.predict",
+        prog="smile-jax predict",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,8 +1,8 @@
 """Writes a rehearsal tree in a licensed dataset's format.
 
-    python -m smile_jax.rehearse --format=bu4dfe --out=DIR [--subjects=2]
+    smile-jax rehearse --format=bu4dfe --out=DIR [--subjects=2]
 
-`python -m smile_jax.build <format> --manual_dir=DIR` then builds it like the real one.
+`smile-jax build <format> --manual_dir=DIR` then builds it like the real one.
 """
 
 import pathlib
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> None:
     print(
         f"wrote {scans} scans of {options.subjects} people to {out} in "
         f"{time.perf_counter() - started:.0f} s; build them with\n"
-        f"  python -m smile_jax.build {_FORMAT.value} --manual_dir={out}"
+        f"  smile-jax build {_FORMAT.value} --manual_dir={out}"
         f"{_CONFIGS.get(_FORMAT.value, '')}"
     )
 

@@ -1,4 +1,6 @@
-"""Renders contact sheets: `python -m smile_jax.render MESH_OR_FOLDER --out=PNG`.
+"""Renders a contact sheet of a mesh, or of a folder of meshes.
+
+    smile-jax render MESH_OR_FOLDER --out=PNG
 
 Of a folder the meshes are drawn one below the other, each by its lit views. Heads are
 turned as --pose says, and shown as large as a face is then; by default as they are.

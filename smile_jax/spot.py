@@ -1,6 +1,6 @@
 """Finds expressions in long recordings.
 
-    python -m smile_jax.spot --workdir=RUN --data=DATASET [--window_s=1.0]
+    smile-jax spot --workdir=RUN --data=DATASET [--window_s=1.0]
 
 DATASET is built with events to be found (config `recordings` of generated faces). The
 run embeds a window around every 1/10 second; a small head is trained on the recordings

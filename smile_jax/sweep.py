@@ -1,11 +1,13 @@
-"""Chooses settings: `python -m smile_jax.sweep --suite=experiments/suites/x.py`.
+"""Chooses the settings of a suite's methods on training people.
+
+    smile-jax sweep --suite=SUITE
 
 Every method of the suite's sweep has as many trials, on training people alone: a fold
 of them is held out and scored, beside the test people, whom no trial looks at. The best
-values are written beside the suite (`x_chosen.json`), where `smile_jax.benchmark` finds
+values are written beside the suite (`x_chosen.json`), where `smile-jax benchmark` finds
 them, and every trial into `RESULTS/x_trials.csv` and, as a table, `x_trials.md`. Trials
 that stand there, or whose folder is done, are not done again; those that are no trials
-any more go to `RESULTS/x_trials_left_out.csv`. Other flags: see `smile_jax.benchmark`.
+any more go to `RESULTS/x_trials_left_out.csv`. Other flags: see `smile-jax benchmark`.
 """
 
 import pathlib

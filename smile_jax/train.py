@@ -1,4 +1,8 @@
-"""Trains: `python -m smile_jax.train --config=experiments/<x>.py --workdir=DIR`.
+"""Trains a model.
+
+    smile-jax train --config=CONFIG --workdir=DIR [--config.key=value]
+
+CONFIG is a Python file, or the name of one of this project's experiments.
 
 Short on purpose: flags, validation, dispatch. The loop is in `smile_jax.training.loop`.
 What takes seconds to import comes after validation: a typo is answered at once.

@@ -1,4 +1,6 @@
-"""Checks pretrained weights: `python -m smile_jax.verify NAME_OR_DIR`.
+"""Compares pretrained weights with transformers' PyTorch model.
+
+    smile-jax verify NAME_OR_DIR
 
 Loads them here and in transformers' PyTorch model, compares features, logits, gradients
 and token ids on random inputs, and prints one JSON line. Exits with 1 over tolerance,

@@ -1,4 +1,4 @@
-"""`python -m smile_jax.benchmark`: runs, goes on, and says what failed."""
+"""`smile-jax benchmark`: runs, goes on, and says what failed."""
 
 import csv
 import json

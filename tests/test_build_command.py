@@ -1,4 +1,4 @@
-"""`python -m smile_jax.build`, on a folder of somebody who knows nothing of it."""
+"""`smile-jax build`, on a folder of somebody who knows nothing of it."""
 
 import csv
 import dataclasses

@@ -5,6 +5,15 @@ import dataclasses
 import pytest
 from absl import flags
 from ml_collections import config_flags
+
+from smile_jax.config import Config, ConfigError, get_config, typed
+from smile_jax.config.default import all_keys
+from smile_jax.config.factories import knows_words
+from smile_jax.config.flag import config_of
+from smile_jax.config.validate import validate, validate_against
+from smile_jax.core.pytree import flatten
+from smile_jax.data.dataset import open_dataset
+from smile_jax.data.prompts import STYLES
 from smile_jax.experiments import (
     bu3dfe,
     bu4dfe,
@@ -23,15 +32,6 @@ from smile_jax.experiments import (
     ict_vit_b16,
     ict_vit_s16,
 )
-
-from smile_jax.config import Config, ConfigError, get_config, typed
-from smile_jax.config.default import all_keys
-from smile_jax.config.factories import knows_words
-from smile_jax.config.flag import config_of
-from smile_jax.config.validate import validate, validate_against
-from smile_jax.core.pytree import flatten
-from smile_jax.data.dataset import open_dataset
-from smile_jax.data.prompts import STYLES
 from smile_jax.models import TextConfig, VisionConfig
 from smile_jax.models.transformer import ACTIVATIONS, ATTENTION, REMAT
 from tests.conftest import run_module

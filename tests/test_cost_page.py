@@ -1,8 +1,8 @@
 """experiments/cost.md says what its command prints."""
 
 import pytest
-from smile_jax.experiments import cost
 
+from smile_jax.experiments import cost
 from tests.conftest import ROOT
 
 

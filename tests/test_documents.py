@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 import pytest
-from smile_jax.experiments import demo
 
+from smile_jax.experiments import demo
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import ROOT
 from tests.faces.heads import performed
@@ -25,8 +25,10 @@ DOCUMENTS = {
     )
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
-_LINE = re.compile(r"^ {4,}((?:[A-Z_]+=\S+ )?(?:python -m|tfds build|make) .*)$", re.M)
-_IN_TEXT = re.compile(r"`(python -m [^`]*)`")
+_LINE = re.compile(
+    r"^ {4,}((?:[A-Z_]+=\S+ )?(?:python -m|smile-jax|tfds build|make) .*)$", re.M
+)
+_IN_TEXT = re.compile(r"`((?:python -m|smile-jax) [^`]*)`")
 
 
 def _joined(text: str) -> str:
@@ -46,21 +48,21 @@ ELSEWHERE = {
     r"make ": "continuous integration, or by hand: `make demo`",
     r"synthetic_faces --config=static_captions": "a part of `make demo`",
     r"--config=experiments/demo_captions.py": "a part of `make demo`",
-    r"smile_jax.folds": "tests/training/test_plan.py, on a smaller dataset",
-    r"smile_jax.page ": "tests/browser/test_browser.py",
-    r"smile_jax.aot": "tests/cost/test_step_cost.py, smaller: these take minutes",
+    r"smile-jax folds": "tests/training/test_plan.py, on a smaller dataset",
+    r"smile-jax page ": "tests/browser/test_browser.py",
+    r"smile-jax aot": "tests/cost/test_step_cost.py, smaller: these take minutes",
     r"experiments/ict_|tfds_builders/ict_faces": "needs ICT-FaceKit; experiments/",
-    r"smile_jax.verify": "tests/models/test_pretrained.py: needs a hub",
+    r"smile-jax verify": "tests/models/test_pretrained.py: needs a hub",
     r"tfds_builders/(<name>|bp4d)": "tests/data: needs a licensed dataset, or a bucket",
     r"path/to/my_scans": "tests/test_readme.py",
-    r"smile_jax.spot": "tests/training/test_sequences.py",
-    r"smile_jax.(benchmark|sweep)": "tests/test_benchmark.py",
+    r"smile-jax spot": "tests/training/test_sequences.py",
+    r"smile-jax (benchmark|sweep)": "tests/test_benchmark.py",
     r"--coordinator|--xla_force_host": "tests/training: several processes or devices",
 }
 # Made smaller by flags at the end, which win.
 SMALLER = {
-    r"faces.export --format=bu4dfe": "--subjects=1 --frames=2 --points=2000",
-    r"faces.export --format=four_dme": "--subjects=1 --frames=20 --points=2000",
+    r"rehearse --format=bu4dfe": "--subjects=1 --frames=2 --points=2000",
+    r"rehearse --format=four_dme": "--subjects=1 --frames=20 --points=2000",
 }
 
 
@@ -94,10 +96,10 @@ def test_every_command_has_these_flags_and_settings(name):
     text = _joined(DOCUMENTS[name])
     found = [line for document, line in COMMANDS if document == name]
     for line in found + [" ".join(x.split()) for x in _IN_TEXT.findall(text)]:
-        module = re.search(r"python -m ([\w.]+)", line)
+        module = re.search(r"python -m ([\w.]+)|smile-jax (\w+)", line)
         if not module:
             continue
-        known = _flags(module[1])
+        known = _flags(module[1] or f"smile_jax.{module[2]}")
         for flag in re.findall(r"(?<=[\s\[])--([\w.]+)", line):
             if not flag.startswith("config."):
                 names = {flag, f"no{flag}", flag.removeprefix("no")}
@@ -116,7 +118,7 @@ def test_what_is_tried_elsewhere_is_still_in_the_documents():
 
 HERE = sorted(
     (x for x in COMMANDS if not any(re.search(known, x[1]) for known in ELSEWHERE)),
-    key=lambda x: "faces.export" not in x[1],  # others take what these write
+    key=lambda x: "rehearse" not in x[1],  # others take what these write
 )
 
 
@@ -154,7 +156,7 @@ def _as_typed(line: str) -> str:
         place = "exported_" + ("bu4dfe" if "bu4dfe" in line else "four_dme")
     if "--timeline" in line:
         place += "/ann/happy"
-    out = place if "faces" in line else "out"
+    out = place if "rehearse" in line else "out"
     line = line.replace("--out=FOLDER", f"--out={out}")
     line = line.replace("FILES_FOLDERS_OR_GLOBS...", "scans 'more/*.ply'")
     line = line.replace("SEQUENCE_FOLDER", "tree/bob/sad")
@@ -168,11 +170,13 @@ def _as_typed(line: str) -> str:
 @pytest.mark.parametrize(("document", "line"), HERE)
 def test_every_other_command_runs(document, line, desk):
     words = shlex.split(_as_typed(line))
-    if any(word.endswith("export") for word in words):  # they leave what is there alone
+    if {"export", "rehearse"} & set(words):  # they leave what is there alone
         out = next(x for x in words if x.startswith("--out=")).removeprefix("--out=")
         shutil.rmtree(desk / out, ignore_errors=True)
     if words[0] == "python":
         words[0] = sys.executable
+    elif words[0] == "smile-jax":  # the same command, of this tree
+        words[:1] = [sys.executable, "-m", "smile_jax"]
     else:
         words[0] = str(pathlib.Path(sys.executable).parent / words[0])
     done = subprocess.run(

@@ -1,8 +1,7 @@
 """The page of all suites."""
 
-from smile_jax.experiments.leaderboard import label_efficiency
-
 from smile_jax.evaluation.suite_definition import Suite
+from smile_jax.experiments.leaderboard import label_efficiency
 
 
 def row(method, evaluation, value, seed=0):

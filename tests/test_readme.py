@@ -8,10 +8,10 @@ import textwrap
 
 import numpy as np
 import pytest
-from smile_jax.experiments import methods_table
 
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.records import RecordSource
+from smile_jax.experiments import methods_table
 from smile_jax.mesh.writers import write_obj, write_ply
 from tests.conftest import ROOT, tfds_build
 from tests.faces.heads import performed
@@ -23,7 +23,9 @@ README = (ROOT / "README.md").read_text()
 
 def test_every_command_module_and_file_exists():
     for name, text in DOCUMENTS.items():
-        for module in re.findall(r"python -m ([a-z_.]+)", text):
+        named = re.findall(r"python -m ([a-z_.]+)", text)
+        named += [f"smile_jax.{c}" for c in re.findall(r"`smile-jax (\w+)", text)]
+        for module in named:
             assert importlib.util.find_spec(module), module
         for path in re.findall(
             r"\b(?:experiments|tfds_builders)/\w+(?:\.py|\.md|\.yaml)?", text

@@ -1,4 +1,4 @@
-"""`python -m smile_jax.render`."""
+"""`smile-jax render`."""
 
 import numpy as np
 from PIL import Image

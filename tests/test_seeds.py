@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from smile_jax.experiments.seeds import table
 
+from smile_jax.experiments.seeds import table
 from tests.conftest import run_module
 
 
@@ -43,5 +43,5 @@ def test_what_is_no_set_of_seeds_is_refused(tmp_path):
     fresh = write_run(tmp_path / "fresh", 1, 1.0, knn=0.5)
     (fresh / "eval/results.json").unlink()
     done = run_module("experiments.seeds", str(first), str(fresh))
-    assert done.returncode == 1 and "smile_jax.evaluate --workdir=" in done.stderr
+    assert done.returncode == 1 and "smile-jax evaluate --workdir=" in done.stderr
     assert "Traceback" not in done.stderr

@@ -4,7 +4,7 @@
         [--features=768] [--folder=FOLDER]
 
 Makes features, not pictures: of people and of six classes, for all views and for each
-subset of three of them, in files as `smile_jax.evaluate` has them. Then takes all
+subset of three of them, in files as `smile-jax evaluate` has them. Then takes all
 evaluations of features, by probes that learn from four fifths of the people, and writes
 `results.json` and `predictions.csv`. Prints one JSON line for each number of clips:
 seconds of each evaluation and in all, without making features; peak memory; and how

@@ -4,7 +4,7 @@
 
 Compiles the train step for 1, 2, 4 and 8 virtual CPU devices at one global batch, with
 whole moments and with moments in pieces (`train.shard_moments`). Virtual devices share
-the same cores, so time would say nothing; `smile_jax.aot` does the same for TPU slices.
+the same cores, so time would say nothing; `smile-jax aot` does the same for TPU slices.
 Prints one JSON line: for each, GFLOP, MB sent and MB held (state and batch) a device.
 """
 
@@ -14,10 +14,10 @@ import os
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 
 from absl import app, flags
-from smile_jax.experiments.benchmarks.common import SIZES, sized_experiment
 
 from smile_jax.config import changed
 from smile_jax.cost.step_cost import compile_step, plan_without_data
+from smile_jax.experiments.benchmarks.common import SIZES, sized_experiment
 
 _SIZE = flags.DEFINE_enum("size", "vit_s16", list(SIZES), "Vision tower.")
 _BATCH = flags.DEFINE_integer("batch", 256, "Clips a step, over all devices.")

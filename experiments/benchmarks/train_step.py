@@ -3,7 +3,7 @@
     python -m experiments.benchmarks.train_step [--size=vit_s16] [--batch=8] \
         [--dtype=float32] [--repeats=10] [--no-torch]
 
-Times, in turn in one process: the step that `smile_jax.train` runs (augmentation, three
+Times, in turn in one process: the step that `smile-jax train` runs (augmentation, three
 terms, AdamW, average), the same model, terms and optimiser in PyTorch (eager, and with
 torch.compile), and one large matrix product in each framework. Prints one JSON line:
 seconds (median), images/s, model FLOP/s as a share of the product's rate, and ratios.
@@ -23,7 +23,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags, logging
-from smile_jax.experiments.benchmarks.common import SIZES, sized_experiment
 
 from smile_jax.config import Config, changed
 from smile_jax.config.validate import validate
@@ -34,6 +33,7 @@ from smile_jax.cost.chips import CHIPS
 from smile_jax.cost.step_cost import batch_shapes, plan_without_data
 from smile_jax.data.channels import num_channels
 from smile_jax.data.schema import FacesConfig
+from smile_jax.experiments.benchmarks.common import SIZES, sized_experiment
 from smile_jax.training.assembly import build, make_layout
 
 _SIZE = flags.DEFINE_enum("size", "vit_s16", list(SIZES), "Vision tower.")
@@ -99,6 +99,7 @@ def model_flops(config: Config) -> float:
 def theirs(config: Config, *, compiled: bool) -> Callable:
     """Returns the step of the twin in PyTorch."""
     import torch
+
     from smile_jax.experiments.benchmarks.torch_peer import make_step
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

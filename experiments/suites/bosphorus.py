@@ -1,6 +1,6 @@
 """Bosphorus: sixty people who show all six expressions, ten folds of six.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/bosphorus.py
+    smile-jax benchmark --suite=experiments/suites/bosphorus.py
 
 The protocol of Berretti et al. (2010) and of those after them, for all methods of
 experiments/suites/ict_methods.py; the sweep chooses for each fold. Build the dataset as

@@ -1,6 +1,6 @@
 """BP4D after BU-4DFE: trained and probed on the one, tested on everybody of the other.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/bp4d.py
+    smile-jax benchmark --suite=experiments/suites/bp4d.py
 
 All methods of experiments/suites/bu4dfe.py, whose datasets both must be built
 (`tfds build tfds_builders/bp4d --config=captions_64`). Not run on the licensed

@@ -2,10 +2,10 @@ r"""BU-3DFE's Subset I, the two strongest intensities, in ten folds of all 100 p
 
     tfds build tfds_builders/bu3dfe --config=captions_64 --manual_dir=BU_3DFE \
         --data_dir=data --file_format=array_record
-    python -m smile_jax.benchmark --suite=experiments/suites/bu3dfe_i.py
+    smile-jax benchmark --suite=experiments/suites/bu3dfe_i.py
 
 Gong et al. (2009), and Behzad's papers. All methods of
-experiments/suites/ict_methods.py, for which `python -m smile_jax.sweep` chooses in each
+experiments/suites/ict_methods.py, for which `smile-jax sweep` chooses in each
 fold; the literature draws sixty people up to a hundred times, here it is three. Not run
 on the licensed scans.
 """

@@ -1,6 +1,6 @@
 """BU-3DFE's Subset II, all four intensities.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/bu3dfe_ii.py
+    smile-jax benchmark --suite=experiments/suites/bu3dfe_ii.py
 
 As experiments/suites/bu3dfe_i.py otherwise.
 """

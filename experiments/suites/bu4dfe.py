@@ -1,10 +1,10 @@
 """BU-4DFE, ten folds of all 101 people or of sixty, a clip a sequence.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/bu4dfe.py
+    smile-jax benchmark --suite=experiments/suites/bu4dfe.py
 
 Sequences are whole: no frame of a test person is seen, and an answer is one of a
 sequence, never of a picture. All methods of experiments/suites/ict_methods.py, for
-which `python -m smile_jax.sweep` chooses in each fold; the literature draws sixty
+which `smile-jax sweep` chooses in each fold; the literature draws sixty
 people up to a hundred times, here it is three. Build the dataset as
 experiments/bu4dfe.py says. Not run on the licensed sequences.
 """

@@ -2,7 +2,7 @@ r"""The demo as a suite of one run, for the README's table.
 
     tfds build tfds_builders/synthetic_faces --config=static_captions --data_dir=data \
         --file_format=array_record
-    python -m smile_jax.benchmark --suite=experiments/suites/demo.py
+    smile-jax benchmark --suite=experiments/suites/demo.py
 
 `make demo` does the same in runs/demo. One seed; people of fold 1.
 """

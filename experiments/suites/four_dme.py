@@ -1,6 +1,6 @@
 r"""4DME: methods on micro-expressions, each person left out once, counts pooled.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/four_dme.py
+    smile-jax benchmark --suite=experiments/suites/four_dme.py
 
 Build the dataset as experiments/four_dme.py says. Methods and their settings are those
 of experiments/suites/ict_micro_methods.py; a training for each of 41 people (from

@@ -4,7 +4,7 @@ How near does each come to what can be known?
 
     tfds build tfds_builders/ict_faces --config=blended --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_blended.py
+    smile-jax benchmark --suite=experiments/suites/ict_blended.py
 
 Whoever knows all about these performances is right in 0.800 of them, logistic
 regression on the true weights of all actions in 0.777 (`experiments/ceiling.py`); of

@@ -2,7 +2,7 @@ r"""SMILE, peers and baselines on sequences of ICT-FaceKit's faces, as dynamic i
 
     tfds build tfds_builders/ict_faces --config=captions --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_dynamic.py
+    smile-jax benchmark --suite=experiments/suites/ict_dynamic.py
 
 As experiments/suites/ict_methods.py, of motion, and with the settings that were chosen
 there on the people who are trained on here too: 2,400 sequences of 9 frames, each one
@@ -12,9 +12,8 @@ before they were tuned, SMILE without text and its variants.
 
 import pathlib
 
-from smile_jax.experiments import ict_dynamic
-
 from smile_jax.evaluation.suite_definition import read_suite
+from smile_jax.experiments import ict_dynamic
 
 _METHODS = (
     "smile, captions",

@@ -1,6 +1,6 @@
 r"""Labelled people needed: from scratch, after SMILE, and by a probe alone.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_few_people.py
+    smile-jax benchmark --suite=experiments/suites/ict_few_people.py
 
 `supervised, n` learns from all clips of n people with their labels and from nothing
 else, for as many steps as experiments/suites/ict_methods.py has with all of them;

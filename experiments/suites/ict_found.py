@@ -2,7 +2,7 @@ r"""Captions that are measured by landmarks which had to be found.
 
     tfds build tfds_builders/ict_faces --config=static_captions_found --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_found.py
+    smile-jax benchmark --suite=experiments/suites/ict_found.py
 
 The people and pictures of experiments/suites/ict_methods.py, with its settings, and
 those of its methods that look at what was measured. Landmarks are found on renders by

@@ -2,14 +2,14 @@ r"""SMILE, its four peers as we read them, and the baselines, on the same single
 
     tfds build tfds_builders/ict_faces --config=static_captions --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_methods.py
+    smile-jax benchmark --suite=experiments/suites/ict_methods.py
 
 The same people, pictures, towers, augmentation and epochs. Settings are those of
 experiments/demo.py, which were chosen with SMILE, with a third term for captions over
 what they say as numbers, and, in ict_methods_chosen.json, what the sweep has chosen for
 each method (SMILE had two rounds of it, see experiments/results.md):
 
-    python -m smile_jax.sweep --suite=experiments/suites/ict_methods.py
+    smile-jax sweep --suite=experiments/suites/ict_methods.py
 
 five trials a method, of a quarter of the images, for the learning rate and the method's
 own main number. Rows below `smile, no text` are SMILE with something left out or
@@ -22,9 +22,8 @@ guesses and so has seen twice as many pictures. `two_crop` sees one view of a sc
 where others see three, and is evaluated on one.
 """
 
-from smile_jax.experiments import ict_captions
-
 from smile_jax.evaluation.suite_definition import Suite, Sweep
+from smile_jax.experiments import ict_captions
 
 _METHODS = {
     "smile, captions": "ict_captions",

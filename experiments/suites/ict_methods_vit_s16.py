@@ -3,8 +3,8 @@ r"""The methods of ict_methods.py with a ViT-S/16 at 224 pixels, for one GPU.
     tfds build tfds_builders/ict_faces --data_dir=data --file_format=array_record \
         --config='{"name": "static_captions_224", "size": 224, "captions": true}' \
         [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.sweep --suite=experiments/suites/ict_methods_vit_s16.py
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_methods_vit_s16.py
+    smile-jax sweep --suite=experiments/suites/ict_methods_vit_s16.py
+    smile-jax benchmark --suite=experiments/suites/ict_methods_vit_s16.py
 
 Several GPUs share it by --shard=i/n (docs/gpu.md). Not run yet.
 """

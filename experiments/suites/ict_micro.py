@@ -1,6 +1,6 @@
 """Micro-expressions seen by their strongest frame, or by their motion.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_micro.py
+    smile-jax benchmark --suite=experiments/suites/ict_micro.py
 
 `apex frame` sees depth and normals of the frame of most motion; all others see how far
 the skin has moved since the first frame, and its strain. `from macro` goes on from a

@@ -3,7 +3,7 @@ r"""Methods on the motion of micro-expressions, with labels, without, and after 
     tfds build tfds_builders/ict_faces --config=micro --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
     tfds build tfds_builders/ict_faces --config=subtle ...
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_micro_methods.py
+    smile-jax benchmark --suite=experiments/suites/ict_micro_methods.py
 
 All see the strongest frame of a clip as experiments/ict_micro.py does: how far the skin
 has moved and how much it is strained. Settings of methods are those that were chosen
@@ -20,9 +20,8 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from smile_jax.experiments import ict_micro
-
 from smile_jax.evaluation.suite_definition import Suite, read_suite
+from smile_jax.experiments import ict_micro
 
 _METHODS = (
     "smile, labels as text",

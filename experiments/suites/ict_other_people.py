@@ -2,7 +2,7 @@ r"""The main methods on twenty people whom nobody has looked at before.
 
     tfds build tfds_builders/ict_faces --config=static_captions --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_other_people.py
+    smile-jax benchmark --suite=experiments/suites/ict_other_people.py
 
 The people of fold 0, who are tested in experiments/suites/ict_methods.py, were looked
 at throughout development, and those of fold 1 chose its settings. Here are those of

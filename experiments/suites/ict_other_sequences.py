@@ -2,7 +2,7 @@ r"""The main methods on sequences of twenty people whom nobody has looked at bef
 
     tfds build tfds_builders/ict_faces --config=captions --data_dir=data \
         --file_format=array_record [--manual_dir=FOLDER_WITH_ICT_FACEKIT]
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_other_sequences.py
+    smile-jax benchmark --suite=experiments/suites/ict_other_sequences.py
 
 As experiments/suites/ict_dynamic.py, of the people of
 experiments/suites/ict_other_people.py.

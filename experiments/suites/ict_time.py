@@ -1,6 +1,6 @@
 """Temporal models on weak expressions, beside the strongest frame alone.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_time.py
+    smile-jax benchmark --suite=experiments/suites/ict_time.py
 
 All see the same clips as often; `apex frame, as many pictures` sees that frame so often
 that it has seen as many pictures as they have, and `dynamic, as long` trains as long as

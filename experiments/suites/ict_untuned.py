@@ -1,6 +1,6 @@
 r"""The methods of ict_methods.py before anything was chosen for each of them.
 
-    python -m smile_jax.benchmark --suite=experiments/suites/ict_untuned.py
+    smile-jax benchmark --suite=experiments/suites/ict_untuned.py
 
 Settings are those of experiments/demo.py, which were chosen with SMILE, and SMILE by
 captions has two terms, as it had before the sweep's second round. Beside ict_methods.py

@@ -4,7 +4,7 @@ Run:
 
     tfds build tfds_builders/synthetic_faces --config=micro --data_dir=data \
         --file_format=array_record
-    python -m smile_jax.benchmark --suite=experiments/suites/procedural_micro.py
+    smile-jax benchmark --suite=experiments/suites/procedural_micro.py
 """
 
 import dataclasses

@@ -4,7 +4,7 @@ Run:
 
     tfds build tfds_builders/synthetic_faces --config=subtle --data_dir=data \
         --file_format=array_record
-    python -m smile_jax.benchmark --suite=experiments/suites/procedural_time.py
+    smile-jax benchmark --suite=experiments/suites/procedural_time.py
 """
 
 from smile_jax.experiments.suites import ict_time

@@ -1,1 +1,1 @@
-"""A page in the browser on which a trained model can be tried (extra `demo`)."""
+"""A page in the browser on which a trained model can be tried (extra `page`)."""

@@ -189,7 +189,7 @@ def plan_without_data(config: Config, *, image_size: int, frames: int = 1) -> Pl
 
 
 def compile_step(config: Config, plan: Plan, topology: str) -> StepCost:
-    """Compiles the step that `smile_jax.train` would run, and says what it costs.
+    """Compiles the step that `smile-jax train` would run, and says what it costs.
 
     Raises:
       AheadError, ConfigError: with what to do; a step that does not fit is one.

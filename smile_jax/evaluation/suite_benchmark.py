@@ -85,7 +85,7 @@ class SuiteBenchmark:
         methods = {run.method for run in open_runs}
         if untuned := [m for m in suite.unchosen() if m in methods]:
             print(
-                f"nothing was chosen yet for {', '.join(untuned)}: run smile_jax.sweep "
+                f"nothing was chosen yet for {', '.join(untuned)}: run smile-jax sweep "
                 "first, or these runs are done again when it has chosen"
             )
         failed = []

@@ -13,7 +13,7 @@ def load(run: str | pathlib.Path) -> Recognizer:
     """Loads a trained model to `predict` with.
 
     Args:
-      run: a run's folder, what `python -m smile_jax.export` wrote, or the hub name of
+      run: a run's folder, what `smile-jax export` wrote, or the hub name of
         such.
 
     Raises:

@@ -209,7 +209,7 @@ of {c.data.folds} held out, {info.steps} steps of {c.train.batch_size} |
 {_scores(workdir)}
 ## Use
 
-    python -m smile_jax.predict --workdir FOLDER scan.obj \\
+    smile-jax predict --workdir FOLDER scan.obj \\
         {asked}
 
 ## Limits
@@ -232,7 +232,7 @@ def _main_of(column: Mapping[str, Any]) -> list[str]:
 def _scores(workdir: pathlib.Path) -> str:
     path = workdir / "eval" / "results.json"
     if not path.is_file():
-        return "\nNot evaluated: run `python -m smile_jax.evaluate` before exporting.\n"
+        return "\nNot evaluated: run `smile-jax evaluate` before exporting.\n"
     results = json.loads(path.read_text())
     columns = results["columns"]
     lines = [

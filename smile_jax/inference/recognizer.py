@@ -94,7 +94,7 @@ class Recognizer:
 
     @classmethod
     def load(cls, folder: str | pathlib.Path) -> "Recognizer":
-        """A run, what `smile_jax.export` wrote, or the hub name of such.
+        """A run, what `smile-jax export` wrote, or the hub name of such.
 
         Raises:
           CheckpointError: there is nothing that this version can use.
@@ -212,7 +212,7 @@ class Recognizer:
             raise ValueError(f"head={head!r}: must be one of {', '.join(HEADS)}")
         if head != "zero_shot" and self.known is None:
             raise ValueError(
-                f"head={head!r} takes what `python -m smile_jax.evaluate` keeps of the "
+                f"head={head!r} takes what `smile-jax evaluate` keeps of the "
                 "training people: evaluate the run first"
             )
         if head == "probe":

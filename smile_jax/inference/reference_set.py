@@ -1,6 +1,6 @@
 """The training clips that a run keeps, beside its parameters, to judge new ones by.
 
-`python -m smile_jax.evaluate` writes it: features by which other things than faces are
+`smile-jax evaluate` writes it: features by which other things than faces are
 told, whose expressions are nearest, a linear probe, and what captions it knows.
 """
 

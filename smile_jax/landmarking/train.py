@@ -1,4 +1,6 @@
-"""Trains the landmarker: `python -m smile_jax.landmarking.train --out=FOLDER`.
+"""Trains the landmarker that the package ships.
+
+    python -m smile_jax.landmarking.train --out=FOLDER
 
 Heads are generated, of the procedural model and of ICT-FaceKit where --ict names it
 (--procedural=False leaves the former out). Writes `landmarker.safetensors` and

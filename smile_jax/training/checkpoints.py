@@ -53,7 +53,7 @@ class Checkpoints:
         if not (workdir / "checkpoints").is_dir():
             raise CheckpointError(
                 f"{workdir}: no checkpoint there; train first, with "
-                f"`python -m smile_jax.train --config=... --workdir={workdir}`"
+                f"`smile-jax train --config=... --workdir={workdir}`"
             )
         return cls(workdir)
 

@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
 
-pytest.importorskip("gradio", reason="the page needs it: extra `demo`")
+pytest.importorskip("gradio", reason="the page needs it: extra `page`")
 webdriver = pytest.importorskip("selenium.webdriver", reason="extra `test`")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [

@@ -3,12 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
-from smile_jax.experiments import ict_minilm, ict_none
 
 from smile_jax.config import typed
 from smile_jax.data.prompts import PromptError
+from smile_jax.experiments import ict_minilm, ict_none
 
-pytest.importorskip("gradio", reason="the page needs the extra `demo`")
+pytest.importorskip("gradio", reason="the page needs the extra `page`")
 
 
 def page_of(experiment, folder):

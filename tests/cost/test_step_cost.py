@@ -1,4 +1,4 @@
-"""`python -m smile_jax.aot`, as a user would call it."""
+"""`smile-jax aot`, as a user would call it."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""`python -m smile_jax.evaluate` on trained runs, and what it refuses."""
+"""`smile-jax evaluate` on trained runs, and what it refuses."""
 
 import csv
 import json

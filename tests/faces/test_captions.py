@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from smile_jax.experiments.benchmarks.captions import (
     DIFFICULTIES,
     NAMES,
@@ -13,7 +14,6 @@ from smile_jax.experiments.benchmarks.captions import (
     performances,
     with_noise,
 )
-
 from smile_jax.faces import load_face_model, sample_clip, sample_subject
 from smile_jax.faces.captions import (
     NEUTRAL,

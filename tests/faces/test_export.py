@@ -22,7 +22,7 @@ def test_it_says_how_far_it_is_and_what_comes_next(tmp_path):
     assert done.returncode == 0, done.stderr
     assert re.search(r"of 6 recordings, .* minutes and [\d.]+ GB to go", done.stdout)
     # With a config: without, TFDS builds all of them.
-    assert "smile_jax.build bu4dfe --manual_dir=" in done.stdout
+    assert "smile-jax build bu4dfe --manual_dir=" in done.stdout
     assert "--config=frames_64" in done.stdout
 
 

@@ -10,9 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from smile_jax.experiments import demo
-
 from smile_jax.config import Config, typed
+from smile_jax.experiments import demo
 from smile_jax.training.loop import train
 from tests.conftest import ROOT
 
@@ -62,7 +61,7 @@ def train_here(dataset: pathlib.Path, workdir: pathlib.Path, **overrides: Any) -
 def shrunk_flags(
     dataset: pathlib.Path, workdir: pathlib.Path, **overrides
 ) -> list[str]:
-    """The same as command-line flags of `smile_jax.train`."""
+    """The same as command-line flags of `smile-jax train`."""
     values = SHRUNK | {"data.dir": str(dataset)} | overrides
     return [
         "--config=experiments/demo.py",

@@ -3,7 +3,7 @@
 `old_runs/format_2.tar.xz` holds the first two of four steps of the demo, shrunk until
 it is small, on the procedural `tiny` config. It was made by
 
-    python -m smile_jax.train --config=experiments/demo.py --workdir=half \
+    smile-jax train --config=experiments/demo.py --workdir=half \
         --config.data.dir=/data/synthetic_faces/tiny --config.train.stop_after_steps=2 \
         (and the keys below)
 

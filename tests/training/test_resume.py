@@ -1,4 +1,4 @@
-"""Runs that are killed, stopped, moved or damaged: `python -m smile_jax.train`."""
+"""Runs that are killed, stopped, moved or damaged: `smile-jax train`."""
 
 import json
 import os
