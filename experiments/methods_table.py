@@ -1,10 +1,10 @@
-"""The README's table of methods, made of raw numbers alone.
+"""Makes the tables of methods from raw numbers alone.
 
     python -m experiments.methods_table
 
-Reads `ict_methods.csv` and `demo.csv` of experiments/results and puts the table into
-README.md: mean over seeds and half of Student's 95 % interval, best linear probe first;
-last the demo, on other faces.
+Reads `ict_methods.csv` and `demo.csv` of experiments/results and writes the short table
+into README.md and the full one into experiments/results.md: mean over seeds with half
+of Student's 95 % interval, best linear probe first; last the demo, on other faces.
 """
 
 import pathlib
@@ -16,7 +16,6 @@ from smile_jax.core import command_line
 from smile_jax.core.files import replace_text
 from smile_jax.evaluation.tables import from_csv, markdown, of_line, said, values_of
 
-_README = pathlib.Path("README.md")
 _RESULTS = pathlib.Path("experiments/results")
 _MEASURED, _LABELS = "landmarks, who is who", "labels of 80 people"
 # Name in the table, method, its row in the evaluation, what pretraining was told.
@@ -32,46 +31,56 @@ _LINES = (
     ("pixels, principal components", "smile, captions", "pixels_pca", "nothing"),
     ("untrained tower", "smile, captions", "random_init", "nothing"),
 )
-_DEMO = "the demo: procedural faces, SMILE by captions"
-_COLUMNS = (
-    ("linear probe", "linear_probe"),
-    ("the same, labels of one person", "few_people_1"),
-    ("10-NN", "knn"),
-    ("zero-shot", "zero_shot"),
-)
-_HEADS = ["", "told in pretraining", *(head for head, _ in _COLUMNS)]
+_DEMO = "the demo: procedural faces, SMILE, captions"
+_COLUMNS = {
+    "linear probe": "linear_probe",
+    "linear probe, labels of one person": "few_people_1",
+    "10-NN": "knn",
+    "zero-shot": "zero_shot",
+}
+_SHORT = ("linear probe", "zero-shot")
 _SEEDS = 3  # where there are fewer, it is said
+# The columns of each document's table.
+TABLES = {"README.md": _SHORT, "experiments/results.md": tuple(_COLUMNS)}
 
 
 def main(argv: list[str]) -> None:
     """Runs the experiment."""
     command_line.no_words(argv)
-    text = _README.read_text()
-    start = text.index(markdown(_HEADS, []))
-    end = text.index("\n\n", start) + 1
-    replace_text(_README, text[:start] + table(_RESULTS) + text[end:])
-    print(f"wrote the table into {_README}")
+    for name, columns in TABLES.items():
+        path = pathlib.Path(name)
+        text = path.read_text()
+        start = text.index(markdown(_heads(columns), []))
+        end = text.index("\n\n", start) + 1
+        replace_text(path, text[:start] + table(_RESULTS, columns) + text[end:])
+        print(f"wrote the table into {path}")
 
 
-def table(results: pathlib.Path) -> str:
-    """Returns the table in Markdown, of a folder of raw numbers."""
+def table(results: pathlib.Path, columns: Sequence[str]) -> str:
+    """Returns a table in Markdown, of a folder of raw numbers."""
     lines = []
     rows = from_csv(results / "ict_methods.csv")
     for name, method, row, told in _LINES:
-        cells = _scores(of_line(rows, method, row))
+        cells = _scores(of_line(rows, method, row), columns)
         if cells[0]:
             shown = [_cell(values, _SEEDS) for values in cells]
             lines.append((float(np.mean(cells[0])), [name, told, *shown]))
     best_first = [line for _, line in sorted(lines, key=lambda line: -line[0])]
-    demo = _scores(of_line(from_csv(results / "demo.csv"), "demo", "smile"))
+    demo = _scores(of_line(from_csv(results / "demo.csv"), "demo", "smile"), columns)
     if demo[0]:
         best_first.append([_DEMO, _MEASURED, *(_cell(values, 1) for values in demo)])
-    return markdown(_HEADS, best_first)
+    return markdown(_heads(columns), best_first)
 
 
-def _scores(rows: Sequence[Mapping[str, str]]) -> list[list[float]]:
-    """Accuracies in each column, one for each seed."""
-    return [values_of(rows, (e, "accuracy")) for _, e in _COLUMNS]
+def _heads(columns: Sequence[str]) -> list[str]:
+    return ["method", "told in pretraining", *columns]
+
+
+def _scores(
+    rows: Sequence[Mapping[str, str]], columns: Sequence[str]
+) -> list[list[float]]:
+    """Returns the accuracies in each column, one for each seed."""
+    return [values_of(rows, (_COLUMNS[c], "accuracy")) for c in columns]
 
 
 def _cell(values: Sequence[float], seeds: int) -> str:

@@ -8,7 +8,10 @@ import subprocess
 import sys
 
 from smile_jax.__main__ import commands
+from smile_jax.core.extras import EXTRA_OF
+from smile_jax.mesh.writers import write_ply
 from tests.conftest import ROOT
+from tests.faces.heads import performed
 
 # From what imports nothing of the others to what imports them.
 LAYERS = (
@@ -127,6 +130,37 @@ def test_a_typo_needs_no_heavy_imports():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_prediction_imports_nothing_of_the_extras(plain_run, tmp_path):
+    """Nor does what it takes to render, to export and to read an export."""
+    write_ply(tmp_path / "scan.ply", performed("happy")[0])
+    code = (
+        "import sys, pathlib, smile_jax;"
+        "from smile_jax.core.extras import EXTRA_OF;"
+        "from smile_jax.inference.model_folder import export;"
+        f"run, desk = {str(plain_run)!r}, pathlib.Path({str(tmp_path)!r});"
+        "model = smile_jax.load(run);"
+        "assert model.predict(desk / 'scan.ply').is_face;"
+        "smile_jax.render_views(smile_jax.read_mesh(desk / 'scan.ply'), (0,), 16);"
+        "export(model, pathlib.Path(run), desk / 'exported');"
+        "assert smile_jax.load(desk / 'exported').predict(desk / 'scan.ply').is_face;"
+        # JAX takes cloudpickle where it is installed.
+        "heavy = (set(EXTRA_OF) - {'cloudpickle'}) & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_every_module_of_an_extra_is_declared():
+    """In setup.cfg, by the extra that messages name."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    names = {"sklearn": "scikit-learn", "tensorflow": "tensorflow-cpu"}
+    for module, extra in EXTRA_OF.items():
+        wanted = names.get(module, module).replace("_", "-")
+        listed = config["options.extras_require"][extra].replace("_", "-")
+        assert re.search(rf"^{re.escape(wanted)}\b", listed, re.M), module
 
 
 def test_only_parallel_spells_pmap_and_collectives():

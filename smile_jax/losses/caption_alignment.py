@@ -62,6 +62,7 @@ def paired_alignment(
     weights = example_weights(fused, weights)
     targets = jax.lax.stop_gradient(targets.astype(fused.dtype))
     scale = jnp.exp(logit_scale.astype(fused.dtype))
+    # A product in place of a gather: its gradient is one as well.
     texts = normalize(targets @ bank)
     # Negatives are those of the whole batch, so here embeddings do travel: each device
     # has its own rows of the logits and everybody's columns.
@@ -113,5 +114,6 @@ def _likeness(
 ) -> Float[Array, "B all"]:
     """1 for the same, falling with the distance from everybody in the global batch."""
     everyone = parallel.all_gather(actions, axis_name)
+    # Differences and not |a|^2 - 2ab + |b|^2, which cancels for neighbours in float32.
     squared = ((actions[:, None] - everyone[None]) ** 2).sum(axis=2)
     return jax.lax.stop_gradient(jnp.exp(-squared / (2 * width**2)))

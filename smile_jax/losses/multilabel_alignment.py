@@ -52,6 +52,7 @@ def several_alignment(
     bias = bias.astype(fused.dtype)
     logits = scale * fused @ bank.T + bias[None]
     view_logits = scale * views @ bank.T + bias[None, None]
+    # Means over prompts, so that the loss does not grow with the bank.
     of_fused = _each(logits, targets, focus).mean(axis=-1)
     every_view = jnp.broadcast_to(targets[:, None], view_logits.shape)
     of_views = _each(view_logits, every_view, focus).mean(axis=(1, 2))
@@ -71,6 +72,7 @@ def several_alignment(
 def _each(
     logits: Float[Array, "*batch K"], targets: Float[Array, "*batch K"], focus: float
 ) -> Float[Array, "*batch K"]:
+    # log_sigmoid and not log(sigmoid): confident decisions would become log 0.
     shown = -targets * jax.nn.log_sigmoid(logits)
     absent = -(1 - targets) * jax.nn.log_sigmoid(-logits)
     if focus:  # p^0 has no gradient at p = 0

@@ -51,6 +51,7 @@ def snap(points):
     limit = np.float32(_FAR_PIXELS)
     for i in range(len(points)):
         for axis in range(2):
+            # Clamped, so that products of coordinates fit into 64 bits.
             value = min(max(points[i, axis], -limit), limit)
             out[i, axis] = np.int64(np.floor(value * _SUBPIXELS + np.float32(0.5)))
     return out
@@ -81,6 +82,7 @@ def rasterize(snapped, nearness, faces, needs_positive, show_backs, best, triang
         right = min((max(x0, x1, x2) - _HALF) >> 8, width - 1)
         top = max((min(y0, y1, y2) + _HALF - 1) >> 8, 0)
         bottom = min((max(y0, y1, y2) - _HALF) >> 8, height - 1)
+        # Most triangles of a fine scan cover no pixel's centre: they end here.
         if left > right or top > bottom:
             continue
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
@@ -90,6 +92,7 @@ def rasterize(snapped, nearness, faces, needs_positive, show_backs, best, triang
         if needs_positive and (n0 <= 0 or n1 <= 0 or n2 <= 0):
             continue
         flip = 1 if area > 0 else -1
+        # Back faces are flipped, so that inside is positive for both.
         inverse = np.float32(1.0 / (area * flip))
         # Edge k runs opposite corner k; its function is positive inside.
         ax0, ay0 = flip * (x2 - x1), flip * (y2 - y1)
@@ -106,6 +109,7 @@ def rasterize(snapped, nearness, faces, needs_positive, show_backs, best, triang
         for r in range(top, bottom + 1):
             e0, e1, e2 = row0, row1, row2
             for c in range(left, right + 1):
+                # Or'ing the signs: one branch a pixel in place of three.
                 if (e0 + bias0) | (e1 + bias1) | (e2 + bias2) >= 0:
                     w1, w2 = np.float32(e1) * inverse, np.float32(e2) * inverse
                     near = n0 + w1 * (n1 - n0) + w2 * (n2 - n0)
@@ -183,6 +187,7 @@ def shade(
                 + w1 * vertex_normal[i1, 2]
                 + w2 * vertex_normal[i2, 2]
             )
+            # Interpolated normals are shorter than 1 where the surface bends.
             length = np.sqrt(nx * nx + ny * ny + nz * nz)
             if length > 0:
                 nx, ny, nz = nx / length, ny / length, nz / length
@@ -192,6 +197,7 @@ def shade(
             normal[r, c, 0], normal[r, c, 1], normal[r, c, 2] = x, y, z
             lit = max(x * light[0] + y * light[1] + z * light[2], np.float32(0))
             grey[r, c] = np.float32(0.15) + np.float32(0.85) * lit
+            # The image before the colours: scans that have both have coarse ones.
             if textured:
                 t0, t1, t2 = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
                 u = w0 * uv[t0, 0] + w1 * uv[t1, 0] + w2 * uv[t2, 0]

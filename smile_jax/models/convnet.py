@@ -57,6 +57,7 @@ class ConvTower(nn.Module):
         """Embeds images; `kept` must be None, for there are no patches to leave out."""
         assert kept is None
         c, dtype = self.config, jnp.dtype(self.config.dtype)
+        # Parameters stay float32; only activations are of the tower's dtype.
         x = images.astype(dtype)
         for i in range(c.depth):
             # Half the side and twice the channels: each layer costs the same.

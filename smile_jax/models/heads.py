@@ -122,6 +122,7 @@ class CrossView(nn.Module):
         def part(name: str, x: Array) -> Array:
             return nn.Dense(width, use_bias=False, name=name)(x)
 
+        # Divided by sqrt(d), or softmax would saturate as features grow wider.
         scores = jnp.einsum("bvf,bwf->bvw", part("query", placed), part("key", placed))
         weights = nn.softmax(scores / jnp.sqrt(width).astype(scores.dtype), axis=2)
         seen = jnp.einsum("bvw,bwf->bvf", weights, part("value", features))

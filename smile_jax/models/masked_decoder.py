@@ -67,6 +67,8 @@ class MaskedDecoder(nn.Module):
         token = self.param("mask_token", normal, (self.width,))
         x = jnp.broadcast_to(token, (batch, patches, self.width))
         embedded = nn.Dense(self.width, name="embed")(at_least_float32(tokens))
+        # Hidden places keep the mask token; their positions, added next, say what to
+        # guess.
         x = x.at[jnp.arange(batch)[:, None], kept].set(embedded)
         x = x + self.param("position", normal, (patches, self.width))[None]
         config = TransformerConfig(
@@ -77,6 +79,8 @@ class MaskedDecoder(nn.Module):
         )
         x = nn.LayerNorm(name="norm")(Transformer(config, name="transformer")(x))
         guess = nn.Dense(pixels, name="pixels")(x)
+        # Standardised by itself, a flat patch of skin counts as much as an edge (He et
+        # al.).
         target = target - target.mean(axis=-1, keepdims=True)
         scale = jnp.sqrt((target**2).mean(axis=-1, keepdims=True) + _EPSILON)
         error = ((guess - target / scale) ** 2).mean(axis=-1)

@@ -90,6 +90,8 @@ class MeanPooling(nn.Module):
     ) -> Float[Array, "B V F"]:
         """Returns the feature of each view."""
         present = timing.present.astype(jnp.float32)
+        # Only frames that are there count: padding would pull short clips to its
+        # features.
         shares = present / present.sum(axis=1, keepdims=True)
         show_weights(self, shares[:, :, None, None])
         return mean_of(features, timing)
@@ -165,6 +167,7 @@ class TwoPhasePooling(ResidualPooling):
         place = jnp.arange(features.shape[1])[None]
         apex = timing.apex[:, None]
         peak = jnp.take_along_axis(features, apex[..., None, None], axis=1)
+        # The apex is in both phases, so neither is ever empty.
         streams = []
         for name, mine in (("onset", place <= apex), ("offset", place >= apex)):
             weights = attend_frames(features, mine & timing.present, name)
@@ -185,6 +188,7 @@ class TransformerPooling(ResidualPooling):
     def told(self, features, timing):
         batch, frames, views, width = features.shape
         seconds = nn.Dense(width, name="seconds")(waves(timing.time_s))
+        # Seconds and not places: clips of other rates keep their speed.
         tokens = nn.LayerNorm(name="norm_in")(features) + seconds[:, :, None]
         tokens = tokens.swapaxes(1, 2).reshape(batch * views, frames, width)
         mask = jnp.repeat(timing.present, views, axis=0)[:, None, None]
@@ -260,6 +264,7 @@ def dynamic_images(
     weights = rank_weights(timing.present)
     share = weights / jnp.abs(weights).sum(axis=1, keepdims=True)
     pooled = jnp.einsum("bt,bt...->b...", share, clips)[:, None]
+    # A few bright pixels must not set the scale of all others.
     moving = jnp.clip(gain * pooled, -_MOST, _MOST)
     several = timing.present.sum(axis=1) > 1
     return jnp.where(several[:, None, None, None, None, None], moving, clips[:, :1])
@@ -272,6 +277,7 @@ def rank_weights(present: Bool[Array, "B T"]) -> Float[Array, "B T"]:
     """
     count = present.sum(axis=1, keepdims=True)
     t = jnp.arange(1, present.shape[1] + 1)[None]
+    # By suffix sums, for the number of frames differs from clip to clip.
     terms = jnp.where(present, (2 * t - count - 1) / t, 0.0)
     weights = jnp.cumsum(terms[:, ::-1], axis=1)[:, ::-1]
     return jnp.where(present, jnp.where(count > 1, weights, 1.0), 0.0)

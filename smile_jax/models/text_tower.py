@@ -89,6 +89,7 @@ class TextTower(nn.Module):
         x = Transformer(c, name="transformer")(x.astype(c.dtype), mask)
         if c.norm_first:
             x = layer_norm(c, "norm_post")(x)
+        # Pooled in float32: bfloat16 would lose a long text's last tokens in the sum.
         x = self._pool(x.astype(jnp.float32), tokens, real)
         if c.project == "none":
             return x
@@ -103,6 +104,7 @@ class TextTower(nn.Module):
     ) -> Float[Array, "K F"]:
         c = self.config
         if c.pool == "mean":
+            # Padding has no share: the same text embeds alike in any batch.
             weights = real[..., None] / real.sum(axis=1)[:, None, None]
             return (x * weights).sum(axis=1)
         if c.pool == "eos":

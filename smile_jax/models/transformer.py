@@ -108,6 +108,7 @@ class LoraDense(nn.Dense):
         y = super().__call__(inputs)
         if not self.rank:
             return y
+        # B from zero and not A: the product is zero, its gradient is not.
         a = self.param("lora_a", self.kernel_init, (inputs.shape[-1], self.rank))
         b = self.param("lora_b", nn.initializers.zeros, (self.rank, self.features))
         inputs, a, b = (x.astype(y.dtype) for x in (inputs, a, b))
@@ -203,6 +204,7 @@ class Block(nn.Module):
             for name, a in (("query", asking), ("key", y), ("value", y))
         )
         kind = attention_kind(c, masked=mask is not None)
+        # cuDNN's kernel wants as many queries as keys.
         if kind == "cudnn" and not self.first_only:
             y = jax.nn.dot_product_attention(q, k, v, implementation="cudnn")
         else:
@@ -256,6 +258,8 @@ class Transformer(nn.Module):
             return y, None
 
         if keep := REMAT[c.remat]:
+            # A scan's body is not merged with others; preventing that would only cost
+            # memory.
             one = jax.checkpoint(one, policy=keep, prevent_cse=False)
         stacked = jax.tree.map(  # matrices in the dtype of use, once and not in turn
             lambda p: p.astype(c.dtype) if p.ndim > 2 else p,

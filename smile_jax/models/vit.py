@@ -132,6 +132,7 @@ class _AttentionPool(nn.Module):
         batch, length, width = x.shape
         probe = self.param("probe", nn.initializers.lecun_normal(), (1, width))
         q = dense(c, width, "query")(jnp.asarray(probe, x.dtype))
+        # The query is a parameter: it is the same for every image.
         q = jnp.broadcast_to(q[None], (batch, 1, width))
         # Tokens as rows of one matrix, as in `transformer.Block`.
         rows = x.reshape(-1, width)

@@ -95,6 +95,7 @@ class ConCluGen(Objective):
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         z, o = self._projected(x)
         every = example_weights(z, None)
+        # Divided by 3 below, so that weights of 1 are the paper's mean of its terms.
         parts = {
             "contrast": (self.contrasting, self._contrast(z, axis_name)),
             "clustering": (self.clustering, self._clustering(x, o, axis_name)),
@@ -114,6 +115,8 @@ class ConCluGen(Objective):
         return {
             "queue": jnp.concatenate([queue, now])[-len(queue) :],
             "steps": x.extra["steps"] + 1,
+            # Until the queue is full its rows are zeros, which would draw centroids to
+            # nothing.
             "centroids": jnp.where(active, found.centroids, x.extra["centroids"]),
         }
 
@@ -131,6 +134,8 @@ class ConCluGen(Objective):
         itself = own[:, None] == jnp.arange(len(everyone))[None]
 
         def each(m: int, n: int) -> Float[Array, "B"]:
+            # The margin is off the positive alone, which makes it harder to be told
+            # apart.
             logits = z[:, m] @ everyone[:, n].T / self.temperature
             log_p = jax.nn.log_softmax(logits - self.margin * itself)
             return -jnp.where(itself, log_p, 0).sum(axis=1)
@@ -145,6 +150,8 @@ class ConCluGen(Objective):
         found = self._found(x, jax.lax.stop_gradient(o), axis_name)
         batch = found.owners[len(x.extra["queue"]) :]
         owner = parallel.own_rows(batch, axis_name)
+        # Centroids are constants: gradients move points to clusters, not clusters to
+        # points.
         log_p = jax.nn.log_softmax(o @ found.centroids.T)
         chosen = jnp.take_along_axis(log_p, owner[:, None, None], axis=2)[..., 0]
         return jnp.where(self._active(x), -chosen.sum(axis=1), 0)
@@ -211,6 +218,8 @@ class CaptionedConCluGen(ConCluGen):
     def _misfit(self, x: Inputs) -> Float[Array, "B"]:
         z, _ = self._projected(x)
         told = z[:, -1] @ x.embeddings.heads["caption_decoder"]
+        # The target stands still, or a trained text tower would learn to be easy to
+        # guess.
         gap = told - jax.lax.stop_gradient(self._caption(x))
         return super()._misfit(x) + (gap * gap).mean(axis=1)
 

@@ -64,10 +64,13 @@ class FacetVlm(Objective):
         scale = jnp.exp(x.logit_scale.astype(bank.dtype))
         # [B, V, K]: how much each prompt makes of each view.
         guided = nn.softmax(jnp.einsum("bve,ke->bvk", e.heads["guide"], bank), axis=1)
+        # The joint head is linear: fusing before or after it is the same, and this is
+        # cheaper.
         fused = jnp.einsum("bvk,bve->bke", guided, at_least_float32(e.projected))
         logits = scale * jnp.einsum("bke,ke->bk", normalize(fused), bank)
         u = at_least_float32(e.views)
         views = u.shape[1]
+        # A loop and not one product: the views' logits need not exist at once.
         of_views = [
             image_to_text(scale * u[:, v] @ bank.T, shares, every, axis_name)
             for v in range(views)
@@ -111,6 +114,7 @@ class _Guide(nn.Module):
         query = nn.Dense(
             self.embed_dim,
             use_bias=False,
+            # From zero, so that every prompt starts from the plain mean of the views.
             kernel_init=nn.initializers.zeros,
             name="query",
         )

@@ -51,5 +51,6 @@ class Mae(Objective):
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         each = x.embeddings.heads["decoder"]
         every = example_weights(each, None)
+        # Views by themselves first: each is an image of its own to the autoencoder.
         loss = global_mean(each.mean(axis=1), every, axis_name)
         return {"reconstruction": Term(1.0, loss, {})}

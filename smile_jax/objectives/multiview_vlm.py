@@ -77,6 +77,8 @@ class MultiviewVlm(Objective):
             everyone = parallel.all_gather(values, axis_name)
             return jnp.repeat(values, views), jnp.repeat(everyone, views)
 
+        # Of the batch's targets the likeliest prompt counts, as of a guess with a
+        # label.
         taken = of_rows(shares.argmax(axis=1))
         known = example_weights(z, x.targets.weights) > 0
         sure = of_rows((shares.max(axis=1) > self.sure) & known)
@@ -84,17 +86,21 @@ class MultiviewVlm(Objective):
         same = taken[0][:, None] == taken[1][None]
         guessed = jnp.asarray(x.targets.worth) > 0
         positive = (same_clip | (guessed & both & same)) & ~itself
+        # While nothing is guessed yet, other clips are negatives whatever they show.
         negative = ~same_clip & jnp.where(guessed, both & ~same, True)
         scale, bias = x.embeddings.heads["pairs"]
         everyone = flat(parallel.all_gather(z, axis_name))
         logits = scale * flat(z) @ everyone.T + bias
 
+        # Sums and counts are summed over devices before the division: a mean of the
+        # devices' means would weigh pairs by where they happen to lie.
         def mean(values: Array, pairs: Array) -> Float[Array, ""]:
             found = jnp.where(pairs, values, 0).sum()
             count = pairs.sum(dtype=values.dtype)
             found, count = (parallel.psum(v, axis_name) for v in (found, count))
             return found / jnp.maximum(count, 1)
 
+        # Means of their own: negatives outnumber positives by the size of the batch.
         parts = {
             "positive": mean(-jax.nn.log_sigmoid(logits), positive),
             "negative": mean(-jax.nn.log_sigmoid(-logits), negative),

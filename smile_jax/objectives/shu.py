@@ -63,6 +63,8 @@ class Shu(SimClr):
             loss = global_mean(contrast(logits, positive, others), every, axis_name)
             return {"contrast": Term(1.0, loss, {})}
         likeness = self._likeness(x, z.shape[1], axis_name)
+        # Moments of the clip itself stay negatives however alike they are: they are the
+        # hard ones.
         elsewhere = jnp.where(same_clip, -jnp.inf, likeness)
         if self.false_negatives == "eliminate":
             dropped = elsewhere > self.alike
@@ -102,5 +104,6 @@ class Shu(SimClr):
         """Cosines of what clips do, of every pair of rows."""
         acts = normalize(compress_actions(x.batch["actions"]))
         cosines = acts @ parallel.all_gather(acts, axis_name).T
+        # Rows are views: all views of a clip act alike.
         rows = jnp.repeat(jnp.repeat(cosines, views, axis=0), views, axis=1)
         return jax.lax.stop_gradient(rows)

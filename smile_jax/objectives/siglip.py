@@ -41,6 +41,7 @@ class SigLip(Objective):
             x.bank,
             x.targets.shares,
             logit_scale=x.logit_scale,
+            # SigLIP's single bias; the function takes one for each prompt.
             bias=jnp.broadcast_to(x.embeddings.heads["sigmoid_bias"], (count,)),
             weights=x.targets.weights,
             axis_name=axis_name,

@@ -40,6 +40,8 @@ class SimClr(Objective):
         z = normalize(x.embeddings.heads["projector"])
         own, clips, itself = who_is_who(z, axis_name)
         positive = (own[:, None] == clips[None]) & ~itself
+        # A view is compared with everybody but itself, whose cosine of 1 would win
+        # always.
         each = contrast(self.logits(z, axis_name), positive, ~itself)
         loss = global_mean(each, example_weights(each[:, None], None), axis_name)
         return {"infonce": Term(1.0, loss, {})}
@@ -48,6 +50,8 @@ class SimClr(Objective):
         self, z: Float[Array, "B V D"], axis_name: str | None
     ) -> Float[Array, "R A"]:
         """Cosines of unit rows with everybody's, over the temperature."""
+        # Negatives come from the global batch: with those of one device the loss would
+        # depend on how many devices there are.
         everyone = flat(parallel.all_gather(z, axis_name))
         return flat(z) @ everyone.T / self.temperature
 

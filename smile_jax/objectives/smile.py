@@ -95,6 +95,7 @@ class Smile(Objective):
         if self.alignment_over == "each":
             found["prompt_bias"] = bias(self.num_prompts)
         if self.redundancy_mode == "whitened":
+            # K centred prompts span K - 1 dimensions.
             found["redundancy_head"] = linear(self.num_prompts - 1, "fused")
         elif self._by_actions:
             found["redundancy_head"] = linear(NUM_ACTIONS, "fused")
@@ -130,12 +131,14 @@ class Smile(Objective):
         assert x.bank is not None and x.targets is not None
         align: Any
         if self.alignment_over == "each":
+            # Several prompts may hold at once: no softmax over them.
             align = functools.partial(
                 several_alignment,
                 bias=x.embeddings.heads["prompt_bias"],
                 focus=self.negative_focus,
             )
         elif self.alignment_over == "pairs":
+            # Thousands of captions: those of the batch are each other's negatives.
             align = functools.partial(
                 paired_alignment,
                 actions=compress_actions(x.batch["actions"]) if self._softly else None,
@@ -148,6 +151,7 @@ class Smile(Objective):
                 view_bank=x.view_bank,
                 t2i_weight=self.text_to_image,
             )
+        # Weight 0 leaves out clips about which nothing is known.
         weights = x.targets.weights
         loss, metrics = align(
             x.embeddings.joint,
@@ -167,6 +171,8 @@ class Smile(Objective):
         assert x.bank is not None and x.targets is not None
         e = x.embeddings
         weight = self.redundancy * x.targets.worth
+        # Actions are measured, so no prototype is decomposed: cheap with any number of
+        # captions.
         if self.redundancy_mode == "actions":
             return Term(
                 weight,

@@ -30,6 +30,7 @@ class Supervised(Objective):
     @override
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         logits, labels = x.embeddings.heads["classifier"], x.batch["label"]
+        # Integer labels: one-hot rows would be as large as the logits.
         each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         hit = (logits.argmax(-1) == labels).astype(logits.dtype)
         every = example_weights(logits, None)
@@ -71,6 +72,8 @@ class ActionUnits(Objective):
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
         logits = x.embeddings.heads["classifier"]
         moves = x.batch["action_units"].astype(logits.dtype)
+        # The mean over units and not their sum, so that a learning rate fits any
+        # number.
         each = optax.sigmoid_binary_cross_entropy(logits, moves).mean(axis=-1)
         hit = ((logits > 0) == (moves > 0)).mean(axis=-1)
         every = example_weights(logits, None)

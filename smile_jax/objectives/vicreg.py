@@ -49,6 +49,7 @@ class VicReg(Objective):
         views = z.shape[1]
         every = example_weights(z, None)
         pairs = itertools.combinations(range(views), 2)
+        # Over all pairs of views, where the paper has two branches.
         gaps = jnp.stack([((z[:, a] - z[:, b]) ** 2).mean(axis=-1) for a, b in pairs])
         invariance = global_mean(gaps.mean(axis=0), every, axis_name)
         parts = [_spread(z[:, v], axis_name) for v in range(views)]
@@ -74,4 +75,5 @@ def _spread(
     variances = jnp.diagonal(c)
     # Epsilon inside the root: a collapsed dimension must still be pushed apart.
     hinge = jax.nn.relu(1 - jnp.sqrt(variances + 1e-4)).mean()
+    # The whole sum less the diagonal: no mask of D x D is needed.
     return hinge, ((c**2).sum() - (variances**2).sum()) / len(c)
