@@ -46,8 +46,7 @@ COMMANDS = [
 # Where a command is tried, if not here.
 ELSEWHERE = {
     r"make ": "continuous integration, or by hand: `make demo`",
-    r"synthetic_faces --config=static_captions": "a part of `make demo`",
-    r"--config=experiments/demo_captions.py": "a part of `make demo`",
+    r"smile-jax (train|evaluate|export) .*runs/mine": "tests/training/test_own_data.py",
     r"smile-jax folds": "tests/training/test_plan.py, on a smaller dataset",
     r"smile-jax page ": "tests/browser/test_browser.py",
     r"smile-jax aot": "tests/cost/test_step_cost.py, smaller: these take minutes",

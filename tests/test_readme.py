@@ -35,8 +35,15 @@ def test_every_command_module_and_file_exists():
             assert (ROOT / name).parent.joinpath(link).exists(), f"{name}: {link}"
 
 
-def test_the_first_table_is_of_the_raw_numbers():
-    assert methods_table.table(ROOT / "experiments" / "results") in README
+@pytest.mark.parametrize(("name", "columns"), methods_table.TABLES.items())
+def test_the_tables_are_of_the_raw_numbers(name, columns):
+    table = methods_table.table(ROOT / "experiments" / "results", columns)
+    assert table in (ROOT / name).read_text()
+
+
+def test_the_readme_is_short():
+    lines = README.splitlines()
+    assert len(lines) <= 200 and max(map(len, lines)) <= 120
 
 
 def test_make_has_the_targets():

@@ -26,7 +26,8 @@ class PromptError(ValueError):
     """Prompts cannot be made; the message names the file and the key."""
 
 
-@dataclasses.dataclass(frozen=True)
+# Compared by content: arrays have no truth value, of which Python's own would ask.
+@dataclasses.dataclass(frozen=True, eq=False)
 class Prompts:
     """P prompts of K classes, in G groups: the fused view's, then those of each view.
 
@@ -44,6 +45,11 @@ class Prompts:
     templates: tuple[str, ...]
     styles: tuple[str, ...]
     groups: int = 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prompts) and self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]
 
     def to_json(self) -> dict[str, Any]:
         """Returns the prompts for JSON; `from_json` reads them."""

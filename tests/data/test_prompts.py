@@ -96,8 +96,8 @@ classes:
 def test_kept_prompts_are_the_same():
     prompts = make_prompts(("happy", "sad"), yaws_deg=(-30.0, 0.0))
     kept = Prompts.from_json(json.loads(json.dumps(prompts.to_json())))
-    np.testing.assert_array_equal(kept.owners, prompts.owners)
-    assert dataclasses.replace(kept, owners=prompts.owners) == prompts
+    assert kept == prompts
+    assert kept != dataclasses.replace(prompts, owners=prompts.owners + 1)
 
 
 def test_bring_your_own(tmp_path):
