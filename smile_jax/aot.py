@@ -1,4 +1,4 @@
-"""Compiles a train step ahead of time, and counts what it takes.
+"""Compiles a train step ahead of time and reports its cost.
 
     smile-jax aot --config=CONFIG --topology=v5e:16x16
 
@@ -21,23 +21,23 @@ from smile_jax.cost.step_cost import compile_step, devices_of, plan_without_data
 from smile_jax.training.run_plan import make_plan
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Experiment.", lock_config=True
+    "config", None, "Experiment: a Python file, or its name.", lock_config=True
 )
 _TOPOLOGY = flags.DEFINE_string(
     "topology",
     "local",
-    "TPU slice, e.g. v4:2x2x4, v5e:16x16, v5p:4x4x4, v6e:4x4; local",
+    "TPU slice, such as v4:2x2x4, v5e:16x16, v5p:4x4x4, v6e:4x4; or local.",
 )
 _SIZE = flags.DEFINE_integer(
     "image_size",
     None,
-    "Pixels a side, for a dataset that is not built: it is not read.",
+    "Side of the images in pixels; the dataset is then not read.",
     lower_bound=1,
 )
 _FRAMES = flags.DEFINE_integer(
-    "frames", 1, "Of a clip, with --image_size.", lower_bound=1
+    "frames", 1, "Frames of a clip, with --image_size.", lower_bound=1
 )
-_JSON = flags.DEFINE_boolean("json", False, "Print a JSON line, for programs.")
+_JSON = flags.DEFINE_boolean("json", False, "Print one JSON line, for programs.")
 
 
 def main(argv: list[str]) -> None:

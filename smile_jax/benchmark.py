@@ -25,16 +25,20 @@ from absl import flags
 from smile_jax.core import command_line, extras
 from smile_jax.core.own_files import find_own
 
-_SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
-_OUT = flags.DEFINE_string("out", "runs", "Folder of the runs' folders.")
-_RESULTS = flags.DEFINE_string(
-    "results", "experiments/results", "Folder of tables and raw numbers."
+_SUITE = flags.DEFINE_string(
+    "suite", None, "Suite: a Python file, or its name.", required=True
 )
-_ONLY = flags.DEFINE_string("only", ".*", "Methods to run, a regular expression.")
-_SEEDS = flags.DEFINE_multi_integer("seeds", None, "Of the suite's, only these.")
-_SHARD = flags.DEFINE_string("shard", "0/1", "i/n: every n-th run from the i-th on.")
+_OUT = flags.DEFINE_string("out", "runs", "Folder for the folders of all runs.")
+_RESULTS = flags.DEFINE_string(
+    "results", "experiments/results", "Folder for tables and raw numbers."
+)
+_ONLY = flags.DEFINE_string("only", ".*", "Regular expression of the methods to run.")
+_SEEDS = flags.DEFINE_multi_integer("seeds", None, "Run only these seeds of the suite.")
+_SHARD = flags.DEFINE_string(
+    "shard", "0/1", "i/n runs every n-th run from the i-th on."
+)
 _SETTINGS = flags.DEFINE_multi_string(
-    "set", [], "KEY=VALUE of the config, for every method; may be repeated."
+    "set", [], "KEY=VALUE sets a config key for every method; may be repeated."
 )
 
 

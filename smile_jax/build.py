@@ -1,4 +1,4 @@
-"""Builds a dataset from a folder of meshes, and answers mistakes in one line.
+"""Builds a dataset from mesh files.
 
     smile-jax build mesh_folder --manual_dir=FOLDER [--config=NAME_OR_JSON]
 
@@ -21,10 +21,14 @@ from absl import flags, logging
 from smile_jax.core import command_line, extras
 from smile_jax.core.own_files import own_folder
 
-_MANUAL = flags.DEFINE_string("manual_dir", "", "Folder of the files as delivered.")
-_DATA = flags.DEFINE_string("data_dir", "data", "Folder of built datasets.")
-_CONFIG = flags.DEFINE_string("config", "", "A builder's config: its name, or JSON.")
-_DRY = flags.DEFINE_boolean("dry_run", False, "Say what would be built, and end.")
+_MANUAL = flags.DEFINE_string(
+    "manual_dir", "", "Folder with the files as they were delivered."
+)
+_DATA = flags.DEFINE_string("data_dir", "data", "Folder for built datasets.")
+_CONFIG = flags.DEFINE_string(
+    "config", "", "Name of a builder's config, or a config in JSON."
+)
+_DRY = flags.DEFINE_boolean("dry_run", False, "Only say what would be built.")
 
 
 def main(argv: list[str]) -> None:

@@ -26,21 +26,25 @@ from smile_jax.core import command_line, extras
 from smile_jax.evaluation.protocols import PROTOCOLS, results_folder
 
 _WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run, or of fold_<i> runs.", required=True
+    "workdir", None, "Folder of the run, or of its fold_<i> runs.", required=True
 )
 _PROMPTS = flags.DEFINE_multi_string(
-    "prompts", [], "Also zero-shot with the words of this YAML file; may be repeated."
+    "prompts",
+    [],
+    "Also score zero-shot with the prompts of this YAML file; may be repeated.",
 )
-_PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "How to test.")
-_BASELINES = flags.DEFINE_bool("baselines", True, "Also evaluate baselines.")
+_PROTOCOL = flags.DEFINE_enum("protocol", "holdout", PROTOCOLS, "Evaluation protocol.")
+_BASELINES = flags.DEFINE_bool("baselines", True, "Evaluate the baselines, too.")
 _TEST_DATA = flags.DEFINE_string(
-    "test_data", "", "With --protocol=cross: <data_dir>/<name>/<config> to test on."
+    "test_data",
+    "",
+    "Dataset to test on with --protocol=cross, <data_dir>/<name>/<config>.",
 )
 _ONLY = flags.DEFINE_multi_string(
-    "only", [], "Evaluations to take beside the linear probe; all by default."
+    "only", [], "Run this evaluation and the linear probe only; may be repeated."
 )
 _SETTINGS = flags.DEFINE_multi_string(
-    "set", [], "KEY=VALUE of config.evaluation, other than the run's; may be repeated."
+    "set", [], "KEY=VALUE changes a key of config.evaluation; may be repeated."
 )
 
 

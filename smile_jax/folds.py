@@ -19,7 +19,7 @@ from smile_jax.core import command_line
 from smile_jax.core.files import replace_text
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Experiment.", lock_config=True
+    "config", None, "Experiment: a Python file, or its name.", lock_config=True
 )
 _OUT = flags.DEFINE_string("out", "folds.json", "File to write.")
 

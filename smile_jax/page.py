@@ -1,4 +1,4 @@
-"""Opens a page in the browser on which a model can be tried.
+"""Serves a web page on which a model can be tried.
 
     smile-jax page --workdir=runs/demo
 
@@ -15,11 +15,15 @@ from absl import flags
 from smile_jax.core import command_line, extras
 
 _WORKDIR = flags.DEFINE_string(
-    "workdir", None, "A run, an export or a hub name.", required=True
+    "workdir", None, "Folder of a run or an export, or a hub name.", required=True
 )
-_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address that answers.")
-_PORT = flags.DEFINE_integer("port", 7860, "Its port; 0: any that is free.", 0, 65535)
-_ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit, for generated faces to pick from.")
+_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.")
+_PORT = flags.DEFINE_integer(
+    "port", 7860, "Port to listen on; 0 takes any free one.", 0, 65535
+)
+_ICT = flags.DEFINE_string(
+    "ict", "", "Tree or archive of ICT-FaceKit, for generated faces to pick from."
+)
 
 
 def main(argv: list[str]) -> None:

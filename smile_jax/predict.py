@@ -48,18 +48,27 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="meshes, folders, globs, @lists")
     add("--workdir", required=True, metavar="RUN", help="run, export or hub name")
-    add("--prompts", nargs="+", default=[], metavar="TEXT", help="what to tell apart")
-    add("--head", default="zero_shot", choices=_HEADS, help="what answers")
+    add(
+        "--prompts", nargs="+", default=[], metavar="TEXT", help="prompts to tell apart"
+    )
+    add("--head", default="zero_shot", choices=_HEADS, help="which head answers")
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--sequence", action="store_true", help="a folder is one clip")
-    kind.add_argument("--each", action="store_true", help="a folder's meshes are scans")
-    add("--recursive", action="store_true", help="also folders in folders")
+    kind.add_argument(
+        "--sequence", action="store_true", help="a folder holds the frames of one clip"
+    )
+    kind.add_argument("--each", action="store_true", help="a folder holds single scans")
+    add("--recursive", action="store_true", help="search folders in folders, too")
     add("--out", type=pathlib.Path, metavar="FILE", help=".csv, .jsonl or .parquet")
-    add("--timeline", type=pathlib.Path, metavar="CSV", help="answers over time")
-    add("--plot", type=pathlib.Path, metavar="PNG", help="the same as a picture")
-    add("--embeddings", type=pathlib.Path, metavar="NPZ", help="features of each")
-    add("--batch_size", type=_number(int, 1), default=32, help="clips in one go")
-    add("--require_face", action="store_true", help="skip what is taken for no face")
+    add("--timeline", type=pathlib.Path, metavar="CSV", help="write answers over time")
+    add("--plot", type=pathlib.Path, metavar="PNG", help="draw answers over time")
+    add(
+        "--embeddings",
+        type=pathlib.Path,
+        metavar="NPZ",
+        help="write the features of each clip",
+    )
+    add("--batch_size", type=_number(int, 1), default=32, help="clips per batch")
+    add("--require_face", action="store_true", help="skip clips that show no face")
     add(
         "--pose",
         default="auto",
@@ -71,7 +80,7 @@ def _arguments() -> argparse.Namespace:
         "--unit_mm",
         type=_number(float, 0),
         default=0.0,
-        help="millimetres of the files' unit; by default by the size of the head",
+        help="millimetres per unit of the files; guessed by the head's size by default",
     )
     add(
         "--rate_hz",

@@ -19,17 +19,23 @@ from smile_jax.faces.rehearsal import (
     recordings,
 )
 
-_FORMAT = flags.DEFINE_enum("format", None, LAYOUTS, "Dataset.", required=True)
-_OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
-_SUBJECTS = flags.DEFINE_integer("subjects", 2, "People.")
-_FRAMES = flags.DEFINE_integer("frames", 10, "Frames of a sequence, in 4D formats.")
-_POINTS = flags.DEFINE_integer(
-    "points", 35_000, "Points of a scan; a cropped face of bu3dfe has a quarter."
+_FORMAT = flags.DEFINE_enum(
+    "format", None, LAYOUTS, "Dataset whose format to write.", required=True
 )
-_TEXTURE = flags.DEFINE_integer("texture", 512, "Pixels of a texture.")
-_RAW = flags.DEFINE_boolean("raw", False, "bu3dfe: also the raw scans.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of people and performances.")
-_ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
+_OUT = flags.DEFINE_string("out", None, "Folder to write.", required=True)
+_SUBJECTS = flags.DEFINE_integer("subjects", 2, "Number of people.")
+_FRAMES = flags.DEFINE_integer("frames", 10, "Frames of a sequence in 4D formats.")
+_POINTS = flags.DEFINE_integer(
+    "points",
+    35_000,
+    "Points of a scan; cropped faces of bu3dfe have a quarter of them.",
+)
+_TEXTURE = flags.DEFINE_integer("texture", 512, "Side of a texture in pixels.")
+_RAW = flags.DEFINE_boolean("raw", False, "Write the raw scans of bu3dfe, too.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of people and performances.")
+_ICT = flags.DEFINE_string(
+    "ict", "", "Tree or archive of ICT-FaceKit; procedural heads without it."
+)
 # Where it is not read off the folder; the small one of each.
 _CONFIGS = {
     **dict.fromkeys(("bp4d", "bu4dfe", "four_dme"), " --config=frames_64"),

@@ -23,16 +23,22 @@ from smile_jax.mesh.unit_guess import guess_unit_mm
 _OUT = flags.DEFINE_string("out", "views.png", "Image to write.")
 _YAWS = flags.DEFINE_list("yaws", ["-30", "0", "30"], "Camera yaws in degrees.")
 _PITCH = flags.DEFINE_float("pitch", 0.0, "Camera pitch in degrees.")
-_SIZE = flags.DEFINE_integer("size", 224, "Pixels of a view.", 1, 8192)
+_SIZE = flags.DEFINE_integer("size", 224, "Side of a view in pixels.", 1, 8192)
 _PROJECTION = flags.DEFINE_enum(
-    "projection", "orthographic", ["orthographic", "perspective"], "Camera."
+    "projection",
+    "orthographic",
+    ["orthographic", "perspective"],
+    "Projection of the camera.",
 )
 _POSE = flags.DEFINE_enum(
     "pose", "as_is", ["as_is", "surface", "auto"],
-    "How heads are turned: not; by their surface; by landmarks found on them.",
+    "Turn heads not at all, by their surface, or by landmarks found on them.",
 )  # fmt: skip
 _UNIT = flags.DEFINE_float(
-    "unit_mm", 0.0, "Millimetres of the unit; by default by the size of the head.", 0.0
+    "unit_mm",
+    0.0,
+    "Millimetres per unit of the files; guessed by the head's size by default.",
+    0.0,
 )
 _MOST = 40  # meshes of a folder
 _ROWS_OF_MANY = ("lit", "normals")

@@ -20,9 +20,9 @@ from absl import flags
 from smile_jax.core import command_line, extras
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-_DATA = flags.DEFINE_string("data", None, "Dataset of recordings.", required=True)
+_DATA = flags.DEFINE_string("data", None, "Built dataset of recordings.", required=True)
 _WINDOW = flags.DEFINE_float(
-    "window_s", 1.0, "Seconds around a frame that the run sees.", lower_bound=0.05
+    "window_s", 1.0, "Seconds that the run sees around each frame.", lower_bound=0.05
 )
 _EVERY = flags.DEFINE_float(
     "every_s", 0.1, "Seconds between two windows.", lower_bound=0.01

@@ -17,14 +17,16 @@ from absl import flags
 from smile_jax.core import command_line, extras
 from smile_jax.core.own_files import find_own
 
-_SUITE = flags.DEFINE_string("suite", None, "Python file of the suite.", required=True)
-_OUT = flags.DEFINE_string("out", "runs", "Folder of the trials' folders.")
-_RESULTS = flags.DEFINE_string(
-    "results", "experiments/results", "Folder of the trials' scores."
+_SUITE = flags.DEFINE_string(
+    "suite", None, "Suite: a Python file, or its name.", required=True
 )
-_ONLY = flags.DEFINE_string("only", ".*", "Methods to try, a regular expression.")
+_OUT = flags.DEFINE_string("out", "runs", "Folder for the folders of all trials.")
+_RESULTS = flags.DEFINE_string(
+    "results", "experiments/results", "Folder for the scores of the trials."
+)
+_ONLY = flags.DEFINE_string("only", ".*", "Regular expression of the methods to try.")
 _SETTINGS = flags.DEFINE_multi_string(
-    "set", [], "KEY=VALUE of the config, for every trial; may be repeated."
+    "set", [], "KEY=VALUE sets a config key for every trial; may be repeated."
 )
 
 

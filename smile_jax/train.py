@@ -18,20 +18,22 @@ from smile_jax.config.flag import config_of
 from smile_jax.core import command_line, extras
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Experiment.", lock_config=True
+    "config", None, "Experiment: a Python file, or its name.", lock_config=True
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "host:port of process 0, or 'auto' (TPU pods, SLURM, ...)."
 )
 _PROCESSES = flags.DEFINE_integer(
-    "num_processes", None, "With --coordinator=host:port."
+    "num_processes", None, "Number of processes, with --coordinator=host:port."
 )
-_PROCESS = flags.DEFINE_integer("process_id", None, "With --coordinator=host:port.")
+_PROCESS = flags.DEFINE_integer(
+    "process_id", None, "Number of this process, with --coordinator=host:port."
+)
 _HEARTBEAT = flags.DEFINE_integer(
     "heartbeat_seconds",
     60,
-    "With --coordinator: all processes end so long after one of them was heard last.",
+    "With --coordinator: seconds after a process fell silent until all others end.",
 )
 
 

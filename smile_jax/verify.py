@@ -17,12 +17,14 @@ from smile_jax.models import load_pretrained
 from smile_jax.models.pretrained import parity
 
 _DTYPE = flags.DEFINE_enum(
-    "dtype", "float32", ("float32", "bfloat16"), "Of our activations."
+    "dtype", "float32", ("float32", "bfloat16"), "Dtype of our activations."
 )
 _TOLERANCE = flags.DEFINE_float(
-    "tolerance", None, "Largest relative error; 1e-4 for float32, 0.1 for bfloat16."
+    "tolerance",
+    None,
+    "Largest relative error; by default 1e-4 for float32, 0.1 for bfloat16.",
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of the random inputs.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the random inputs.")
 
 
 def main(argv: list[str]) -> None:

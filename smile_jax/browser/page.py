@@ -139,7 +139,7 @@ class Page:
     def look(
         self, shown: VisitorState, views: list[str], angle_deg: float, frame: float
     ) -> Prediction:
-        """The answer from other views, in another light, at a frame."""
+        """Answers again for other views, another light or another frame."""
         cameras = [self.yaws.index(view) for view in views]
         at = int(frame) if shown.answer.timeline is not None else -1
         return self.model.again(
@@ -148,7 +148,7 @@ class Page:
         )  # fmt: skip
 
     def head(self, shown: VisitorState) -> str:
-        """For the viewer: all frames, turned as the model saw them."""
+        """Returns all frames for the viewer, turned as the model saw them."""
         assert shown.answer.read is not None
         placing = shown.answer.read.placing
         chosen = chosen_frames(len(shown.clip.paths)).tolist()
@@ -227,7 +227,7 @@ def curves(answer: Prediction, frame: float) -> Figure | None:
 
 
 def build_page(page: Page) -> gr.Blocks:
-    """Its parts, and what each change calls."""
+    """Builds the page and connects its controls."""
     learned = "" if page.model.reads_language else ", which are all that it understands"
     with gr.Blocks(title="SMILE-JAX", analytics_enabled=False) as blocks:
         gr.Markdown(

@@ -108,7 +108,7 @@ def _duration_problems(c: Config) -> Iterator[str]:
 
 
 def profiled_steps(text: str) -> tuple[int, int] | None:
-    """First and last step of "10:15"; None where it says no such thing."""
+    """Parses "10:15" as (10, 15); returns None for anything else."""
     match = re.fullmatch(r"(\d+):(\d+)", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         return None

@@ -16,7 +16,7 @@ EPSILON = 1e-5
 
 
 def at_least_float32(x: Array) -> Array:
-    """bfloat16 before standardisation would lose digits in proportion to |mean|/std."""
+    """Casts to float32 or wider; bfloat16 loses digits when standardised."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
@@ -55,7 +55,7 @@ def global_mean(
 def without_group_means(
     x: Float[Array, "B *rest"], groups: Int[Array, "B"], axis_name: str | None
 ) -> Float[Array, "B *rest"]:
-    """Less the mean of the examples of the same group in the global batch."""
+    """Subtracts from each example its group's mean in the global batch."""
     everyone, their_groups = (
         parallel.all_gather(value, axis_name) for value in (x, groups)
     )

@@ -37,7 +37,7 @@ class MissingExtra(UserError, ImportError):
 
 
 def require(what: str, extra: str) -> None:
-    """Refuses to start what an extra is missing for, before anything is imported.
+    """Raises early if modules of an extra are not installed.
 
     Raises:
       MissingExtra: naming the modules of the extra that are not installed.

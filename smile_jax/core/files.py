@@ -1,4 +1,4 @@
-"""Files that are there whole or as they were before, whenever a process dies."""
+"""Writes files atomically: after a crash they are whole or unchanged."""
 
 import contextlib
 import fcntl

@@ -110,7 +110,7 @@ def augment_clips(
 def draw_patches(
     rows: Int[Array, "B"], key: Array, *, views: int, patches: int, kept: int
 ) -> Int[Array, "B V N"]:
-    """Which patches of each view a step keeps, in ascending order.
+    """Draws the patches of each view that a step keeps, in ascending order.
 
     Args:
       rows: each example's row in the global batch.

@@ -73,7 +73,7 @@ class FaceDataset:
 
     @functools.cached_property
     def contents(self) -> str:
-        """A checksum of who and what the records are, in their order."""
+        """A checksum of the records' people, labels and captions."""
         columns = [self.subjects, self.sequences, self.labels, self.intensities]
         if self.captions is not None:
             columns.append(self.captions)

@@ -1,4 +1,4 @@
-"""Which frames of a stored clip a model sees, and when they were taken."""
+"""Selects the frames of a stored clip that a model sees."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""From shards to batches: Grain over a TFDS data source, without TensorFlow.
+"""Input pipeline: Grain over a TFDS data source, without TensorFlow.
 
 The order of examples is a function of the seed alone. Process p of P reads every P-th
 example of that order from the p-th on, so a step's global batch is the same set of

@@ -19,7 +19,7 @@ BINGHAMTON_ROWS = {
 
 
 def bosphorus_anchors(path: pathlib.Path) -> Anchors:
-    """From a `.lm3` file, by its labels.
+    """Reads the anchors of a `.lm3` file by their labels.
 
     Raises:
       MeshError: unreadable, or a label is missing (turned and occluded scans).
@@ -35,7 +35,7 @@ _BESIDE = (".lm3", ".bnd")
 
 
 def anchors_beside(scan: pathlib.Path) -> Anchors:
-    """From the landmark file of a scan's own name, `.lm3` or `.bnd`.
+    """Reads the anchors from the `.lm3` or `.bnd` file beside a scan.
 
     Raises:
       MeshError: there is none, or it is unreadable.
@@ -56,7 +56,7 @@ def has_anchors(scan: pathlib.Path) -> bool:
 
 
 def labelled_anchors(landmarks: Mapping[str, np.ndarray]) -> Anchors:
-    """From points (3,) by Bosphorus' labels, in whatever case.
+    """Returns the anchors from points by Bosphorus' labels, in any case.
 
     Raises:
       MeshError: a label is missing.
@@ -82,7 +82,7 @@ def labelled_anchors(landmarks: Mapping[str, np.ndarray]) -> Anchors:
 def binghamton_anchors(
     path: pathlib.Path, rows: Mapping[str, tuple[int, int]]
 ) -> Anchors:
-    """From a `.bnd` file of 83 points; whole contours stand for corners and tip.
+    """Reads the anchors of a `.bnd` file of 83 points, as contour means.
 
     The mouth's contour lies before its corners, so faces come out turned down by about
     5 degrees more than with Bosphorus' landmarks; alike for all scans of a set.

@@ -15,13 +15,13 @@ FORMAT = "array_record"  # the one with random access
 
 
 def as_stored(image: np.ndarray, feature: str) -> np.ndarray:
-    """Pixels in [0, 1] as a feature of `PIXELS` holds them."""
+    """Converts pixels in [0, 1] to the integers that a feature stores."""
     kind = PIXELS[feature]
     return (image * np.iinfo(kind).max).round().astype(kind)
 
 
 def as_shares(pixels: np.ndarray) -> np.ndarray:
-    """Stored pixels in [0, 1]."""
+    """Converts stored pixels to [0, 1]."""
     return pixels / np.iinfo(pixels.dtype).max
 
 

@@ -1,4 +1,4 @@
-"""From a mesh to the stored pixels of the schema, and the settings that say how."""
+"""Renders meshes to the schema's stored pixels."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

@@ -109,7 +109,7 @@ class ScanBuilder(
     FaceDatasetBuilder,
     skip_registration=True,  # type: ignore[call-arg]
 ):
-    """Subclasses say which files are which; see any of `tfds_builders/`."""
+    """Base of scan builders; subclasses recognise their dataset's files."""
 
     # The expected tree, as it is shown to who gave another one.
     TREE: ClassVar[str]

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def drawn_people(subjects: np.ndarray, count: int, seed: int) -> set[str]:
-    """So many of the people, whoever else is in the dataset; 0: all.
+    """Draws `count` people, or all if 0.
 
     Raises:
       ValueError: there are fewer.

@@ -202,7 +202,7 @@ class Evaluation:
 def summarize(
     evaluation: Evaluation, outcomes: list[Outcome], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """An evaluation's entries in a method's row, of its outcomes in all folds."""
+    """Combines an evaluation's outcomes over folds into a method's entries."""
     # A fold may lack some, such as a curve's point of more people than it has.
     variants = dict.fromkeys(name for o in outcomes for name in o.answers)
     scores = {

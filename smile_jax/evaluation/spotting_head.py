@@ -60,7 +60,7 @@ class Recording:
         return found
 
     def stretched(self, values: Float[np.ndarray, "w"]) -> Float[np.ndarray, "t"]:
-        """A value at every frame, of those at `places`."""
+        """Interpolates values at `places` to every frame."""
         return np.interp(np.arange(len(self.motion)), self.places, values)
 
 
@@ -122,7 +122,7 @@ def head_curves(
 def choose_reading(
     recordings: Sequence[Recording], curves: Sequence[Float[np.ndarray, "t"]]
 ) -> SpottingRule:
-    """The reading of best F1 on the training people."""
+    """Chooses the spotting rule with the best F1 on training people."""
     best, chosen = -1.0, SpottingRule(1.0, 0.0, 0.0, 0.0)
     for smooth_s in _SMOOTH_S:
         smooth = [
@@ -178,7 +178,7 @@ def kinds_of(
     curves: Sequence[Float[np.ndarray, "t"]],
     reading: SpottingRule,
 ) -> dict[str, dict[str, float]]:
-    """Scores of micro- and macro-expressions apart: by how long an interval is."""
+    """Scores micro- and macro-expressions apart, by interval length."""
     scores = {}
     for kind in ("micro", "macro"):
         total = IntervalCounts()

@@ -47,7 +47,7 @@ class IntervalCounts:
 
 
 def overlap(a: Interval, b: Interval) -> float:
-    """Frames of both over frames of either."""
+    """Returns the intersection over union of two intervals, in frames."""
     both = min(a[1], b[1]) - max(a[0], b[0]) + 1
     either = max(a[1], b[1]) - min(a[0], b[0]) + 1
     return max(both, 0) / either if both > 0 else 0.0

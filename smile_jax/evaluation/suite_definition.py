@@ -121,7 +121,7 @@ class Suite:
             )
 
     def listed(self) -> list[tuple[str, str, str]]:
-        """Lines of tables: name, the method by whose runs, row of the evaluation."""
+        """Returns (name, method, evaluation row) of each table line."""
         methods = [(name, name, "smile") for name in self.methods]
         return methods + [(row, name, row) for row, name in self.baselines.items()]
 

@@ -271,12 +271,12 @@ def _of_all_folds(run: Run) -> Run:
 
 
 def folder_name(method: str, *numbers: int) -> str:
-    """Words and numbers joined."""
+    """Returns a folder name from a method's words and numbers."""
     return "_".join([*re.findall(r"\w+", method), *map(str, numbers)])
 
 
 def perform(run: Run) -> None:
-    """Trains and evaluates what is not done of a run, and of the one it starts from.
+    """Trains and evaluates what is missing of a run and of its starting run.
 
     Raises:
       SuiteError: a command failed, or the folder holds another run.
@@ -411,7 +411,7 @@ def people_of(run: Run, evaluations: Collection[str]) -> Iterator[Row]:
 
 
 def place_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """`Run.place` of the run that a row is of."""
+    """Returns method, seed and fold of a row, as `Run.place` does."""
     return row["method"], str(row["seed"]), str(row["fold"])
 
 

@@ -1,4 +1,4 @@
-"""The sweep of a suite: settings of each method, chosen by people who are trained on.
+"""The sweep of a suite: tunes each method on training people.
 
 A trial is a run that holds out a fold of training people beside the test people, and is
 evaluated on it (`--protocol=validation`); no test person's picture is looked at.
@@ -132,7 +132,7 @@ def _folds(config: str) -> int:
 
 
 def done(run: Run, suite: Suite) -> Row:
-    """Trains and scores a trial, by the first of what the suite shows; its row."""
+    """Trains and scores a trial if needed, and returns its row."""
     if not run.done():
         perform(run)
     rows = list(rows_of(run))

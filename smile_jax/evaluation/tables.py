@@ -17,7 +17,7 @@ from smile_jax.evaluation.suite_definition import Suite
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """A line for each."""
+    """Returns rows as CSV text, one line per row."""
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
@@ -36,7 +36,7 @@ def from_csv(path: pathlib.Path) -> list[dict[str, str]]:
 def keep_aside(
     path: pathlib.Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
 ) -> None:
-    """Adds rows that a file of raw numbers has no more to `left_out` of it."""
+    """Appends outdated rows to the `left_out` file of a results file."""
     if rows:
         every = [*from_csv(left_out(path)), *rows]
         replace_text(left_out(path), to_csv(every, columns))
@@ -53,7 +53,7 @@ MEANS = (
 
 
 def means(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The table of what a suite shows as numbers, by the names of `MEANS`."""
+    """Returns the scores that a suite shows, as rows with columns `MEANS`."""
     found = []
     for name, method, row in suite.listed():
         mine = of_line(rows, method, row)
@@ -98,14 +98,14 @@ def scores(
 def of_line(
     rows: Sequence[Mapping[str, Any]], method: str, row: str
 ) -> list[Mapping[str, Any]]:
-    """Raw rows of a line of a table, as `Suite.listed` names it."""
+    """Returns the raw rows behind one line of a table."""
     return [r for r in rows if (r["method"], r["row"]) == (method, row)]
 
 
 def without_empty(
     heads: Sequence[str], lines: Sequence[Sequence[str]]
 ) -> tuple[list[str], list[list[str]]]:
-    """A table without columns that nothing stands in."""
+    """Returns a table without its empty columns."""
     full = [i for i, _ in enumerate(heads) if any(line[i] for line in lines)]
     return [heads[i] for i in full], [[line[i] for i in full] for line in lines]
 
@@ -223,7 +223,7 @@ def _runs(counts: _Counts, folds: Mapping[str, FoldCounts]) -> int:
 
 
 def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table."""
+    """Returns a table in Markdown."""
     every = [heads, ["---"] * len(heads), *lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in every) + "\n"
 
@@ -250,7 +250,7 @@ def latex(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def said(values: Sequence[float]) -> str:
-    """Mean and interval as text."""
+    """Returns a mean and its interval as text."""
     if not values:
         return ""
     mean, half = interval(values)

@@ -17,7 +17,7 @@ _GROUNDED, _OWN = "by way of captions: ", "its own"
 
 
 class ZeroShotPrompts(Evaluation):
-    """No label of this dataset is used here (the run itself may have used some)."""
+    """Classification by the nearest prompt; it uses no labels itself."""
 
     name = "zero_shot"
     title = "zero-shot"

@@ -283,7 +283,7 @@ def _taken_apart(part: str) -> tuple[tuple[str, ...], str]:
 
 
 def apex_of(measured: Sequence[Measures]) -> int:
-    """Which of the frames moved most."""
+    """Returns the index of the frame with the most motion."""
     return int(np.argmax([_size(m) for m in measured]))
 
 

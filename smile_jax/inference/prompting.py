@@ -76,7 +76,7 @@ class ZeroShot:
         return (joint @ self.bank[0].T).argmax(-1)
 
     def probabilities(self, joint: np.ndarray, scale: float) -> np.ndarray:
-        """(n, K) of the classes, of fused embeddings (n, E) and exp(logit_scale)."""
+        """Returns class probabilities (n, K) of fused embeddings (n, E)."""
         return softmax(scale * joint @ self.bank[0].T, axis=1)
 
     @functools.cached_property

@@ -94,7 +94,7 @@ class Recognizer:
 
     @classmethod
     def load(cls, folder: str | pathlib.Path) -> "Recognizer":
-        """A run, what `smile-jax export` wrote, or the hub name of such.
+        """Loads a run, an export or a model from the hub.
 
         Raises:
           CheckpointError: there is nothing that this version can use.

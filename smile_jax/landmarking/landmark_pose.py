@@ -8,7 +8,7 @@ YAWS_DEG = (-30.0, 0.0, 30.0)  # of the pictures of a head that was turned to th
 
 
 def pose_of(points: np.ndarray) -> Pose:
-    """The pose that (68, 3) points of Multi-PIE say."""
+    """Returns the head pose given by Multi-PIE's 68 points."""
     return pose_from_anchors(
         Anchors(
             eyes=(points[[36, 39]].mean(axis=0), points[[42, 45]].mean(axis=0)),

@@ -66,7 +66,7 @@ def frame_mesh(mesh: Mesh, margin: float = 1.0) -> Framing:
 
 
 def used_points(mesh: Mesh) -> Bool[np.ndarray, "n"]:
-    """Which points are a corner of a face. Others are not seen, wherever they lie."""
+    """Returns a mask of the vertices that any face uses."""
     used = np.zeros(len(mesh.vertices), bool)
     used[mesh.faces] = True
     return used

@@ -46,7 +46,7 @@ class ConvConfig(TowerConfig):
 
 
 class ConvTower(nn.Module):
-    """Images to one feature each."""
+    """Vision tower that maps each image to one feature."""
 
     config: ConvConfig
 

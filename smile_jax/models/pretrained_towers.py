@@ -50,7 +50,7 @@ class TowersConfig:
 
 
 class Towers(nn.Module):
-    """Names of parameters are those of `Encoder`, so that one fits into the other."""
+    """A pair of pretrained towers, with the parameter names of `Encoder`."""
 
     config: TowersConfig
 

@@ -32,7 +32,7 @@ class Timing(flax.struct.PyTreeNode):
 
     @property
     def present(self) -> Bool[Array, "B T"]:
-        """Which frames are there; others fill the batch."""
+        """True for real frames, False for padding."""
         return self.time_s >= 0
 
 

@@ -44,7 +44,7 @@ class TextConfig(TransformerConfig):
 
 
 class TextTower(nn.Module):
-    """Token ids to one embedding each."""
+    """Text tower that maps token ids to one embedding per text."""
 
     config: TextConfig
     embed_dim: int

@@ -30,7 +30,7 @@ class TowerConfig:
         raise NotImplementedError
 
     def layer_of(self, path: Sequence[str]) -> int:
-        """Which layer a parameter belongs to.
+        """Returns the number of the layer that a parameter belongs to.
 
         Args:
           path: its names, from below the tower's own.

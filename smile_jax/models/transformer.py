@@ -140,7 +140,7 @@ def fits_cudnn(config: TransformerConfig) -> bool:
 
 
 def attention_kind(config: TransformerConfig, *, masked: bool) -> str:
-    """Which implementation of attention a tower uses here: "xla" or "cudnn"."""
+    """Returns the attention that a tower uses here: "xla" or "cudnn"."""
     if config.attention != "auto":
         return config.attention
     fused = jax.default_backend() == "gpu" and fits_cudnn(config) and not masked

@@ -63,7 +63,7 @@ class VisionConfig(TransformerConfig):
 
 
 class VisionTower(nn.Module):
-    """Images to one feature each."""
+    """Vision tower that maps each image to one feature."""
 
     config: VisionConfig
 

@@ -111,7 +111,7 @@ class Objective:
         return {}
 
     def terms(self, x: Inputs, axis_name: str | None) -> dict[str, Term]:
-        """Its terms by name, of the global batch: see `smile_jax.losses`."""
+        """Returns the terms by name, over the global batch."""
         raise NotImplementedError
 
     def carry(self, x: Inputs, axis_name: str | None) -> Any:

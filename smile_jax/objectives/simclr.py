@@ -49,7 +49,7 @@ class SimClr(Objective):
     def logits(
         self, z: Float[Array, "B V D"], axis_name: str | None
     ) -> Float[Array, "R A"]:
-        """Cosines of unit rows with everybody's, over the temperature."""
+        """Returns cosines of this device's rows with all rows, over temperature."""
         # Negatives come from the global batch: with those of one device the loss would
         # depend on how many devices there are.
         everyone = flat(parallel.all_gather(z, axis_name))

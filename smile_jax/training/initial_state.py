@@ -28,7 +28,7 @@ def init_state(
     seed: int,
     extra: Any,
 ) -> tuple[TrainState, optax.GradientTransformation]:
-    """Random parameters, those of the start in their places, and what follows of them.
+    """Returns a run's first state: random parameters, given ones in place.
 
     Args:
       model: to initialise.

@@ -19,7 +19,7 @@ _MIN_USAGE_ENTROPY = 0.8
 
 
 class MetricWriter:
-    """Writes one row a log step. Rows after `first_step` are of a lost run: cut."""
+    """Writes one row per log step, and drops old rows after `first_step`."""
 
     def __init__(
         self, workdir: pathlib.Path, first_step: int, total_steps: int
@@ -70,7 +70,7 @@ class MetricWriter:
 
 
 def check_finite(step: int, since: int, metrics: dict[str, float], good: int | None):
-    """Stops a run whose numbers are no longer numbers.
+    """Stops a run whose metrics are not finite.
 
     Raises:
       FloatingPointError: naming the window of steps, the terms and the last good

@@ -34,7 +34,7 @@ class Tokenizer(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """A model without its numbers, except those that are not random at the start.
+    """A model's settings, and those parameters that do not start at random.
 
     Attributes:
       model: its settings.

@@ -22,7 +22,7 @@ COMPUTED = ("remat", "scan", "attention")
 
 @dataclasses.dataclass(frozen=True)
 class Rendering:
-    """The settings by which a mesh became what the model has seen.
+    """Rendering settings of the data that a model was trained on.
 
     Attributes:
       yaws_deg: of all cameras.

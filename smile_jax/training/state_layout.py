@@ -118,5 +118,5 @@ def _unstack_towers(tree: Any) -> Any:
 
 
 def is_moment(x: Any) -> bool:
-    """Adam's other numbers are integers: how many updates there were."""
+    """Returns True for Adam's moments, False for its integer counts."""
     return np.issubdtype(x.dtype, np.floating)

@@ -1,4 +1,4 @@
-"""Which of our parameters each tensor of a Hugging Face file is, and back.
+"""Maps tensors of Hugging Face files to our parameters, and back.
 
 One table serves import, export, and the comparison of gradients.
 """
