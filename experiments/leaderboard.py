@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 
 from smile_jax.core import command_line
 from smile_jax.core.files import replace_text
-from smile_jax.evaluation.html import image_of, page, sortable
+from smile_jax.evaluation.html import image_of, page, sortable_table
 from smile_jax.evaluation.suite_definition import Suite, read_suite
 from smile_jax.evaluation.tables import (
     comparisons,
     from_csv,
-    named,
-    of_line,
-    said,
+    interval_text,
+    line_label,
+    rows_of_line,
     values_of,
     without_empty,
 )
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
             suite, rows = read_suite(source), from_csv(path)
             parts += [f"<h2>{path.stem}</h2>", _table(suite, rows)]
             people = from_csv(path.with_name(f"{path.stem}_people.csv"))
-            parts += [sortable(*table) for table in comparisons(suite, people)]
+            parts += [sortable_table(*table) for table in comparisons(suite, people)]
             if figure := label_efficiency(suite, rows):
                 parts.append(image_of(figure))
     replace_text(pathlib.Path(_OUT.value), page("SMILE-JAX leaderboard", parts))
@@ -70,7 +70,7 @@ def label_efficiency(suite: Suite, rows: Sequence[Mapping[str, str]]) -> Figure 
     first, metric, *_ = suite.shown[0]
     curves: dict[str, dict[int, list[float]]] = {}
     for name, method, row in suite.listed():
-        mine = of_line(rows, method, row)
+        mine = rows_of_line(rows, method, row)
         what, _, count = name.rpartition(", ")
         if count.isdecimal():
             curves.setdefault(what, {})[int(count)] = values_of(mine, (first, metric))
@@ -99,13 +99,13 @@ def _table(suite: Suite, rows: Sequence[Mapping[str, str]]) -> str:
     heads = ["method", *(", ".join(column) for column in suite.shown), *_COST]
     lines = []
     for name, method, row in suite.listed():
-        mine = of_line(rows, method, row)
+        mine = rows_of_line(rows, method, row)
         if not mine:
             continue
-        scores = [said(values_of(mine, column)) for column in suite.shown]
-        name = named(name, mine)
+        scores = [interval_text(values_of(mine, column)) for column in suite.shown]
+        name = line_label(name, mine)
         lines.append([name, *scores, *_cost(mine, trained=row == "smile")])
-    return sortable(*without_empty(heads, lines))
+    return sortable_table(*without_empty(heads, lines))
 
 
 def _cost(rows: Sequence[Mapping[str, Any]], *, trained: bool) -> list[str]:

@@ -14,10 +14,16 @@ import numpy as np
 
 from smile_jax.core import command_line
 from smile_jax.core.files import replace_text
-from smile_jax.evaluation.tables import from_csv, markdown, of_line, said, values_of
+from smile_jax.evaluation.tables import (
+    from_csv,
+    interval_text,
+    markdown,
+    rows_of_line,
+    values_of,
+)
 
 _RESULTS = pathlib.Path("experiments/results")
-_MEASURED, _LABELS = "landmarks, who is who", "labels of 80 people"
+_MEASURED, _LABELS = "landmarks, identities", "labels of 80 people"
 # Name in the table, method, its row in the evaluation, what pretraining was told.
 _LINES = (
     ("**SMILE, labels as text**", "smile, labels as text", "smile", _LABELS),
@@ -27,9 +33,9 @@ _LINES = (
     ("MultiviewVLM, captions", "multiview, captions", "smile", _MEASURED),
     ("ConCluGen, captions", "conclugen, captions", "smile", _MEASURED),
     ("Shu et al.", "shu", "smile", _MEASURED),
-    ("SimCLR", "simclr", "smile", "nothing"),
-    ("pixels, principal components", "smile, captions", "pixels_pca", "nothing"),
-    ("untrained tower", "smile, captions", "random_init", "nothing"),
+    ("SimCLR", "simclr", "smile", "none"),
+    ("pixels, principal components", "smile, captions", "pixels_pca", "none"),
+    ("untrained tower", "smile, captions", "random_init", "none"),
 )
 _DEMO = "the demo: procedural faces, SMILE, captions"
 _COLUMNS = {
@@ -61,19 +67,21 @@ def table(results: pathlib.Path, columns: Sequence[str]) -> str:
     lines = []
     rows = from_csv(results / "ict_methods.csv")
     for name, method, row, told in _LINES:
-        cells = _scores(of_line(rows, method, row), columns)
+        cells = _scores(rows_of_line(rows, method, row), columns)
         if cells[0]:
             shown = [_cell(values, _SEEDS) for values in cells]
             lines.append((float(np.mean(cells[0])), [name, told, *shown]))
     best_first = [line for _, line in sorted(lines, key=lambda line: -line[0])]
-    demo = _scores(of_line(from_csv(results / "demo.csv"), "demo", "smile"), columns)
+    demo = _scores(
+        rows_of_line(from_csv(results / "demo.csv"), "demo", "smile"), columns
+    )
     if demo[0]:
         best_first.append([_DEMO, _MEASURED, *(_cell(values, 1) for values in demo)])
     return markdown(_heads(columns), best_first)
 
 
 def _heads(columns: Sequence[str]) -> list[str]:
-    return ["method", "told in pretraining", *columns]
+    return ["method", "supervision in pretraining", *columns]
 
 
 def _scores(
@@ -88,8 +96,8 @@ def _cell(values: Sequence[float], seeds: int) -> str:
     if len(values) == seeds and np.ptp(values) == 0:  # nothing in it is chance
         return f"{values[0]:.3f}"
     if not values or len(values) == seeds:
-        return said(values)
-    return f"{said(values)} ({len(values)} of {seeds} seeds)"
+        return interval_text(values)
+    return f"{interval_text(values)} ({len(values)} of {seeds} seeds)"
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from smile_jax.data.time_windows import stacked
 from smile_jax.evaluation.corruption_errors import table
 from smile_jax.experiments.heads import unseen_head
 from smile_jax.faces import EXPRESSIONS, load_face_model
-from smile_jax.faces.scan_faults import FAULTS, STRENGTHS, damaged
+from smile_jax.faces.scan_faults import FAULTS, STRENGTHS, add_fault
 from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.mesh import Mesh, MeshError
 from smile_jax.mesh.writers import write_ply
@@ -81,7 +81,9 @@ def main(argv: list[str]) -> None:
             seen = tested
             if kind in FAULTS:
                 seen = [
-                    damaged(head, kind, strength, np.random.default_rng([strength, i]))
+                    add_fault(
+                        head, kind, strength, np.random.default_rng([strength, i])
+                    )
                     for i, head in enumerate(tested)
                 ]
             right = _right(first, ways, seen, truth)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from smile_jax.evaluation.tables import said
+from smile_jax.evaluation.tables import interval_text
 
 SCORES = ("linear_probe", "linear_probe_centred", "knn", "zero_shot", "who")
 
@@ -80,7 +80,7 @@ def _cell(values: list[float | None]) -> str:
     there = [value for value in values if value is not None]
     if len(there) < len(values):
         return ""
-    return said(there)
+    return interval_text(there)
 
 
 def _settings(run: pathlib.Path) -> dict[str, str]:

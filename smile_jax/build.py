@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
     )
     options = _options()
     if _DRY.value:
-        sequences = builder.sequences(_Manual(_MANUAL.value))
+        sequences = builder.sequences(_ManualDownloads(_MANUAL.value))
         print("\n".join(plan_of(sequences, config)))
         return
     builder.download_and_prepare(download_config=options)
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> None:
 
 
 @dataclasses.dataclass
-class _Manual:
+class _ManualDownloads:
     """Stands in for TFDS' download manager."""
 
     _manual_dir: str

@@ -13,7 +13,7 @@ from absl import flags
 from smile_jax.core import command_line, extras
 from smile_jax.faces.rehearsal import (
     LAYOUTS,
-    Options,
+    RehearsalOptions,
     finish,
     record_all,
     recordings,
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
     out = pathlib.Path(_OUT.value)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"--out={out}: not an empty folder; name a new one")
-    options = Options(
+    options = RehearsalOptions(
         out=out,
         subjects=_SUBJECTS.value,
         frames=_FRAMES.value,

@@ -37,12 +37,12 @@ def main(argv: list[str]) -> None:
     command_line.before_jax()
     from smile_jax.evaluation.recording_windows import read_recordings
     from smile_jax.evaluation.spotting_head import (
-        by_chance,
-        choose_reading,
-        counted,
+        chance_counts,
+        choose_rule,
+        count_intervals,
         head_curves,
-        kinds_of,
         motion_curve,
+        scores_by_kind,
     )
     from smile_jax.evaluation.trained_run import load_run
 
@@ -55,15 +55,15 @@ def main(argv: list[str]) -> None:
     results: dict[str, Any] = {}
     found = []
     for name, (own, curves) in methods.items():
-        reading = choose_reading(train, own)
-        results[name] = counted(test, curves, reading).scores()
-        results[name] |= kinds_of(test, curves, reading)
+        reading = choose_rule(train, own)
+        results[name] = count_intervals(test, curves, reading).scores()
+        results[name] |= scores_by_kind(test, curves, reading)
         results[name]["reading"] = dataclasses.asdict(reading)
         for recording, curve in zip(test, curves, strict=True):
             for first, last in reading.intervals(curve, recording.rate_hz):
                 apex = first + int(curve[first : last + 1].argmax())
                 found.append((name, recording.name, first, apex, last))
-    results["chance"] = by_chance(train, test).scores()
+    results["chance"] = chance_counts(train, test).scores()
     folder = workdir / "eval"
     folder.mkdir(exist_ok=True)
     (folder / "spotting.json").write_text(json.dumps(results, indent=1) + "\n")

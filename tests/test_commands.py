@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from smile_jax.core.files import writing
+from smile_jax.core.files import name_file_in_errors
 from tests.conftest import ROOT, run_module
 from tests.training.common import shrunk_flags
 
@@ -134,7 +134,7 @@ def test_a_full_disk_does_not_say_of_which_file(tmp_path):
         pytest.raises(
             OSError, match=re.escape(f"No space left on device: '{tmp_path}'")
         ),
-        writing(tmp_path),
+        name_file_in_errors(tmp_path),
         open(full, "w") as file,
     ):
         file.write("x" * 100_000)

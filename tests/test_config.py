@@ -6,7 +6,7 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax.config import Config, ConfigError, get_config, typed
+from smile_jax.config import Config, ConfigError, get_config, to_config
 from smile_jax.config.default import all_keys
 from smile_jax.config.factories import knows_words
 from smile_jax.config.flag import config_of
@@ -65,19 +65,19 @@ def test_words_mean_something_to_who_compared_faces_with_them():
         (ict_supervised, False),
         (ict_conclugen_captions, False),  # it met captions elsewhere
     ):
-        assert knows_words(typed(experiment.get_config())) == known
+        assert knows_words(to_config(experiment.get_config())) == known
 
 
 def test_what_is_reconstructed_may_not_move():
     c = ict_conclugen_captions.get_config()
     c.tune.text = "full"
     with pytest.raises(ConfigError, match="what is reconstructed would move"):
-        validate(typed(c), devices=1)
+        validate(to_config(c), devices=1)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiments_are_valid(experiment):
-    validate(typed(experiment.get_config()), devices=1)
+    validate(to_config(experiment.get_config()), devices=1)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -3,7 +3,7 @@
 import concurrent.futures
 import time
 
-from smile_jax.core.files import in_turn, replace_text
+from smile_jax.core.files import folder_lock, replace_text
 
 
 def test_nothing_is_lost_between_reading_and_writing(tmp_path):
@@ -11,7 +11,7 @@ def test_nothing_is_lost_between_reading_and_writing(tmp_path):
     replace_text(path, "0")
 
     def count_on(_: int) -> None:
-        with in_turn(tmp_path):
+        with folder_lock(tmp_path):
             before = int(path.read_text())
             time.sleep(1e-3)
             replace_text(path, str(before + 1))

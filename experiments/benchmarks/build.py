@@ -31,7 +31,7 @@ from smile_jax.core.workers import run_everywhere
 from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.rendering import render_example
 from smile_jax.data.scan_builder import ScanConfig
-from smile_jax.faces.rehearsal import Options, finish, record, recordings
+from smile_jax.faces.rehearsal import RehearsalOptions, finish, record, recordings
 from smile_jax.mesh import RankPooling
 from smile_jax.mesh.cleaning import clean
 from smile_jax.mesh.pose import frontalize, pose_from_surface
@@ -134,7 +134,7 @@ def main(_: list[str]) -> None:
     """Runs the experiment."""
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
-        options = Options(
+        options = RehearsalOptions(
             out=pathlib.Path(folder), subjects=_SUBJECTS.value, frames=_FRAMES.value,
             points=_POINTS.value, texture=_TEXTURE.value, ict=_ICT.value,
         )  # fmt: skip

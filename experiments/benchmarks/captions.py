@@ -33,9 +33,9 @@ from smile_jax.faces.landmark_motion import (
     PERSON,
     ScanPoints,
     first_frame,
-    look_at,
     modelled_at_rest,
     person_at_rest,
+    scan_points,
 )
 from smile_jax.faces.rehearsal_scans import Shot
 from smile_jax.landmarking.landmarker import find_landmarks
@@ -85,7 +85,7 @@ def with_noise(mm: float, seed: int = 0) -> Look:
     rng = np.random.default_rng(seed)
 
     def look(mesh: Mesh) -> ScanPoints:
-        seen = look_at(mesh)
+        seen = scan_points(mesh)
         noise = mm * rng.standard_normal(seen.points.shape)
         return dataclasses.replace(seen, points=seen.points + noise)
 
@@ -98,18 +98,18 @@ def by_scheme(model: FaceModel, scheme: str) -> Look:
     def look(mesh: Mesh) -> ScanPoints:
         shot = Shot(model, mesh, mesh.vertices, pathlib.Path(), 0, 0)
         if scheme == "binghamton83":
-            return look_at(mesh, shot.eighty_three())
+            return scan_points(mesh, shot.eighty_three())
         if scheme == "bosphorus":
-            return look_at(mesh, shot.landmarks())
+            return scan_points(mesh, shot.landmarks())
         assert mesh.landmarks is not None
         points = mesh.landmarks[list(INNER_49)]
-        return look_at(mesh, Landmarks(points, scheme="multipie49"))
+        return scan_points(mesh, Landmarks(points, scheme="multipie49"))
 
     return look
 
 
 def in_motion(
-    model: FaceModel, people: int, look: Look = look_at, intensity: int = 4
+    model: FaceModel, people: int, look: Look = scan_points, intensity: int = 4
 ) -> Performed:
     """Sequences, against their first frame, at the frame that moved most."""
     found = []
@@ -126,7 +126,7 @@ def in_motion(
 
 
 def single_scans(
-    model: FaceModel, people: int, kind: str, look: Look = look_at
+    model: FaceModel, people: int, kind: str, look: Look = scan_points
 ) -> Performed:
     """13 scans of each person, against the median of them or the face model."""
     found = []
@@ -143,7 +143,7 @@ def single_scans(
 
 
 def performances(
-    model: FaceModel, people: int, kind: str, look: Look = look_at
+    model: FaceModel, people: int, kind: str, look: Look = scan_points
 ) -> Performed:
     """Returns performances by the kind of their reference."""
     if kind == FIRST:
@@ -189,7 +189,7 @@ def _variations(model: FaceModel, people: int) -> Iterator[str]:
     looks: dict[str, Look] = {f"noise of {mm} mm": with_noise(mm) for mm in (2, 4)}
     for scheme in ("multipie49", "binghamton83", "bosphorus"):
         looks[scheme] = by_scheme(model, scheme)
-    looks["found"] = lambda mesh: look_at(mesh, find_landmarks(mesh))
+    looks["found"] = lambda mesh: scan_points(mesh, find_landmarks(mesh))
     for name, look in looks.items():
         cells = [
             f"{mean_f1(performances(model, people, kind, look)):.2f}"

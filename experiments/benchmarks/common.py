@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from smile_jax.config import Config, typed
+from smile_jax.config import Config, to_config
 from smile_jax.config import get_config as default_config
 from smile_jax.core.pytree import flatten
 
@@ -36,4 +36,4 @@ def sized_experiment(
     for key, text in (change.split("=", 1) for change in changes):
         values[key] = text if isinstance(known[key], str) else json.loads(text)
     c.update_from_flattened_dict(values)
-    return typed(c)
+    return to_config(c)

@@ -13,7 +13,7 @@ import time
 import jax
 from absl import app, flags
 
-from smile_jax.config import changed
+from smile_jax.config import with_values
 from smile_jax.cost.step_cost import compile_step, plan_without_data
 from smile_jax.experiments.benchmarks.common import sized_experiment
 
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     for depth in map(int, _DEPTHS.value):
         for scan in (False, True):
             keys = {"model.vision.depth": depth, "model.vision.scan": scan}
-            config = changed(sized_experiment("vit_s16", batch=8), keys)
+            config = with_values(sized_experiment("vit_s16", batch=8), keys)
             plan = plan_without_data(config, image_size=64)
             jax.clear_caches()
             started = time.perf_counter()

@@ -25,7 +25,7 @@ from PIL import Image
 
 from smile_jax.data.channels import channel_slices
 from smile_jax.data.dataset import FaceDataset, open_dataset
-from smile_jax.data.frames import Sampling
+from smile_jax.data.frames import FrameSampling
 from smile_jax.data.pipeline import train_batches
 from smile_jax.data.records import RecordSource
 
@@ -54,7 +54,7 @@ def pipeline_row(dataset: FaceDataset, threads: int, workers: int) -> dict:
         dataset,
         np.arange(len(dataset.labels)),
         {"label": dataset.labels},
-        Sampling(_CLIP.value),
+        FrameSampling(_CLIP.value),
         batch_size=_BATCH.value,
         seed=0,
         threads=threads,

@@ -30,7 +30,7 @@ from smile_jax.faces import (
 )
 from smile_jax.landmarking import landmarker as shipped
 from smile_jax.landmarking.landmarker import Landmarker, read_network
-from smile_jax.landmarking.training_heads import scanned_head, something_else
+from smile_jax.landmarking.training_heads import non_face_mesh, scanned_head
 from smile_jax.mesh import Mesh, MeshError
 
 _ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive, for its heads too.")
@@ -102,7 +102,7 @@ def _row(name: str, find: Callable, heads: Heads) -> str:
 
 def _refused(find: Callable, model: FaceModel) -> int:
     others = (
-        something_else(model, np.random.default_rng(_SEED + i))
+        non_face_mesh(model, np.random.default_rng(_SEED + i))
         for i in range(_HEADS.value)
     )
     return sum(not _found(find, mesh) for mesh in others)

@@ -19,7 +19,7 @@ import time
 
 from absl import app, flags, logging
 
-from smile_jax.faces.rehearsal import Options, Recording, record
+from smile_jax.faces.rehearsal import Recording, RehearsalOptions, record
 from smile_jax.mesh import read_mesh
 
 _POINTS = flags.DEFINE_integer("points", 35_000, "Points of the scan.")
@@ -98,7 +98,9 @@ def main(_: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # trimesh tells every step at INFO
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
-        options = Options(out=pathlib.Path(folder), points=_POINTS.value, texture=64)
+        options = RehearsalOptions(
+            out=pathlib.Path(folder), points=_POINTS.value, texture=64
+        )
         results = {}
         for kind, readers in READERS.items():
             record(Recording(0, "happy", 4, f"BU_4DFE/F001/{kind}", kind), options)

@@ -15,7 +15,7 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 
 from absl import app, flags
 
-from smile_jax.config import changed
+from smile_jax.config import with_values
 from smile_jax.cost.step_cost import compile_step, plan_without_data
 from smile_jax.experiments.benchmarks.common import SIZES, sized_experiment
 
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
         for shard in (False, True):
             keys = {"train.shard_moments": shard, "model.vision.scan": True}
             plain = sized_experiment(_SIZE.value, batch=_BATCH.value)
-            config = changed(plain, keys)
+            config = with_values(plain, keys)
             plan = plan_without_data(config, image_size=224)
             cost = compile_step(config, plan, f"local:{devices}")
             sent = cost.collective_bytes_per_device_step

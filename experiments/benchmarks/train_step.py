@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags, logging
 
-from smile_jax.config import Config, changed
+from smile_jax.config import Config, with_values
 from smile_jax.config.validate import validate
 from smile_jax.core import parallel
 from smile_jax.core.host_memory import cpu_only, keep_freed_memory
@@ -89,7 +89,7 @@ def model_flops(config: Config) -> float:
     for tower in ("model.vision", "model.text"):
         keys |= {f"{tower}.remat": "none", f"{tower}.attention": "xla"}
         keys[f"{tower}.scan"] = False
-    config = changed(config, keys)
+    config = with_values(config, keys)
     plan = plan_without_data(config, image_size=_PIXELS.value)
     _, state, step = build(config, plan)
     shapes = batch_shapes(config, plan, jax.device_count())

@@ -3,9 +3,9 @@
 from smile_jax.config.default import (
     Config,
     ConfigError,
-    changed,
     get_config,
-    typed,
+    to_config,
+    with_values,
 )
 
-__all__ = ["Config", "ConfigError", "changed", "get_config", "typed"]
+__all__ = ["Config", "ConfigError", "get_config", "to_config", "with_values"]

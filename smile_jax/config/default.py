@@ -1,8 +1,8 @@
 """Every config key with its default, meaning, unit and allowed values.
 
 No default is written anywhere else. `get_config` returns the keys as the ConfigDict
-that experiments change and the command line overrides; `typed` turns it into the frozen
-dataclasses below, which the code reads.
+that experiments change and the command line overrides; `to_config` turns it into the
+frozen dataclasses below, which the code reads.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ _REGIMES = ("frozen", "last", "lora", "full")
 
 @dataclasses.dataclass(frozen=True)
 class DataKeys:
-    """Which clips a run sees."""
+    """Keys that select the clips of a run."""
 
     dir: str = key("", "built dataset, <data_dir>/<name>/<config>")
     clip: str = key(
@@ -69,7 +69,8 @@ class DataKeys:
     )  # fmt: skip
     moments: bool = key(
         False,
-        "the windows are four single frames: two close in time, two far from those",
+        "windows are four single frames: a close pair, and another close pair far "
+        "from it",
     )
     dynamic_gain: float = key(
         16.0, "factor by which dynamic images amplify motion", low=1, high=1024
@@ -91,15 +92,16 @@ class DataKeys:
     )  # fmt: skip
     intensities: tuple[int, ...] = key((), "intensities to use; (): all")
     complete_people: bool = key(
-        False, "use only people who show every one of data.classes, as Bosphorus' 65"
+        False, "use only people who show all of data.classes, such as 65 in Bosphorus"
     )
     transductive: bool = key(
         False, "pretraining also sees the people of data.fold, without their labels"
     )
     train_people: int = key(
-        0, "training people whose clips training and probes see, drawn by seed; 0: all",
+        0,
+        "number of training people for training and probes, drawn by seed; 0: all",
         low=0,
-    )  # fmt: skip
+    )
     folds: int = key(
         5, "subject-independent test folds; as many as people: leave one out", low=2,
         high=1000,
@@ -167,49 +169,68 @@ class VisionKeys:
     kind: str = key("vit", "kind of tower: 'vit' or 'conv'")
     patch_size: int = key(16, "side of a patch, pixels", low=1, high=1024)
     width: int = key(
-        384, "width of each token, or of the last layer", low=1, high=1 << 16
+        384,
+        "width of each token ('vit'), or of the last layer ('conv')",
+        low=1,
+        high=1 << 16,
     )
     depth: int = key(12, "number of blocks", low=1, high=1000)
     heads: int = key(6, "attention heads", low=1, high=1024)
     mlp_width: int = key(1536, "hidden units of each MLP", low=1, high=1 << 18)
     stem: str = key(
-        "patch", "CLIP's patches, or convolutions, which learn faster on little data",
+        "patch",
+        "patch embedding: linear as CLIP's, or convolutions, which learn faster on "
+        "little data",
         choices=("patch", "conv"),
-    )  # fmt: skip
+    )
     pool: str = key(
         "class", "how tokens become one feature", choices=("class", "mean", "attention")
     )
     activation: str = key("gelu", "activation of the MLPs", choices=_ACTIVATIONS)
     pre_norm: bool = key(True, "CLIP's LayerNorm before the first block")
     dtype: str = key("float32", "dtype of the activations", choices=_DTYPES)
-    remat: str = key("none", "what the backward pass recomputes", choices=_REMAT)
+    remat: str = key(
+        "none",
+        "recomputed in the backward pass: nothing, all but weight products ('cheap'), "
+        "or whole blocks ('full')",
+        choices=_REMAT,
+    )
     scan: bool = key(
         False, "compile all blocks but the last as one loop, for short compile times"
     )
     attention: str = key(
-        "auto", "'cudnn' is fused on NVIDIA; 'auto' takes it where it fits",
+        "auto",
+        "attention kernel; 'auto' takes cuDNN's fused one on NVIDIA where it fits",
         choices=("auto", "xla", "cudnn"),
-    )  # fmt: skip
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class TextKeys:
     """The text tower; sizes apply to one trained from scratch."""
 
-    vocab_size: int = key(16384, "ids that words are hashed to", low=16, high=1 << 24)
-    context_length: int = key(32, "tokens (words) of a text", low=2, high=1 << 16)
+    vocab_size: int = key(
+        16384, "number of ids that words are hashed to", low=16, high=1 << 24
+    )
+    context_length: int = key(32, "most tokens (words) of a text", low=2, high=1 << 16)
     width: int = key(128, "width of each token", low=1, high=1 << 16)
     depth: int = key(2, "number of blocks", low=1, high=1000)
     heads: int = key(4, "attention heads", low=1, high=1024)
     mlp_width: int = key(512, "hidden units of each MLP", low=1, high=1 << 18)
     activation: str = key("gelu", "activation of the MLPs", choices=_ACTIVATIONS)
     dtype: str = key("float32", "dtype of the activations", choices=_DTYPES)
-    remat: str = key("none", "what the backward pass recomputes", choices=_REMAT)
+    remat: str = key(
+        "none",
+        "recomputed in the backward pass, as for the vision tower",
+        choices=_REMAT,
+    )
     scan: bool = key(
         False, "compile all blocks but the last as one loop, for short compile times"
     )
     attention: str = key(
-        "auto", "texts are masked, so it is never fused", choices=("auto", "xla")
+        "auto",
+        "attention kernel; always XLA's, as texts are masked",
+        choices=("auto", "xla"),
     )
 
 
@@ -218,7 +239,9 @@ class ModelKeys:
     """The model: its parts and where their parameters start from."""
 
     temporal: str = key(
-        "attention", "how frames become one feature: a kind of models/temporal.py"
+        "attention",
+        "how frames become one feature: mean, attention, differences, two_phase, "
+        "transformer or dynamic",
     )
     temporal_depth: int = key(2, "blocks of temporal='transformer'", low=1, high=1000)
     temporal_heads: int = key(
@@ -226,19 +249,17 @@ class ModelKeys:
     )
     cross_view: bool = key(False, "views attend to each other before they are fused")
     projector_dim: int = key(
-        1024, "D, width of the projector; at most 8 batches", low=1, high=1 << 20
+        1024, "D, width of the projector; above 8 batches it warns", low=1, high=1 << 20
     )
     embed_dim: int = key(
         256, "E, width of the joint space of images and texts", low=1, high=1 << 16
     )
-    logit_scale_init: float = key(
-        1 / 0.07, "exp(logit_scale) at the start", low=1, high=100
-    )
+    logit_scale_init: float = key(1 / 0.07, "initial exp(logit_scale)", low=1, high=100)
     pretrained: str = key(
-        "", "CLIP or SigLIP, hub name or folder: both towers, with their sizes"
+        "", "CLIP or SigLIP, by hub name or folder; sets both towers and their sizes"
     )
     pretrained_text: str = key(
-        "", "text tower alone, such as MiniLM; embed_dim becomes the tower's"
+        "", "text tower alone, such as MiniLM, by hub name or folder; sets embed_dim"
     )
     start_from: str = key(
         "", "workdir of a run whose towers and parameters this run starts from"
@@ -249,15 +270,21 @@ class ModelKeys:
 
 @dataclasses.dataclass(frozen=True)
 class TuneKeys:
-    """Which parameters of each tower train, and how fast."""
+    """Keys for which parameters train, and how fast."""
 
-    vision: str = key("full", "parameters of the vision tower", choices=_REGIMES)
+    vision: str = key(
+        "full", "which parameters of the vision tower train", choices=_REGIMES
+    )
     text: str = key(
-        "frozen", "parameters of the text tower; a random one stays random",
+        "frozen",
+        "which parameters of the text tower train; a frozen random one stays random",
         choices=_REGIMES,
-    )  # fmt: skip
+    )
     last_blocks: int = key(
-        4, "regime 'last' trains so many blocks and what follows them", low=0, high=1000
+        4,
+        "number of last blocks that regime 'last' trains, with everything after them",
+        low=0,
+        high=1000,
     )
     lora_rank: int = key(8, "rank of regime 'lora'", low=1, high=1 << 14)
     lora_alpha: float = key(
@@ -265,7 +292,10 @@ class TuneKeys:
         high=1 << 14,
     )  # fmt: skip
     layer_decay: float = key(
-        1.0, "factor on the learning rate for each block further down", low=0, high=1
+        1.0,
+        "factor on the learning rate for each block further from the output",
+        low=0,
+        high=1,
     )
 
 
@@ -275,13 +305,17 @@ class PromptKeys:
 
     file: str = key("", "YAML file of prompts; '': smile_jax/data/prompts.yaml")
     style: str = key(
-        "all", "plain words, muscle actions, both ('all'), or captions' own words",
+        "all",
+        "'plain' words, 'facs' muscle actions, 'all' (both), or 'actions', the words "
+        "of captions",
         choices=("plain", "facs", "all", "actions"),
-    )  # fmt: skip
+    )
     phrasings: int = key(
-        1, "phrasings of each caption and of style 'actions'; their mean is used",
-        low=1, high=100,
-    )  # fmt: skip
+        1,
+        "phrasings of each caption and 'actions' prompt; their embeddings are averaged",
+        low=1,
+        high=100,
+    )
     view_aware: bool = key(False, "add prompts that name the view, for single views")
 
 
@@ -298,7 +332,7 @@ class PseudoKeys:
     temperature: float = key(
         0.5, "temperature of the targets; below 1 sharpens them", low=1e-3, high=10
     )
-    align: bool = key(True, "pull predictions towards the class frequencies")
+    align: bool = key(True, "pull predictions towards pseudo.frequencies")
     frequencies: tuple[float, ...] = key(
         (), "frequencies of data.classes; (): uniform, for sets balanced by design"
     )
@@ -307,9 +341,11 @@ class PseudoKeys:
         low=0, high=1,
     )  # fmt: skip
     sinkhorn_steps: int = key(
-        0, "balance each batch by so many steps; 0: by the moving average", low=0,
+        0,
+        "Sinkhorn steps that balance each batch; 0: balance by the moving average",
+        low=0,
         high=100,
-    )  # fmt: skip
+    )
 
 
 _TEMPERATURE = "temperature of the softmax"
@@ -319,33 +355,43 @@ _TEMPERATURE = "temperature of the softmax"
 class SmileKeys:
     """SMILE: its three terms."""
 
-    decorrelation: float = key(1.0, "weight of term 1", low=0)
-    alignment: float = key(1.0, "weight of term 2", low=0)
-    redundancy: float = key(0.1, "weight of term 3", low=0)
-    off_diagonal: float = key(0.0051, "lambda of term 1", low=0)
-    redundancy_off_diagonal: float = key(0.0051, "lambda of term 3", low=0)
+    decorrelation: float = key(1.0, "weight of term 1, multiview decorrelation", low=0)
+    alignment: float = key(1.0, "weight of term 2, vision-language alignment", low=0)
+    redundancy: float = key(0.1, "weight of term 3, cross-modal redundancy", low=0)
+    off_diagonal: float = key(
+        0.0051, "weight of off-diagonal correlations in term 1", low=0
+    )
+    redundancy_off_diagonal: float = key(
+        0.0051, "weight of off-diagonal correlations in term 3", low=0
+    )
     redundancy_mode: str = key(
-        "whitened", "reading of term 3; 'actions' goes with captions",
+        "whitened",
+        "form of term 3 (losses/modality_redundancy.py); 'actions' is for captions",
         choices=("whitened", "private", "literal", "actions"),
-    )  # fmt: skip
+    )
     alignment_over: str = key(
-        "bank", "term 2 is over all prompts, over pairs in the batch, or over each "
-        "prompt by itself ('each', for clips that show several things)",
+        "bank",
+        "what term 2 contrasts: all prompts, pairs in the batch, or each prompt alone "
+        "('each', for clips that show several things)",
         choices=("bank", "pairs", "each"),
-    )  # fmt: skip
+    )
     pair_width: float = key(
-        0.0, "pairs: width of the bell by which similar actions are positives; 0: "
-        "equal texts are", low=0,
-    )  # fmt: skip
+        0.0,
+        "'pairs': width of the bell by which clips of similar actions are positives; "
+        "0: only equal texts are",
+        low=0,
+    )
     negative_focus: float = key(
-        0.0, "each: weight p^focus of prompts that are easily ruled out; 0: all alike",
-        low=0, high=10,
-    )  # fmt: skip
+        0.0,
+        "'each': exponent that weighs down prompts already ruled out; 0: equal weights",
+        low=0,
+        high=10,
+    )
     text_to_image: float = key(
         0.5, "weight of text-to-image within term 2", low=0, high=1
     )
     center_people: bool = key(
-        False, "term 1 sees each clip minus its person's mean in the batch"
+        False, "subtract each person's mean in the batch before term 1"
     )
     form: str = key(
         "auto", "term 1 by B x B matrices, by D x D, or by the cheaper of them",
@@ -371,9 +417,11 @@ class ShuKeys:
         choices=("keep", "eliminate", "attract"),
     )  # fmt: skip
     alike: float = key(
-        0.9, "eliminate: cosine of two clips' actions from which they are alike",
-        low=-1, high=1,
-    )  # fmt: skip
+        0.9,
+        "'eliminate': cosine of two clips' actions above which they are alike",
+        low=-1,
+        high=1,
+    )
     attraction: float = key(0.8, "attract: weight of the second term", low=0)
 
 
@@ -381,7 +429,9 @@ class ShuKeys:
 class SigLipKeys:
     """Sigmoid alignment with prompts."""
 
-    sigmoid_bias: float = key(-2.71, "bias b at the start", low=-100, high=100)
+    sigmoid_bias: float = key(
+        -2.71, "initial bias b of the sigmoid", low=-100, high=100
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -390,10 +440,10 @@ class MultiviewKeys:
 
     pair_weight: float = key(1.0, "mu, weight of the pairs", low=0)
     pair_scale: float = key(
-        10.0, "scale of the cosines of pairs at the start", low=0, high=100
+        10.0, "initial scale of the pairs' cosines", low=0, high=100
     )
     sure: float = key(
-        0.6, "confidence below which a guess makes no pairs", low=0, high=1
+        0.6, "confidence that a guess must exceed to form pairs", low=0, high=1
     )
 
 
@@ -427,7 +477,7 @@ class ConCluGenKeys:
         high=1 << 10,
     )  # fmt: skip
     clustering_from: int = key(
-        0, "step from which clusters count, once the queue is full", low=0
+        0, "first step with the clustering term, if the queue is full by then", low=0
     )
     contrasting: float = key(1.0, "weight of the contrast", low=0)
     clustering: float = key(1.0, "weight of the clustering", low=0)
@@ -458,7 +508,9 @@ class ActionUnitKeys:
 class ObjectiveKeys:
     """The method, and the settings that each method owns."""
 
-    name: str = key("smile", "a method of `smile_jax.objectives`")
+    name: str = key(
+        "smile", "training method, a key of `smile_jax.objectives.OBJECTIVES`"
+    )
     smile: SmileKeys = dataclasses.field(default_factory=SmileKeys)
     infonce: InfoNceKeys = dataclasses.field(default_factory=InfoNceKeys)
     shu: ShuKeys = dataclasses.field(default_factory=ShuKeys)
@@ -502,9 +554,17 @@ class TrainKeys:
     shard_moments: bool = key(
         False, "split AdamW's moments over the devices (ZeRO-1), to save memory"
     )
-    steps: int = key(0, "duration in steps; set this or epochs, the other 0", low=0)
+    steps: int = key(
+        0,
+        "length of the run in steps; set this or train.epochs, and leave the other at "
+        "0",
+        low=0,
+    )
     epochs: float = key(
-        0.0, "duration in epochs; set this or steps, the other 0", low=0
+        0.0,
+        "length of the run in epochs; set this or train.steps, and leave the other at "
+        "0",
+        low=0,
     )
     stop_after_steps: int = key(
         0, "stop early with the schedule unchanged; 0: run to the end", low=0
@@ -521,7 +581,10 @@ class TrainKeys:
     term_gradients: bool = key(
         False, "log the norm of each term's gradient, for debugging: one pass per term"
     )
-    profile: str = key("", "'10:15' traces these steps into WORKDIR/profile")
+    profile: str = key(
+        "",
+        "steps to trace into WORKDIR/profile, 'first:last', such as '10:15'; '': none",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -530,17 +593,22 @@ class EvaluationKeys:
 
     batch_size: int = key(256, "clips over all local devices", low=1, high=1 << 20)
     parameters: str = key(
-        "ema", "averaged parameters or the last ones", choices=("ema", "params")
+        "ema",
+        "which parameters to evaluate: averaged ('ema') or last ('params')",
+        choices=("ema", "params"),
     )
     pca_components: int = key(
-        1024, "most components of the pixel baseline; training people choose how many",
-        low=1, high=1 << 16,
-    )  # fmt: skip
+        1024,
+        "most components of the pixel baseline; the number is chosen on training "
+        "people",
+        low=1,
+        high=1 << 16,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A run."""
+    """The whole config of a run."""
 
     seed: int = key(0, "root of all randomness of the run", low=0, high=2**32 - 1)
     text_source: str = key(
@@ -570,7 +638,9 @@ def get_config() -> ConfigDict:
     return ConfigDict(dataclasses.asdict(Config())).lock()
 
 
-def typed(config: Mapping[str, Any] | ConfigDict, *, complete: bool = False) -> Config:
+def to_config(
+    config: Mapping[str, Any] | ConfigDict, *, complete: bool = False
+) -> Config:
     """Converts a nested config to dataclasses; JSON's lists become tuples.
 
     Args:
@@ -617,7 +687,7 @@ def _typed(kind: type, values: Mapping[str, Any], prefix: str, complete: bool) -
     return kind(**given)
 
 
-def changed(config: Config, values: Mapping[str, Any]) -> Config:
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
     """Returns a copy of a config with other values of some keys, by dotted names.
 
     Raises:
@@ -630,4 +700,4 @@ def changed(config: Config, values: Mapping[str, Any]) -> Config:
         for part in sections:
             section = section.setdefault(part, {})
         section[last] = value
-    return typed(nested)
+    return to_config(nested)

@@ -5,7 +5,7 @@ from typing import Any
 
 from smile_jax.config.default import Config, VisionKeys
 from smile_jax.data.channels import CHANNELS, num_channels
-from smile_jax.data.frames import Sampling
+from smile_jax.data.frames import FrameSampling
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
 from smile_jax.models.temporal import TemporalConfig
 from smile_jax.models.text_tower import TextConfig
@@ -40,10 +40,10 @@ def _vision_config(keys: VisionKeys) -> TowerConfig:
     return kind(**{name: x for name, x in vars(keys).items() if name in known})
 
 
-def sampling(config: Config) -> Sampling:
+def sampling(config: Config) -> FrameSampling:
     """Returns how a run takes frames from a record."""
     data, augment = config.data, config.augment
-    return Sampling(
+    return FrameSampling(
         clip=data.clip,
         frames=data.frames,
         sampling=data.sampling,

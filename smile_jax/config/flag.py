@@ -5,7 +5,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax.config.default import Config, ConfigError, typed
+from smile_jax.config.default import Config, ConfigError, to_config
 from smile_jax.core.errors import in_a_line
 
 
@@ -23,6 +23,6 @@ def config_of(flag: Any) -> Config:
         for name, other in (("steps", "epochs"), ("epochs", "steps")):
             if given.get(f"train.{name}") and f"train.{other}" not in given:
                 flag.value.train[other] = type(flag.value.train[other])(0)
-        return typed(flag.value)
+        return to_config(flag.value)
     except (OSError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(f"--config: {in_a_line(error)}") from error

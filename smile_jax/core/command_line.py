@@ -41,11 +41,15 @@ def run(main: Callable[[list[str]], Any]) -> None:
 def before_jax() -> None:
     """Sets up memory, devices and the compilation cache before JAX starts."""
     from smile_jax.core.cache import keep_compiled
-    from smile_jax.core.host_memory import cpu_only, keep_freed_memory, of_no_tpu
+    from smile_jax.core.host_memory import (
+        cpu_only,
+        keep_freed_memory,
+        libtpu_without_tpu,
+    )
 
     if cpu_only():
         keep_freed_memory()
-    if of_no_tpu() and not os.environ.get("JAX_PLATFORMS"):
+    if libtpu_without_tpu() and not os.environ.get("JAX_PLATFORMS"):
         import jax
 
         # Else libtpu looks for a TPU, and says at length that it finds none.

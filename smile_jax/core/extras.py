@@ -32,7 +32,7 @@ EXTRA_OF = {
 }
 
 
-class MissingExtra(UserError, ImportError):
+class MissingExtraError(UserError, ImportError):
     """A module of an extra that is not installed; the message says how to get it."""
 
 
@@ -45,7 +45,7 @@ def require(what: str, extra: str) -> None:
     wanted = [module for module, name in EXTRA_OF.items() if name == extra]
     missing = [m for m in wanted if importlib.util.find_spec(m) is None]
     if missing:
-        raise MissingExtra(_message(what, " and ".join(missing), extra))
+        raise MissingExtraError(_message(what, " and ".join(missing), extra))
 
 
 @contextlib.contextmanager
@@ -65,7 +65,9 @@ def needed_for(what: str, extra: str = "") -> Iterator[None]:
         module = (error.name or "").split(".")[0]
         if module not in EXTRA_OF:
             raise
-        raise MissingExtra(_message(what, module, extra or EXTRA_OF[module])) from error
+        raise MissingExtraError(
+            _message(what, module, extra or EXTRA_OF[module])
+        ) from error
 
 
 def _message(what: str, modules: str, extra: str) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 def replace_text(path: pathlib.Path, text: str) -> None:
     """Writes a file under another name and renames it into place."""
-    with replacing(path.parent) as folder:
+    with replace_files(path.parent) as folder:
         (folder / path.name).write_text(text)
 
 
 @contextlib.contextmanager
-def in_turn(folder: pathlib.Path) -> Iterator[None]:
+def folder_lock(folder: pathlib.Path) -> Iterator[None]:
     """Lets one process of this machine at a time work in a folder.
 
     Use it around reading files and writing them anew. Network file systems may behave
@@ -27,7 +27,7 @@ def in_turn(folder: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(path: pathlib.Path) -> Iterator[None]:
+def name_file_in_errors(path: pathlib.Path) -> Iterator[None]:
     """Names the file in errors of a full disk, which do not name it."""
     try:
         yield
@@ -38,14 +38,14 @@ def writing(path: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+def replace_files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a folder to write into, whose files then replace others all at once.
 
     It lies inside `folder`; at the end each of its files takes the place of the file of
     the same name. After an error none does.
     """
     with tempfile.TemporaryDirectory(prefix=".part_", dir=folder) as part:
-        with writing(folder):
+        with name_file_in_errors(folder):
             yield pathlib.Path(part)
         written = [p for p in pathlib.Path(part).rglob("*") if p.is_file()]
         for path in sorted(written):

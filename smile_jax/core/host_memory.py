@@ -24,7 +24,7 @@ def cpu_only() -> bool:
     return not plugins and not (nodes and importlib.util.find_spec("libtpu"))
 
 
-def of_no_tpu() -> bool:
+def libtpu_without_tpu() -> bool:
     """Returns True if libtpu is installed on a machine without any accelerator.
 
     It then serves to compile for TPUs elsewhere.

@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 from jax.experimental import topologies
 
-from smile_jax.config import Config, changed
+from smile_jax.config import Config, with_values
 from smile_jax.config.factories import needs
 from smile_jax.config.validate import validate, validate_against
 from smile_jax.core import parallel
@@ -104,7 +104,7 @@ def devices_of(topology: str) -> list[Any]:
     """The devices of a TPU slice ("v5e:4x4"), of "local" or of the first N ("local:2").
 
     Raises:
-      AheadError: libtpu is missing, or there is no such slice.
+      CompilationError: libtpu is missing, or there is no such slice.
     """
     name, _, count = topology.partition(":")
     if name == "local":
@@ -192,7 +192,7 @@ def compile_step(config: Config, plan: Plan, topology: str) -> StepCost:
     """Compiles the step that `smile-jax train` would run, and says what it costs.
 
     Raises:
-      AheadError, ConfigError: with what to do; a step that does not fit is one.
+      CompilationError, ConfigError: with what to do; a step that does not fit is one.
     """
     devices = devices_of(topology)
     validate(config, len(devices))
@@ -233,7 +233,7 @@ def compile_step(config: Config, plan: Plan, topology: str) -> StepCost:
 def _without_choice_by_backend(config: Config) -> Config:
     """Replaces "auto" attention, which looks at the devices that are here."""
     towers: dict[str, Any] = {"vision": config.model.vision, "text": config.model.text}
-    return changed(
+    return with_values(
         config,
         {
             f"model.{name}.attention": tower.attention.replace("auto", "xla")

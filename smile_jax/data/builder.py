@@ -18,7 +18,7 @@ from smile_jax.core.extras import needed_for
 from smile_jax.core.workers import run_everywhere
 from smile_jax.data.build_plan import plan_of
 from smile_jax.data.examples import BuildResult, Sequence4D, make_example
-from smile_jax.data.landmark_sources import FoundLandmarks
+from smile_jax.data.landmark_sources import DetectedLandmarks
 from smile_jax.data.record_index import FILE, make_index, write_index
 from smile_jax.data.records import FORMAT, RecordSource
 from smile_jax.data.rendering import RenderConfig, rendering_of
@@ -151,7 +151,7 @@ def with_landmarks(sequences: list[Sequence4D], how: str) -> list[Sequence4D]:
     if how == "delivered":
         return sequences
     without = {s.labels["subject"] for s in sequences if s.landmarks is None}
-    found = FoundLandmarks(always=how == "found")
+    found = DetectedLandmarks(always=how == "found")
     return [
         dataclasses.replace(s, landmarks=found)
         if how == "found" or s.labels["subject"] in without

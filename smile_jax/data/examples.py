@@ -12,7 +12,7 @@ from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.rendering import RenderConfig, render_example, sample_frames
 from smile_jax.data.rest import PersonScans, at_rest
 from smile_jax.faces.captions import action_vector, apex_of, caption, tempo_of
-from smile_jax.faces.landmark_motion import Measures, Reference, look_at
+from smile_jax.faces.landmark_motion import Measures, Reference, scan_points
 from smile_jax.mesh import (
     Framing,
     Landmarks,
@@ -249,7 +249,7 @@ class _Renderer:
         read, person = self._sequence.landmarks, self._sequence.person
         landmarks = read(index, mesh) if read else None
         self._made.found = landmarks is not None and landmarks.confidence is not None
-        seen = look_at(mesh, landmarks)
+        seen = scan_points(mesh, landmarks)
         self._rest = self._rest or at_rest(seen, person)
         self._motions[index] = self._rest.measure(seen)
 

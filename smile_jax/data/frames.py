@@ -15,7 +15,7 @@ TIMES = ("time_s", "apex")  # what `cut` gives beside the pixels
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampling:
+class FrameSampling:
     """Settings of how a model's frames are taken from a record.
 
     Attributes:
@@ -47,7 +47,9 @@ class Sampling:
 
 
 def cut(
-    record: Mapping[str, Any], how: Sampling, rng: np.random.Generator | None = None
+    record: Mapping[str, Any],
+    how: FrameSampling,
+    rng: np.random.Generator | None = None,
 ) -> dict[str, np.ndarray]:
     """The frames of one record that a model sees.
 
@@ -101,7 +103,7 @@ def cut(
 def _moments(
     record: Mapping[str, Any], rng: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """A record of each of four frames: see `Sampling.moments`."""
+    """A record of each of four frames: see `FrameSampling.moments`."""
     there = np.flatnonzero(np.asarray(record["frame_index"]) >= 0)
     places = moments(len(there), rng)
     timed = [name for name in ("views", "frame_index", "motion") if name in record]
@@ -149,7 +151,7 @@ def seconds_of(numbers: Int[np.ndarray, "t"], rate_hz: float) -> Float[np.ndarra
 def pick(
     time_s: Float[np.ndarray, "t"],
     motion: Float[np.ndarray, "t"] | None,
-    how: Sampling,
+    how: FrameSampling,
     stored: int,
     rng: np.random.Generator | None = None,
 ) -> Int[np.ndarray, "n"]:

@@ -68,7 +68,7 @@ class VertexLandmarks:
 
 
 @dataclasses.dataclass(frozen=True)
-class FoundLandmarks:
+class DetectedLandmarks:
     """The landmarks that a mesh brings, or those that the landmarker finds on it.
 
     Attributes:

@@ -14,7 +14,7 @@ from absl import flags
 
 from smile_jax.core.extras import needed_for
 from smile_jax.data.dataset import FaceDataset, Fields
-from smile_jax.data.frames import Sampling, cut
+from smile_jax.data.frames import FrameSampling, cut
 from smile_jax.data.records import RecordSource
 
 with needed_for("training"):
@@ -56,7 +56,7 @@ class _Selection:
 class _FrameCutter:
     """Takes from an example the frames that a model sees."""
 
-    how: Sampling
+    how: FrameSampling
 
     def __call__(
         self, example: _Example, rng: np.random.Generator | None = None
@@ -118,7 +118,7 @@ def train_batches(
     dataset: FaceDataset,
     records: np.ndarray,
     fields: Fields,
-    how: Sampling,
+    how: FrameSampling,
     *,
     batch_size: int,
     seed: int,
@@ -183,7 +183,7 @@ def train_batches(
 def eval_batches(
     dataset: FaceDataset,
     records: np.ndarray,
-    how: Sampling,
+    how: FrameSampling,
     *,
     batch_size: int,
     threads: int = 2,

@@ -8,9 +8,9 @@ from smile_jax.faces.landmark_motion import (
     Reference,
     ScanPoints,
     first_frame,
-    look_at,
     modelled_at_rest,
     person_at_rest,
+    scan_points,
 )
 from smile_jax.faces.procedural import load_procedural
 from smile_jax.mesh import Landmarks, Mesh, MeshError
@@ -57,7 +57,7 @@ def _of_person(person: PersonScans) -> Reference | None:
     for meshes, landmarks in zip(person.scans, person.landmarks, strict=True):
         try:
             mesh = meshes[0]
-            found.append(look_at(mesh, landmarks(0, mesh) if landmarks else None))
+            found.append(scan_points(mesh, landmarks(0, mesh) if landmarks else None))
         except MeshError:
             continue  # it is said where the scan itself is built
     return person_at_rest(found) if len(found) >= _ENOUGH else None

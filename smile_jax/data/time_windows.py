@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from smile_jax.data.frames import Sampling, cut, seconds_of
+from smile_jax.data.frames import FrameSampling, cut, seconds_of
 
 _OVER_TIME = ("views", "frame_index", "motion")
 
@@ -49,7 +49,7 @@ def stacked(clips: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def windows(
     record: Mapping[str, Any],
     places: Int[np.ndarray, "w"],
-    how: Sampling,
+    how: FrameSampling,
     seconds: float,
 ) -> Iterator[dict[str, np.ndarray]]:
     """The clip around each of some frames of a record, shorter at the ends.

@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupKFold
 
 from smile_jax.evaluation import metrics
 from smile_jax.evaluation.embed import EmbeddedSet
-from smile_jax.inference.prompting import ZeroShot
+from smile_jax.inference.prompting import PromptClassifier
 
 # Raise it when a score comes to mean something else: then results that were computed
 # before no longer count (2: strengths of probes are chosen on people not fitted to, and
@@ -79,7 +79,7 @@ class Fold:
     fields: Mapping[str, Shaped[np.ndarray, "n ..."]]
     classes: tuple[str, ...]
     test: EmbeddedSet | None = None
-    words: Mapping[str, ZeroShot] = dataclasses.field(default_factory=dict)
+    words: Mapping[str, PromptClassifier] = dataclasses.field(default_factory=dict)
     cameras: tuple[int, ...] = ()
     leading: tuple[int, ...] = ()
     scale: float = 1.0

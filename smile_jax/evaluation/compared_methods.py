@@ -21,9 +21,9 @@ from smile_jax.evaluation.pixel_baseline import PixelComponents, leading_counts
 from smile_jax.evaluation.registry import fields_of
 from smile_jax.evaluation.trained_run import BEFORE, RUN, UNTRAINED, TrainedRun
 from smile_jax.faces.captions import compress_actions
-from smile_jax.inference.prompting import CaptionGrounding, ZeroShot
+from smile_jax.inference.prompting import CaptionGrounding, PromptClassifier
 from smile_jax.objectives import OBJECTIVES, SOURCES
-from smile_jax.objectives.supervised import Supervised
+from smile_jax.objectives.supervised import SupervisedClassification
 from smile_jax.training.run_plan import class_prompts
 
 # Embeddings by the digest of what computed them.
@@ -81,7 +81,7 @@ class RunMethods:
             fields_of(evaluations) | {"label", "subject"}, self._classes
         )
         self._asks = any(e.needs_text for e in evaluations)
-        self._banks: dict[str, dict[str, ZeroShot]] = {}
+        self._banks: dict[str, dict[str, PromptClassifier]] = {}
         self._joined: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._prompts = {"": run.plan.prompts, **words}
         self._towers = {RUN: run.params}
@@ -208,9 +208,9 @@ class RunMethods:
         members = np.array([[name in s for name in names] for s in sets], np.uint8)
         return members, self._said(method, prompts).bank[0]
 
-    def _said(self, method: str, prompts: Prompts) -> ZeroShot:
+    def _said(self, method: str, prompts: Prompts) -> PromptClassifier:
         run = self._run
-        return ZeroShot(
+        return PromptClassifier(
             run.model, self._towers[method], run.stored.spec.tokenizer, prompts
         )
 
@@ -230,7 +230,7 @@ def _digest(run: TrainedRun, clips: ClipSet, params: Any) -> str:
 def _logits(run: TrainedRun, method: str, fused: np.ndarray) -> np.ndarray | None:
     """Returns logits of the run's own classifier; None if it has none."""
     objective = OBJECTIVES[run.config.objective.name]
-    if method != RUN or not issubclass(objective, Supervised):
+    if method != RUN or not issubclass(objective, SupervisedClassification):
         return None
     head = run.params["classifier"]
     return fused @ np.asarray(head["kernel"]) + np.asarray(head["bias"])

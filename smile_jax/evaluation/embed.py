@@ -15,7 +15,7 @@ from smile_jax.config import Config
 from smile_jax.config.factories import sampling
 from smile_jax.core import parallel
 from smile_jax.data.dataset import FaceDataset
-from smile_jax.data.frames import Sampling
+from smile_jax.data.frames import FrameSampling
 from smile_jax.data.pipeline import eval_batches
 from smile_jax.evaluation.row_store import RowStore
 from smile_jax.models import Encoder
@@ -86,7 +86,7 @@ class ClipReader:
 
     dataset: FaceDataset
     view: functools.partial
-    how: Sampling
+    how: FrameSampling
     batch_size: int
     threads: int
 

@@ -61,7 +61,7 @@ def page(title: str, parts: Sequence[str]) -> str:
     )
 
 
-def sortable(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def sortable_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """HTML of a table of texts that a click on a head sorts."""
     lines = [_line("th", "heads", heads), *(_line("td", "row", row) for row in rows)]
     return f"<div class=wide><table class=sortable>{''.join(lines)}</table></div>"
@@ -71,10 +71,10 @@ def image_of(figure: Figure) -> str:
     """HTML of a figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, bbox_inches="tight")
-    return embedded(buffer)
+    return png_html(buffer)
 
 
-def embedded(png: io.BytesIO) -> str:
+def png_html(png: io.BytesIO) -> str:
     """HTML of a PNG file."""
     encoded = base64.b64encode(png.getvalue()).decode()
     return f'<img alt="" src="data:image/png;base64,{encoded}">'

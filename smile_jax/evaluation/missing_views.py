@@ -69,7 +69,7 @@ class MissingViews(_ViewSubsetEvaluation):
         }
 
 
-class CrossView(_ViewSubsetEvaluation):
+class CrossViewProbe(_ViewSubsetEvaluation):
     """A probe fitted on one view of the training people, asked about another view."""
 
     name = "cross_view"

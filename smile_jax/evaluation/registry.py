@@ -10,7 +10,7 @@ from smile_jax.evaluation.head_pose_probe import HeadPose
 from smile_jax.evaluation.identity_probe import CentredProbe, IdentityProbe
 from smile_jax.evaluation.knn import Neighbours, TwentyNeighbours
 from smile_jax.evaluation.linear_probe import LinearProbe
-from smile_jax.evaluation.missing_views import CrossView, MissingViews
+from smile_jax.evaluation.missing_views import CrossViewProbe, MissingViews
 from smile_jax.evaluation.multilabel import ActionUnits, Emotions, EmotionsInWords
 from smile_jax.evaluation.zero_shot import ZeroShotPrompts
 
@@ -24,7 +24,7 @@ EVALUATIONS: tuple[Evaluation, ...] = (
     IdentityProbe(),
     CentredProbe(),
     MissingViews(),
-    CrossView(),
+    CrossViewProbe(),
     Emotions(),
     EmotionsInWords(),
     ActionUnits(),

@@ -17,10 +17,10 @@ from smile_jax.config.default import DataKeys
 from smile_jax.data.augment import amplified
 from smile_jax.data.channels import CHANNELS, channel_slices
 from smile_jax.data.dataset import FaceDataset, open_dataset
-from smile_jax.data.frames import Sampling, cut
+from smile_jax.data.frames import FrameSampling, cut
 from smile_jax.data.lit_views import lit_views
 from smile_jax.data.records import PIXELS, RecordSource, as_shares
-from smile_jax.evaluation.html import embedded, image_of, page
+from smile_jax.evaluation.html import image_of, page, png_html
 from smile_jax.evaluation.metrics import calibration, people_interval
 from smile_jax.objectives import SOURCES
 
@@ -320,7 +320,7 @@ def _apex_views(dataset: FaceDataset, source: RecordSource, record: int) -> np.n
     """Three views (3, H, W, C) of a clip, as stored, where the face has moved most."""
     clip = source[record]
     feature = "views" if "views" in clip else "dynamic"
-    how = Sampling(clip=feature, frames=1, sampling="apex")
+    how = FrameSampling(clip=feature, frames=1, sampling="apex")
     return cut(clip, how)["views"][0][list(dataset.spread_views(3))]
 
 
@@ -428,4 +428,4 @@ def _curves(workdir: pathlib.Path) -> Figure | None:
 def _picture(pixels: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    return embedded(buffer)
+    return png_html(buffer)

@@ -70,7 +70,7 @@ class SpottingRule:
 
     Attributes:
       threshold: of the smoothed curve.
-      smooth_s, shortest_s, gap_s: seconds; see `spotting`.
+      smooth_s, shortest_s, gap_s: seconds; see `spotting_scores`.
     """
 
     threshold: float
@@ -119,7 +119,7 @@ def head_curves(
     return own, [r.stretched(p) for r, p in zip(test, answers, strict=True)]
 
 
-def choose_reading(
+def choose_rule(
     recordings: Sequence[Recording], curves: Sequence[Float[np.ndarray, "t"]]
 ) -> SpottingRule:
     """Chooses the spotting rule with the best F1 on training people."""
@@ -131,27 +131,27 @@ def choose_reading(
         ]
         levels = np.quantile(np.concatenate(smooth), _QUANTILES)
         for threshold, shortest, gap in itertools.product(levels, _SHORTEST_S, _GAP_S):
-            reading = SpottingRule(float(threshold), smooth_s, shortest, gap)
-            f1 = counted(recordings, curves, reading).scores()["f1"]
+            rule = SpottingRule(float(threshold), smooth_s, shortest, gap)
+            f1 = count_intervals(recordings, curves, rule).scores()["f1"]
             if f1 > best:
-                best, chosen = f1, reading
+                best, chosen = f1, rule
     return chosen
 
 
-def counted(
+def count_intervals(
     recordings: Sequence[Recording],
     curves: Sequence[Float[np.ndarray, "t"]],
-    reading: SpottingRule,
+    rule: SpottingRule,
 ) -> IntervalCounts:
     """Counts found, missed and false intervals over all recordings."""
     parts = (
-        count(reading.intervals(c, r.rate_hz), r.labelled, r.minutes)
+        count(rule.intervals(c, r.rate_hz), r.labelled, r.minutes)
         for r, c in zip(recordings, curves, strict=True)
     )
     return sum(parts, IntervalCounts())
 
 
-def by_chance(
+def chance_counts(
     train: Sequence[Recording], test: Sequence[Recording], seed: int = 0
 ) -> IntervalCounts:
     """Returns mean counts of random intervals.
@@ -173,10 +173,10 @@ def by_chance(
     return total
 
 
-def kinds_of(
+def scores_by_kind(
     recordings: Sequence[Recording],
     curves: Sequence[Float[np.ndarray, "t"]],
-    reading: SpottingRule,
+    rule: SpottingRule,
 ) -> dict[str, dict[str, float]]:
     """Scores micro- and macro-expressions apart, by interval length."""
     scores = {}
@@ -185,7 +185,7 @@ def kinds_of(
         for r, c in zip(recordings, curves, strict=True):
             found, labelled = (
                 [i for i in some if _kind(i, r) == kind]
-                for some in (reading.intervals(c, r.rate_hz), r.labelled)
+                for some in (rule.intervals(c, r.rate_hz), r.labelled)
             )
             total += count(found, labelled, r.minutes)
         scores[kind] = total.scores()

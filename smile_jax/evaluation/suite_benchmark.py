@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from smile_jax.core.files import in_turn, replace_text
+from smile_jax.core.files import folder_lock, replace_text
 from smile_jax.evaluation.suite_definition import (
     OF_LABELS,
     Suite,
@@ -18,7 +18,7 @@ from smile_jax.evaluation.suite_runs import (
     COLUMNS,
     PEOPLE_COLUMNS,
     Run,
-    kept,
+    current_rows,
     people_of,
     perform,
     place_of,
@@ -115,7 +115,7 @@ class SuiteBenchmark:
         """Rows of runs as they are now that were written before."""
         path = self.results / f"{name}{'_people' if people else ''}.csv"
         every = from_csv(path)
-        found = kept(every, runs)
+        found = current_rows(every, runs)
         if say and len(found) < len(every):
             gone = sorted({r["method"] for r in every} - {r["method"] for r in found})
             print(
@@ -128,7 +128,7 @@ class SuiteBenchmark:
         """Raw numbers and tables of what is done, here or by what is stored."""
         folder = self.results
         folder.mkdir(parents=True, exist_ok=True)
-        with in_turn(folder):
+        with folder_lock(folder):
             suite = read_suite(self.path)  # a sweep may have chosen something since
             self._write_tables(folder, self.path.stem, suite, self._runs(suite))
 

@@ -17,9 +17,9 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from smile_jax.config import Config, changed, typed
+from smile_jax.config import Config, to_config, with_values
 from smile_jax.config.default import all_keys
-from smile_jax.core.files import in_turn, replace_text
+from smile_jax.core.files import folder_lock, replace_text
 from smile_jax.evaluation.base import VERSION
 from smile_jax.evaluation.protocols import results_folder
 from smile_jax.evaluation.suite_definition import Suite, SuiteError, function
@@ -135,8 +135,8 @@ class Run:
     def read_config(self) -> Config:
         """Returns the config of the run, without what differs between machines."""
         own = {k: v for k, v in self.machine.items() if k not in _OF_MACHINES}
-        config = typed(function(pathlib.Path(self.config), "get_config")())
-        return changed(config, {**self.settings, **own})
+        config = to_config(function(pathlib.Path(self.config), "get_config")())
+        return with_values(config, {**self.settings, **own})
 
     def done(self) -> dict[str, Any]:
         """Returns what was recorded when it was done; empty if it is not done."""
@@ -284,7 +284,7 @@ def perform(run: Run) -> None:
     if run.start is not None:
         perform(run.start)
     run.workdir.mkdir(parents=True, exist_ok=True)
-    with in_turn(run.workdir):  # others may start from the same run
+    with folder_lock(run.workdir):  # others may start from the same run
         if not run.done():
             _perform(run)
 
@@ -415,7 +415,7 @@ def place_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["method"], str(row["seed"]), str(row["fold"])
 
 
-def kept(stored: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> list[Row]:
+def current_rows(stored: Sequence[Mapping[str, str]], runs: Sequence[Run]) -> list[Row]:
     """Returns the stored rows of runs as they are now, whichever machine wrote them."""
     digests = {run.place: run.digest for run in runs}
     return [

@@ -5,7 +5,7 @@ import pathlib
 import re
 from collections.abc import Mapping
 
-from smile_jax.core.files import in_turn, replace_text
+from smile_jax.core.files import folder_lock, replace_text
 from smile_jax.evaluation import suite_trials
 from smile_jax.evaluation.suite_definition import SuiteError, choices_beside, read_suite
 from smile_jax.evaluation.suite_runs import Run
@@ -43,7 +43,7 @@ def run_sweep(
 
     def row_of(run: Run) -> suite_trials.Row:
         stored = {row["digest"]: row for row in [*before, *from_csv(scores)]}
-        row = stored.get(run.digest) or suite_trials.done(run, suite)
+        row = stored.get(run.digest) or suite_trials.run_trial(run, suite)
         print(f"{run.method}, {row['value']}: {run.settings}", flush=True)
         return dict(row)
 
@@ -55,7 +55,7 @@ def run_sweep(
             ):
                 tried.append((settings, row))
                 place = suite_trials.place_of(row)
-                with in_turn(results):
+                with folder_lock(results):
                     others = [
                         r for r in from_csv(scores) if suite_trials.place_of(r) != place
                     ]
@@ -65,11 +65,11 @@ def run_sweep(
             best, row = max(tried, key=lambda pair: float(pair[1]["value"]))
             print(f"{method}, fold {fold}: {row['value']} by {best}", flush=True)
             beside = choices_beside(path)
-            with in_turn(beside.parent):
+            with folder_lock(beside.parent):
                 choices = json.loads(beside.read_text()) if beside.exists() else {}
                 choices.setdefault(method, {})[str(fold)] = best
                 replace_text(beside, json.dumps(choices, indent=2) + "\n")
-    with in_turn(results):  # what is no trial any more is kept aside
+    with folder_lock(results):  # what is no trial any more is kept aside
         there = {row["digest"] for row in from_csv(scores)}
         gone = [row for row in before if row["digest"] not in there]
         keep_aside(scores, gone, suite_trials.COLUMNS)

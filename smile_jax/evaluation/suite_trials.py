@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from smile_jax.config import typed
+from smile_jax.config import to_config
 from smile_jax.evaluation.suite_definition import Suite, SuiteError, function
 from smile_jax.evaluation.suite_runs import Run, folder_name, perform, rows_of
 from smile_jax.evaluation.tables import markdown, values_of
@@ -63,12 +63,12 @@ def trials(
         "data.fold": fold,
         "data.validation_fold": (fold + 1) % folds,
     }
-    done: dict[str, Row] = {}
+    run_trial: dict[str, Row] = {}
     for key, values in keys.items():
         tried = [{**best, key: value} for value in values]
         for candidate in tried:
             told = json.dumps(candidate)
-            if told in done:
+            if told in run_trial:
                 continue
             run = Run(
                 name, method, sweep.seed, fold, config, {**settings, **candidate},
@@ -78,11 +78,11 @@ def trials(
             # By what it is: the next sweep may try it in another place.
             where = out / f"{folder_name(method, fold)}_{run.training_digest}"
             run = dataclasses.replace(run, workdir=where)
-            place = {"method": method, "fold": fold, "trial": len(done)}
-            done[told] = row_of(run) | place | {"settings": told}
-            yield candidate, done[told]
+            place = {"method": method, "fold": fold, "trial": len(run_trial)}
+            run_trial[told] = row_of(run) | place | {"settings": told}
+            yield candidate, run_trial[told]
         # The first of equals: values that stand first are the usual ones.
-        best = max(tried, key=lambda one: float(done[json.dumps(one)]["value"]))
+        best = max(tried, key=lambda one: float(run_trial[json.dumps(one)]["value"]))
 
 
 def place_of(row: Mapping[str, Any]) -> tuple[str, int, int]:
@@ -128,10 +128,10 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _folds(config: str) -> int:
-    return typed(function(pathlib.Path(config), "get_config")()).data.folds
+    return to_config(function(pathlib.Path(config), "get_config")()).data.folds
 
 
-def done(run: Run, suite: Suite) -> Row:
+def run_trial(run: Run, suite: Suite) -> Row:
     """Trains and scores a trial if needed, and returns its row."""
     if not run.done():
         perform(run)

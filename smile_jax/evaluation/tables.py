@@ -56,7 +56,7 @@ def means(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     """Returns the scores that a suite shows, as rows with columns `MEANS`."""
     found = []
     for name, method, row in suite.listed():
-        mine = of_line(rows, method, row)
+        mine = rows_of_line(rows, method, row)
         for column in suite.shown:
             if not (values := values_of(mine, column)):
                 continue
@@ -64,7 +64,7 @@ def means(suite: Suite, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
             mean, half = interval(values)
             found.append(
                 {
-                    "method": named(name, mine),
+                    "method": line_label(name, mine),
                     "evaluation": evaluation,
                     "metric": metric,
                     "condition": condition[0] if condition else "",
@@ -87,15 +87,17 @@ def scores(
     heads = ["method", *(": ".join(column) for column in suite.shown), "runs"]
     lines = []
     for name, method, row in suite.listed():
-        mine = of_line(rows, method, row)
+        mine = rows_of_line(rows, method, row)
         found = [values_of(mine, column) for column in suite.shown]
         count = max(map(len, found))
         if count:
-            lines.append([named(name, mine), *map(said, found), str(count)])
+            lines.append(
+                [line_label(name, mine), *map(interval_text, found), str(count)]
+            )
     return without_empty(heads, lines)
 
 
-def of_line(
+def rows_of_line(
     rows: Sequence[Mapping[str, Any]], method: str, row: str
 ) -> list[Mapping[str, Any]]:
     """Returns the raw rows behind one line of a table."""
@@ -110,7 +112,7 @@ def without_empty(
     return [heads[i] for i in full], [[line[i] for i in full] for line in lines]
 
 
-def named(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def line_label(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Returns a line's name, and a note if pretraining saw the test people."""
     transductive = any(str(r.get("transductive")) == "True" for r in rows)
     return f"{name} (transductive)" if transductive else name
@@ -249,7 +251,7 @@ def latex(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def said(values: Sequence[float]) -> str:
+def interval_text(values: Sequence[float]) -> str:
     """Returns a mean and its interval as text."""
     if not values:
         return ""

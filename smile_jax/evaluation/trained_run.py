@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from smile_jax.config import Config, ConfigError, changed
+from smile_jax.config import Config, ConfigError, with_values
 from smile_jax.config.default import all_keys
 from smile_jax.config.factories import knows_words
 from smile_jax.models import Encoder
@@ -109,7 +109,7 @@ def load_run(
     info, config = stored.info, stored.info.config
     keys = {f"evaluation.{k}": value for k, value in _parsed(settings or {}).items()}
     keys["data.dir"] = info.dataset  # absolute, wherever this is started
-    config = changed(config, keys)
+    config = with_values(config, keys)
     plan = make_plan(config, info.prompts)
     if plan.folds != info.folds:
         raise ProtocolError(

@@ -11,7 +11,7 @@ from smile_jax.data.batch_fields import read_fields
 from smile_jax.evaluation.base import Fold, summarize
 from smile_jax.evaluation.embed import ClipReader, embed_shared
 from smile_jax.evaluation.registry import EVALUATIONS, applicable, fields_of
-from smile_jax.inference.prompting import ZeroShot
+from smile_jax.inference.prompting import PromptClassifier
 from smile_jax.models import Encoder
 from smile_jax.training.assembly import tune_config
 from smile_jax.training.model_spec import ModelSpec
@@ -48,7 +48,9 @@ def make_scorer(
         words = {}
         if any(e.needs_text for e in chosen):
             words = {
-                "": ZeroShot(model, params, spec.tokenizer, plan.prompts, keep=frozen)
+                "": PromptClassifier(
+                    model, params, spec.tokenizer, plan.prompts, keep=frozen
+                )
             }
         fold = Fold(
             embedded.fused,

@@ -51,7 +51,7 @@ class ScanPoints:
     vertices: Float[np.ndarray, "n 3"]
 
 
-def look_at(mesh: Mesh, landmarks: Landmarks | None = None) -> ScanPoints:
+def scan_points(mesh: Mesh, landmarks: Landmarks | None = None) -> ScanPoints:
     """Returns the points of a scan, by given landmarks or its own (Multi-PIE's 68).
 
     Raises:

@@ -39,7 +39,7 @@ _POSES = Difficulty(pose_deg=8.0, shift_mm=0.0, holes=0.5)
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class RehearsalOptions:
     """Settings of a rehearsal tree.
 
     Attributes:
@@ -88,13 +88,13 @@ class Recording:
     take: int = 0
 
 
-def recordings(layout: str, options: Options) -> list[Recording]:
+def recordings(layout: str, options: RehearsalOptions) -> list[Recording]:
     """The parts of a tree of this format."""
     people = range(options.subjects)
     return [r for person in people for r in _PLANS[layout](person, options)]
 
 
-def record(recording: Recording, options: Options) -> int:
+def record(recording: Recording, options: RehearsalOptions) -> int:
     """Performs, scans and writes one recording; returns how many scans."""
     model = load_face_model(options.ict)
     clip = _perform(model, recording, options)
@@ -111,7 +111,7 @@ def record(recording: Recording, options: Options) -> int:
     return len(clip)
 
 
-def record_all(plan: Sequence[Recording], options: Options) -> int:
+def record_all(plan: Sequence[Recording], options: RehearsalOptions) -> int:
     """Writes all recordings and says how far it is, and how long and large the rest is.
 
     Returns:
@@ -145,7 +145,7 @@ def record_all(plan: Sequence[Recording], options: Options) -> int:
     return scans
 
 
-def finish(layout: str, options: Options, written: list[Recording]) -> None:
+def finish(layout: str, options: RehearsalOptions, written: list[Recording]) -> None:
     """Writes what belongs to the tree as a whole."""
     if layout == "facescape":
         lines = [
@@ -164,7 +164,7 @@ def _gender(person: int) -> str:
     return "FM"[person % 2]
 
 
-def _perform(model: FaceModel, recording: Recording, options: Options) -> Clip:
+def _perform(model: FaceModel, recording: Recording, options: RehearsalOptions) -> Clip:
     if recording.take:
         seeds = micro_seeds(options.seed, recording.person, recording.take)
         person, take = (np.random.default_rng(seed) for seed in seeds)
@@ -187,7 +187,7 @@ def _perform(model: FaceModel, recording: Recording, options: Options) -> Clip:
     )
 
 
-def _bu3dfe(person: int, options: Options) -> Iterator[Recording]:
+def _bu3dfe(person: int, options: RehearsalOptions) -> Iterator[Recording]:
     subject = f"{_gender(person)}{person // 2 + 1:04d}"
     codes = list(names.BU3DFE_ETHNICITIES)
     for code, expression in names.BU3DFE.items():
@@ -199,14 +199,14 @@ def _bu3dfe(person: int, options: Options) -> Iterator[Recording]:
                 yield Recording(person, expression, level, stem, "raw")
 
 
-def _bu4dfe(person: int, options: Options) -> Iterator[Recording]:
+def _bu4dfe(person: int, options: RehearsalOptions) -> Iterator[Recording]:
     subject = f"{_gender(person)}{person // 2 + 1:03d}"
     for folder, expression in names.BU4DFE.items():
         stem = f"BU_4DFE/{subject}/{folder}/{{frame:03d}}"
         yield Recording(person, expression, 4, stem, "wrl")
 
 
-def _bosphorus(person: int, options: Options) -> Iterator[Recording]:
+def _bosphorus(person: int, options: RehearsalOptions) -> Iterator[Recording]:
     stem = f"BosphorusDB/bs{person:03d}/bs{person:03d}"
     for repeat in range(2):
         yield Recording(person, "neutral", 0, f"{stem}_N_N_{repeat}", "bnt")
@@ -217,7 +217,7 @@ def _bosphorus(person: int, options: Options) -> Iterator[Recording]:
     yield Recording(person, "neutral", 0, f"{stem}_YR_R20_0", "bnt")
 
 
-def _bp4d(person: int, options: Options) -> Iterator[Recording]:
+def _bp4d(person: int, options: RehearsalOptions) -> Iterator[Recording]:
     subject = f"{_gender(person)}{person // 2 + 1:03d}"
     for task in (f"T{number}" for number in range(1, 9)):
         expression = names.BP4D_TASKS.get(task, "neutral")
@@ -226,7 +226,7 @@ def _bp4d(person: int, options: Options) -> Iterator[Recording]:
         yield Recording(person, expression, level, stem, "obj")
 
 
-def _four_dme(person: int, options: Options) -> Iterator[Recording]:
+def _four_dme(person: int, options: RehearsalOptions) -> Iterator[Recording]:
     subject = f"S{person + 1:02d}"
     count = len(micro_takes(micro_seeds(options.seed, person, 1)[0]))
     for take in range(1, count + 1):
@@ -234,14 +234,14 @@ def _four_dme(person: int, options: Options) -> Iterator[Recording]:
         yield Recording(person, "", 1, stem, "obj", first=100, take=take)
 
 
-def _coma(person: int, options: Options) -> Iterator[Recording]:
+def _coma(person: int, options: RehearsalOptions) -> Iterator[Recording]:
     for number, motion in enumerate(names.COMA):
         stem = f"FaceTalk_{person:06d}_TA/{motion}/{motion}.{{frame:06d}}"
         expression = _SIX[number % len(_SIX)]
         yield Recording(person, expression, 4, stem, "registered", first=1)
 
 
-def _facescape(person: int, options: Options) -> Iterator[Recording]:
+def _facescape(person: int, options: RehearsalOptions) -> Iterator[Recording]:
     for number, name in enumerate(names.FACESCAPE):
         expression = "neutral" if name == "neutral" else _SIX[number % len(_SIX)]
         level = 0 if name == "neutral" else 4
@@ -249,13 +249,13 @@ def _facescape(person: int, options: Options) -> Iterator[Recording]:
         yield Recording(person, expression, level, stem, "obj")
 
 
-def _mesh_folder(person: int, options: Options) -> Iterator[Recording]:
+def _mesh_folder(person: int, options: RehearsalOptions) -> Iterator[Recording]:
     for expression in _SIX:
         stem = f"S{person:04d}/{expression}/{{frame:03d}}"
         yield Recording(person, expression, 4, stem, "ply")
 
 
-_PLANS: dict[str, Callable[[int, Options], Iterator[Recording]]] = {
+_PLANS: dict[str, Callable[[int, RehearsalOptions], Iterator[Recording]]] = {
     "bosphorus": _bosphorus,
     "bp4d": _bp4d,
     "bu3dfe": _bu3dfe,
@@ -268,7 +268,7 @@ _PLANS: dict[str, Callable[[int, Options], Iterator[Recording]]] = {
 LAYOUTS = tuple(_PLANS)
 
 
-def _write_spreadsheet(options: Options, written: list[Recording]) -> None:
+def _write_spreadsheet(options: RehearsalOptions, written: list[Recording]) -> None:
     """4DME's labels of micro-expressions, in the release's columns."""
     with needed_for("a spreadsheet"):
         import openpyxl

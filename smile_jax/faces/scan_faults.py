@@ -31,7 +31,7 @@ Rng = np.random.Generator
 Fault = Callable[[Mesh, int, Rng], Mesh]
 
 
-def damaged(mesh: Mesh, kind: str, strength: int, rng: Rng) -> Mesh:
+def add_fault(mesh: Mesh, kind: str, strength: int, rng: Rng) -> Mesh:
     """A head with a fault.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from smile_jax.config import changed
+from smile_jax.config import with_values
 from smile_jax.config.factories import knows_words
 from smile_jax.core.errors import in_a_line
 from smile_jax.core.extras import needed_for
@@ -77,7 +77,7 @@ def _without_paths(info: RunInfo) -> RunInfo:
     # <name>/<config>/<version>, by which a dataset is known anywhere.
     dataset = "/".join(pathlib.PurePath(info.dataset).parts[-3:])
     names = {k: pathlib.PurePath(x).name for k, x in local.items()}
-    config = changed(info.config, names | {"data.dir": dataset})
+    config = with_values(info.config, names | {"data.dir": dataset})
     return dataclasses.replace(info, config=config, dataset=dataset)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from smile_jax.core.extras import needed_for
-from smile_jax.core.files import replacing
+from smile_jax.core.files import replace_files
 from smile_jax.inference.preprocessing import RenderedClip
 from smile_jax.inference.timeline import Timeline
 
@@ -53,7 +53,7 @@ class Prediction:
       unit_mm: millimetres of the file's unit.
       timeline: answers over the frames of a sequence, where asked for, or where the
         model knows single scans only; None elsewhere.
-      read: what was rendered, where `Reading.keep` asked for it; None elsewhere.
+      read: what was rendered, where `ReadingOptions.keep` asked for it; None elsewhere.
       warnings: what to know before one believes it.
     """
 
@@ -190,7 +190,7 @@ class Predictions(Sequence[Prediction]):
         """
         path = pathlib.Path(path)
         check_table(path)
-        with replacing(_folder_of(path)) as part:
+        with replace_files(_folder_of(path)) as part:
             file = part / path.name
             if path.suffix == ".csv":
                 file.write_text(self.to_csv())
@@ -214,7 +214,7 @@ class Predictions(Sequence[Prediction]):
             for name in ("embedding", "feature", "views", "view_weights")
             if len(self)
         }
-        with replacing(_folder_of(path)) as part:
+        with replace_files(_folder_of(path)) as part:
             np.savez(part / path.name, names=[a.name for a in self], **arrays)
 
 

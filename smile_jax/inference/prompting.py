@@ -36,7 +36,7 @@ class CaptionGrounding:
         return in_terms_of(in_terms_of(bank, self.captions), self.images)
 
 
-class ZeroShot:
+class PromptClassifier:
     """A model's text tower and a set of prompts.
 
     Attributes:
@@ -64,7 +64,7 @@ class ZeroShot:
             prototypes(jnp.asarray(self._embedded), prompts.owners, shape)
         )
 
-    def grounded_by(self, grounds: CaptionGrounding | None) -> "ZeroShot":
+    def grounded_by(self, grounds: CaptionGrounding | None) -> "PromptClassifier":
         """Returns the same prompts with what the model learned from."""
         other = copy.copy(self)
         other.grounds = grounds

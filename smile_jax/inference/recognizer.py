@@ -23,7 +23,7 @@ from smile_jax.inference import model_folder
 from smile_jax.inference.input_files import InputClip, find_inputs
 from smile_jax.inference.prediction import Prediction, Predictions
 from smile_jax.inference.preprocessing import Reader, ReadingOptions, RenderedClip
-from smile_jax.inference.prompting import CaptionGrounding, ZeroShot
+from smile_jax.inference.prompting import CaptionGrounding, PromptClassifier
 from smile_jax.inference.reference_set import ReferenceSet
 from smile_jax.inference.timeline import Timeline
 from smile_jax.landmarking.landmarker import FACE
@@ -54,7 +54,7 @@ class Question:
 
     Attributes:
       names: K prompts or classes.
-      bank: (G, K, E) prototypes, see `ZeroShot.bank`; None for a probe.
+      bank: (G, K, E) prototypes, see `PromptClassifier.bank`; None for a probe.
     """
 
     names: tuple[str, ...]
@@ -480,7 +480,7 @@ class Recognizer:
         return Reader(self.info, self.spec.model.temporal.needs)
 
     def bank(self, prompts: Prompts) -> np.ndarray:
-        """(G, K, E) prototypes of prompts, see `ZeroShot.bank`.
+        """(G, K, E) prototypes of prompts, see `PromptClassifier.bank`.
 
         Raises:
           ValueError: a prompt does not fit the tower, or words mean nothing to the run.
@@ -493,7 +493,7 @@ class Recognizer:
                 "so these mean nothing to it; ask its linear probe (head='probe')"
             )
         tokenizer = self.spec.tokenizer
-        return ZeroShot(self.model, self.params, tokenizer, prompts).bank
+        return PromptClassifier(self.model, self.params, tokenizer, prompts).bank
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """(n, E) unit-norm embeddings of texts, in the space of `Prediction.embedding`.

@@ -15,7 +15,7 @@ from jaxtyping import Float32, Int32
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from smile_jax.core.files import replacing
+from smile_jax.core.files import replace_files
 from smile_jax.inference.prompting import unit_rows
 from smile_jax.training.checkpoints import CheckpointError
 
@@ -102,7 +102,7 @@ class ReferenceSet:
         named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         arrays = {k: x for k, x in named.items() if isinstance(x, np.ndarray)}
         rest = {k: x for k, x in named.items() if k not in arrays}
-        with replacing(folder) as part:
+        with replace_files(folder) as part:
             save_file(arrays, part / FILE, metadata={"known": json.dumps(rest)})
 
     @classmethod

@@ -7,7 +7,7 @@ _TOLERANCE_MM = 4.0  # guesses so far from the others count half
 _ROUNDS = 10
 
 
-def agreed(
+def robust_means(
     guesses: Float[np.ndarray, "V L 3"], weights: Float[np.ndarray, "V L"]
 ) -> tuple[Float[np.ndarray, "L 3"], Float[np.ndarray, "V L"]]:
     """Robust means over V guesses of L points (Cauchy weights).

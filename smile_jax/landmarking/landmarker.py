@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from safetensors.numpy import load_file
 
-from smile_jax.landmarking.consensus import agreed
+from smile_jax.landmarking.consensus import robust_means
 from smile_jax.landmarking.landmark_pose import YAWS_DEG, pose_of
 from smile_jax.landmarking.network import (
     HeatmapNetwork,
@@ -176,7 +176,7 @@ class Landmarker:
             looked = self._look(self._params, pictures.images)
         pixels, sure = map(np.asarray, looked)
         guesses, square = pictures.points_of(pixels.astype(np.float64))
-        points, counts = agreed(guesses, sure * square)
+        points, counts = robust_means(guesses, sure * square)
         weights = sure * square
         total = np.maximum(weights.sum(axis=0), 1e-9)
         return points, (weights * counts * sure).sum(axis=0) / total

@@ -61,7 +61,7 @@ def make_sample(seed: int, sources: Sequence[str]) -> Sample:
     rng = np.random.default_rng(seed)
     model = load_face_model(sources[int(rng.integers(len(sources)))])
     if rng.random() < _NO_FACE:
-        return _pictures_of(something_else(model, rng), None, rng)
+        return _pictures_of(non_face_mesh(model, rng), None, rng)
     return _pictures_of(*scanned_head(model, rng), rng)
 
 
@@ -218,7 +218,7 @@ def _joined(first: Mesh, second: Mesh) -> Mesh:
     return Mesh(vertices, faces.astype(np.int32), colors=colors)
 
 
-def something_else(model: FaceModel, rng: np.random.Generator) -> Mesh:
+def non_face_mesh(model: FaceModel, rng: np.random.Generator) -> Mesh:
     """A mesh of a head's size that shows no face."""
     kinds: tuple[Callable, ...] = (_blob, _blob, _box, _relief, _wrong_way)
     mesh = kinds[rng.integers(len(kinds))](model, rng)

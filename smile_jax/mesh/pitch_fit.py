@@ -5,7 +5,7 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def leaning(points, scale, rounds):
+def fit_lean(points, scale, rounds):
     """Fits a roof z = a y + b |x| + c to points, and returns how it leans back: a.
 
     It is 0 for too few points, or for points on a line.

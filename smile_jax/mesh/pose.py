@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from smile_jax.mesh.ball_means import ball_means
 from smile_jax.mesh.cameras import Framing, used_points
-from smile_jax.mesh.pitch_fit import leaning
+from smile_jax.mesh.pitch_fit import fit_lean
 from smile_jax.mesh.raster import vertex_normals
 from smile_jax.mesh.types import Mesh, MeshError
 
@@ -308,7 +308,7 @@ def _upright(
     axes = np.stack([lateral, np.cross(forward, lateral), forward], axis=1)
     near = points[np.linalg.norm(points, axis=1) < _PITCH_RADIUS]
     for _ in range(20):
-        tilt = float(np.arctan(leaning(near @ axes, _OUTLYING, 5)))
+        tilt = float(np.arctan(fit_lean(near @ axes, _OUTLYING, 5)))
         axes = axes @ Rotation.from_euler("x", tilt).as_matrix()
         if abs(tilt) < _STILL:
             break

@@ -12,13 +12,13 @@ from typing_extensions import override
 
 from smile_jax.core.batch_statistics import normalize
 from smile_jax.models.convnet import ConvConfig
-from smile_jax.models.heads import CrossView, Head, ViewFusion
-from smile_jax.models.masked_decoder import hidden
+from smile_jax.models.heads import CrossViewAttention, Head, ViewFusion
+from smile_jax.models.masked_decoder import hide_patches
 from smile_jax.models.temporal import (
     TemporalConfig,
     Timing,
     dynamic_images,
-    untimed,
+    unknown_timing,
 )
 from smile_jax.models.text_tower import TextConfig, TextTower
 from smile_jax.models.tower import TowerConfig
@@ -108,7 +108,7 @@ class Encoder(nn.Module):
         self.temporal = c.temporal.make()
         self.fusion = ViewFusion(c.num_views)
         if c.cross_view:
-            self.cross_view = CrossView(c.num_views)
+            self.cross_view = CrossViewAttention(c.num_views)
         if c.joint_projection:
             self.joint_head = nn.Dense(c.embed_dim, use_bias=False)
         if c.logit_bias:
@@ -167,7 +167,9 @@ class Encoder(nn.Module):
         images, (batch, frames, views), timing = self._images(clips, timing)
         assert isinstance(self.config.vision, VisionConfig)
         seen, size = _in_all_frames(kept, frames), self.config.vision.patch_size
-        x, tokens = self.vision(hidden(images, seen, size), seen, with_tokens=True)
+        x, tokens = self.vision(
+            hide_patches(images, seen, size), seen, with_tokens=True
+        )
         error = self.decoder(tokens, seen, images, size)
         error = error.reshape(batch, frames, views).mean(axis=1)
         return self._over_time(x, (batch, frames, views), timing), error
@@ -176,11 +178,11 @@ class Encoder(nn.Module):
         self, clips: Float[Array, "B T V H W C"], timing: Timing | None
     ) -> tuple[Float[Array, "N H W C"], tuple[int, int, int], Timing]:
         """Returns what the tower sees of clips, their (B, T, V), and their timing."""
-        timing = timing or untimed(*clips.shape[:2])
+        timing = timing or unknown_timing(*clips.shape[:2])
         pool = self.config.temporal
         if pool.pools_pixels:
             clips = dynamic_images(clips, timing, pool.gain)
-            timing = untimed(*clips.shape[:2])
+            timing = unknown_timing(*clips.shape[:2])
         batch, frames, views = clips.shape[:3]
         # Frames and views are one long batch to the tower: it knows single images.
         return clips.reshape(-1, *clips.shape[3:]), (batch, frames, views), timing

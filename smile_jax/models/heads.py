@@ -101,7 +101,7 @@ class ViewFusion(nn.Module):
         return (weights * features).sum(axis=1)
 
 
-class CrossView(nn.Module):
+class CrossViewAttention(nn.Module):
     """Attention between views, which starts as the views themselves.
 
     h_v + O sum_w softmax_w(q_v . k_w / sqrt d) x_w, with queries and keys of h + e and

@@ -15,7 +15,7 @@ from smile_jax.models.vit import patches_of
 _EPSILON = 1e-6  # of the variance of a patch
 
 
-def hidden(
+def hide_patches(
     images: Float[Array, "B H W C"], kept: Int[Array, "B N"], size: int
 ) -> Float[Array, "B H W C"]:
     """Sets the hidden patches of images to 0, the mean of standardised pixels.

@@ -41,7 +41,7 @@ def timing_of(batch: Mapping[str, Array]) -> Timing:
     return Timing(batch["time_s"], batch["apex"])
 
 
-def untimed(batch: int, frames: int) -> Timing:
+def unknown_timing(batch: int, frames: int) -> Timing:
     """Returns the timing of whole clips of which nothing else is known.
 
     For kinds that need nothing else.
@@ -130,10 +130,10 @@ class ResidualPooling(nn.Module):
             none = jnp.full_like(timing.time_s, -1)
             timing = timing.replace(time_s=jnp.concatenate([timing.time_s, none], 1))
         several = timing.present.sum(axis=1) > 1
-        more = self.told(features, timing)
+        more = self.residual(features, timing)
         return mean + jnp.where(several[:, None, None], more, 0)
 
-    def told(
+    def residual(
         self, features: Float[Array, "B T V F"], timing: Timing
     ) -> Float[Array, "B V F"]:
         """Returns what is added to the mean: 0 at the start. T is at least 2."""
@@ -144,7 +144,7 @@ class DifferencePooling(ResidualPooling):
     """Attention over changes: h_t - h_(t-1) beside h_t - h_0."""
 
     @override
-    def told(self, features, timing):
+    def residual(self, features, timing):
         width = features.shape[-1]
         first, before, after = features[:, :1], features[:, :-1], features[:, 1:]
         moved = jnp.concatenate([after - before, after - first], axis=-1)
@@ -162,7 +162,7 @@ class TwoPhasePooling(ResidualPooling):
     needs = ("motion",)
 
     @override
-    def told(self, features, timing):
+    def residual(self, features, timing):
         width = features.shape[-1]
         place = jnp.arange(features.shape[1])[None]
         apex = timing.apex[:, None]
@@ -185,7 +185,7 @@ class TransformerPooling(ResidualPooling):
     needs = ("rate_hz",)
 
     @override
-    def told(self, features, timing):
+    def residual(self, features, timing):
         batch, frames, views, width = features.shape
         seconds = nn.Dense(width, name="seconds")(waves(timing.time_s))
         # Seconds and not places: clips of other rates keep their speed.

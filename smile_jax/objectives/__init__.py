@@ -9,14 +9,14 @@ from smile_jax.objectives.shu import Shu
 from smile_jax.objectives.siglip import SigLip
 from smile_jax.objectives.simclr import SimClr
 from smile_jax.objectives.smile import Smile
-from smile_jax.objectives.supervised import ActionUnits, Supervised
+from smile_jax.objectives.supervised import ActionUnits, SupervisedClassification
 from smile_jax.objectives.text_sources import SOURCES, PseudoLabels, Targets, TextSource
 from smile_jax.objectives.vicreg import VicReg
 
 # `config.objective.name` -> method.
 OBJECTIVES: dict[str, type[Objective]] = {
     "smile": Smile,
-    "supervised": Supervised,
+    "supervised": SupervisedClassification,
     "action_units": ActionUnits,
     "vicreg": VicReg,
     "infonce": SimClr,

@@ -15,7 +15,7 @@ from smile_jax.objectives.base import Inputs, Objective, Term
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Supervised(Objective):
+class SupervisedClassification(Objective):
     """Cross-entropy of a linear classifier of the fused feature."""
 
     version = 1

@@ -107,7 +107,7 @@ class MultiLabels(TextSource):
         return Targets(batch["emotions"].astype(jnp.float32))
 
 
-class Captions(TextSource):
+class CaptionSource(TextSource):
     """The dataset's captions."""
 
     version = 1
@@ -177,5 +177,5 @@ class NoText(TextSource):
 
 SOURCES: dict[str, type[TextSource]] = {
     source.name: source
-    for source in (WeakLabels, MultiLabels, Captions, PseudoLabels, NoText)
+    for source in (WeakLabels, MultiLabels, CaptionSource, PseudoLabels, NoText)
 }

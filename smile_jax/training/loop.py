@@ -22,12 +22,12 @@ from smile_jax.training.checkpoints import Checkpoints
 from smile_jax.training.global_gradient import check_replicas
 from smile_jax.training.metric_log import MetricLog
 from smile_jax.training.model_spec import ModelSpec, stored_spec
-from smile_jax.training.profile import Profile
+from smile_jax.training.profile import StepProfiler
 from smile_jax.training.run_cost import write_peak, write_spent
 from smile_jax.training.run_description import print_plan, run_info, write_run_files
 from smile_jax.training.run_info import RunInfo, check_same_run
 from smile_jax.training.run_plan import Plan, make_plan
-from smile_jax.training.starting_model import as_computed
+from smile_jax.training.starting_model import with_config_settings
 from smile_jax.training.state import TrainState
 
 # `(averaged parameters on the host) -> metrics` of people held out.
@@ -55,7 +55,7 @@ def train(
         plan = make_plan(config)
         workdir.mkdir(parents=True, exist_ok=True)
         if jax.process_index() == 0:
-            stack.enter_context(workdir_lock.held(workdir))
+            stack.enter_context(workdir_lock.lock_workdir(workdir))
         checkpoints = Checkpoints(workdir, keep=config.train.keep_checkpoints)
         stack.callback(checkpoints.close)
         stored = checkpoints.read_run()
@@ -64,7 +64,9 @@ def train(
         else:
             before = RunInfo.from_json(stored, workdir)
             spec = stored_spec(before, workdir)
-            spec = dataclasses.replace(spec, model=as_computed(spec.model, config))
+            spec = dataclasses.replace(
+                spec, model=with_config_settings(spec.model, config)
+            )
             check_same_run(before, run_info(config, plan, spec), workdir)
         _, state, step_function = build(config, plan, spec)
         restored = checkpoints.restore(state, set_aside=True)
@@ -117,7 +119,7 @@ def _loop(
     )
     last = min(plan.steps, config.train.stop_after_steps or plan.steps)
     log = MetricLog(config, plan, workdir if lead else None, first, checkpoints)
-    profile = Profile(config.train.profile, workdir)
+    profile = StepProfiler(config.train.profile, workdir)
     for step in range(first + 1, last + 1):
         profile.before(step)
         # Everything up to here is asynchronous: this waits for input, not for devices.

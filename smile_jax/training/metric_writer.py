@@ -9,7 +9,7 @@ import time
 from absl import logging
 
 from smile_jax.core.extras import needed_for
-from smile_jax.core.files import replace_text, writing
+from smile_jax.core.files import name_file_in_errors, replace_text
 
 with needed_for("training"):
     from tensorboardX import SummaryWriter
@@ -37,7 +37,7 @@ class MetricWriter:
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Appends a row and prints a line with the loss terms, speed and time left."""
-        with writing(self._path), self._path.open("a") as rows:
+        with name_file_in_errors(self._path), self._path.open("a") as rows:
             rows.write(json.dumps({"step": step, **metrics}) + "\n")
         for name, value in metrics.items():
             self._board.add_scalar(name, value, step)

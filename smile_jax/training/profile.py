@@ -8,7 +8,7 @@ import jax
 from smile_jax.config.validate import profiled_steps
 
 
-class Profile:
+class StepProfiler:
     """Traces the steps that `train.profile` names into `<workdir>/profile`.
 
     `tensorboard --logdir=<workdir>` shows it; so does ui.perfetto.dev, which opens the

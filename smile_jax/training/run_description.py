@@ -18,9 +18,9 @@ from smile_jax.config.factories import (
     uses_labels,
     views_compared,
 )
-from smile_jax.core.files import replacing
+from smile_jax.core.files import replace_files
 from smile_jax.training.model_spec import ModelSpec
-from smile_jax.training.run_info import Rendering, RunInfo
+from smile_jax.training.run_info import RenderSettings, RunInfo
 from smile_jax.training.run_plan import Plan
 from smile_jax.training.state import TrainState, memory_of
 
@@ -83,7 +83,7 @@ def run_info(config: Config, plan: Plan, spec: ModelSpec) -> RunInfo:
         contents=plan.dataset.contents,
         steps=plan.steps,
         prompts=plan.prompts,
-        rendering=Rendering(
+        rendering=RenderSettings(
             yaws_deg=plan.dataset.yaws_deg,
             channels=plan.dataset.channels,
             clip=config.data.clip,
@@ -120,7 +120,7 @@ def write_run_files(info: RunInfo, spec: ModelSpec, workdir: pathlib.Path) -> No
     """The resolved config, the tokenizer, versions and command of a run."""
     config = json.dumps(dataclasses.asdict(info.config), indent=2)
     run = {"argv": sys.argv, "commit": _commit(), "versions": info.versions}
-    with replacing(workdir) as folder:
+    with replace_files(workdir) as folder:
         (folder / "tokenizer").mkdir()
         spec.tokenizer.save(folder / "tokenizer")
         (folder / "config.json").write_text(config + "\n")

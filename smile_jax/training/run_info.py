@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from smile_jax.config import Config, typed
+from smile_jax.config import Config, to_config
 from smile_jax.config.default import all_keys
 from smile_jax.core.pytree import flatten
 from smile_jax.data.prompts import Prompts
@@ -21,7 +21,7 @@ COMPUTED = ("remat", "scan", "attention")
 
 
 @dataclasses.dataclass(frozen=True)
-class Rendering:
+class RenderSettings:
     """Rendering settings of the data that a model was trained on.
 
     Attributes:
@@ -76,7 +76,7 @@ class RunInfo:
     contents: str
     steps: int
     prompts: Prompts
-    rendering: Rendering
+    rendering: RenderSettings
     model: EncoderConfig
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -119,14 +119,14 @@ class RunInfo:
         parts["temporal"] = TemporalConfig(**model["temporal"])
         return cls(
             # A key that `versions.NEW_KEYS` forgot must not take today's default.
-            config=typed(new["config"], complete=True),
+            config=to_config(new["config"], complete=True),
             folds=new["folds"],
             dataset=new["dataset"],
             people=new["people"],
             contents=new["contents"],
             steps=new["steps"],
             prompts=Prompts.from_json(new["prompts"]),
-            rendering=Rendering(**rendering),
+            rendering=RenderSettings(**rendering),
             model=EncoderConfig(**model | parts),
             mean=tuple(new["mean"]),
             std=tuple(new["std"]),

@@ -76,7 +76,7 @@ def place_params(
     return params
 
 
-def as_computed(model: EncoderConfig, config: Config) -> EncoderConfig:
+def with_config_settings(model: EncoderConfig, config: Config) -> EncoderConfig:
     """Returns the model as the config computes it: what a run may change on its way."""
     keys = {"vision": config.model.vision, "text": config.model.text}
     towers = {
@@ -203,4 +203,4 @@ def _as_tuned(model: EncoderConfig, config: Config) -> EncoderConfig:
         )
         for name, regime in regimes.items()
     }
-    return as_computed(dataclasses.replace(model, **towers), config)
+    return with_config_settings(dataclasses.replace(model, **towers), config)

@@ -8,14 +8,14 @@ import pathlib
 import socket
 from collections.abc import Iterator
 
-from smile_jax.core.files import writing
+from smile_jax.core.files import name_file_in_errors
 from smile_jax.training.checkpoints import CheckpointError
 
 FILE = "lock"
 
 
 @contextlib.contextmanager
-def held(workdir: pathlib.Path) -> Iterator[None]:
+def lock_workdir(workdir: pathlib.Path) -> Iterator[None]:
     """Holds a run's folder.
 
     The system lets go of it when the process ends, however that ends; the file stays.
@@ -34,7 +34,7 @@ def held(workdir: pathlib.Path) -> Iterator[None]:
             ) from error
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         holder = f"pid {os.getpid()} on {socket.gethostname()} since {now}\n"
-        with writing(workdir / FILE):
+        with name_file_in_errors(workdir / FILE):
             file.truncate(0)
             os.write(file.fileno(), holder.encode())  # no buffer to be written later
         yield

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from smile_jax.config import typed
+from smile_jax.config import to_config
 from smile_jax.data.prompts import PromptError
 from smile_jax.experiments import ict_minilm, ict_none
 
@@ -15,7 +15,7 @@ def page_of(experiment, folder):
     from smile_jax.browser.page import Page
 
     info = SimpleNamespace(
-        config=typed(experiment.get_config()),
+        config=to_config(experiment.get_config()),
         rendering=SimpleNamespace(yaws_deg=(0.0,)),
     )
     model = SimpleNamespace(

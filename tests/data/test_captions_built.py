@@ -9,7 +9,7 @@ from smile_jax.data.builder import with_landmarks, with_persons
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
-from smile_jax.data.landmark_sources import FoundLandmarks, VertexLandmarks
+from smile_jax.data.landmark_sources import DetectedLandmarks, VertexLandmarks
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rendering import rendering_of
 from smile_jax.data.rest import at_rest
@@ -17,7 +17,7 @@ from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.results import table
 from smile_jax.faces import EXPRESSIONS, load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
-from smile_jax.faces.landmark_motion import FIRST, MODEL, PERSON, look_at
+from smile_jax.faces.landmark_motion import FIRST, MODEL, PERSON, scan_points
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh import Mesh
 from smile_jax.training.run_plan import make_plan
@@ -177,8 +177,8 @@ def test_people_of_the_same_names_are_not_confused():
         )
         listed = list(posed_sequences(config, "", "S0000"))
         first = with_persons(listed, "auto")[0]
-        reference = at_rest(look_at(first.frames[0]), first.person)
-        references.append(reference.measure(look_at(first.frames[0]))["corner"])
+        reference = at_rest(scan_points(first.frames[0]), first.person)
+        references.append(reference.measure(scan_points(first.frames[0]))["corner"])
     assert (references[0] != references[1]).all()
 
 
@@ -249,13 +249,13 @@ def test_landmarks_of_one_person_are_of_one_kind():
         how: [type(s.landmarks) for s in with_landmarks(listed, how)]
         for how in ("auto", "delivered", "found")
     }
-    assert kinds["auto"] == [VertexLandmarks] * 2 + [FoundLandmarks] * 2
-    assert kinds["found"] == [FoundLandmarks] * 4
+    assert kinds["auto"] == [VertexLandmarks] * 2 + [DetectedLandmarks] * 2
+    assert kinds["found"] == [DetectedLandmarks] * 4
     assert kinds["delivered"] == [VertexLandmarks] * 3 + [type(None)]
     mesh = load_procedural()
     own = Mesh(mesh.mean, mesh.faces, landmarks=mesh.mean[mesh.landmarks])
-    np.testing.assert_array_equal(FoundLandmarks()(0, own).points, own.landmarks)
-    found = FoundLandmarks(always=True)(0, own)
+    np.testing.assert_array_equal(DetectedLandmarks()(0, own).points, own.landmarks)
+    found = DetectedLandmarks(always=True)(0, own)
     assert found.confidence is not None
     assert np.median(np.linalg.norm(found.points - own.landmarks, axis=1)) < 3
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smile_jax.data.frames import Sampling, cut
+from smile_jax.data.frames import FrameSampling, cut
 from smile_jax.mesh.displacement import REGIONS
 
 
@@ -28,7 +28,7 @@ def places(clip):
 
 
 def test_all_frames_of_a_record():
-    clip = cut(record(), Sampling())
+    clip = cut(record(), FrameSampling())
     assert places(clip) == list(range(9)) and clip["views"].shape[0] == 12
     np.testing.assert_allclose(clip["time_s"][:9], np.arange(9) / 4)
     assert (clip["time_s"][9:] == -1).all() and not clip["views"][9:].any()
@@ -47,7 +47,7 @@ def test_all_frames_of_a_record():
     ],
 )
 def test_some_of_them(frames, sampling, expected):
-    clip = cut(record(), Sampling("views", frames, sampling))
+    clip = cut(record(), FrameSampling("views", frames, sampling))
     assert places(clip) == expected
     seconds = clip["time_s"][clip["time_s"] >= 0]
     np.testing.assert_allclose(seconds, (np.array(expected) - expected[0]) / 4)
@@ -56,25 +56,25 @@ def test_some_of_them(frames, sampling, expected):
 
 
 def test_fewer_than_are_asked_for():
-    clip = cut(record(frames=3, peak=1), Sampling("views", 5))
+    clip = cut(record(frames=3, peak=1), FrameSampling("views", 5))
     assert places(clip) == [0, 1, 2] and clip["views"].shape[0] == 5
     assert (clip["time_s"][3:] == -1).all() and clip["apex"] == 1
 
 
 def test_without_a_rate_numbers_count():
-    clip = cut(record(rate_hz=0.0), Sampling("views", 3))
+    clip = cut(record(rate_hz=0.0), FrameSampling("views", 3))
     np.testing.assert_array_equal(clip["time_s"], [0, 4, 8])
 
 
 def test_without_motion_the_middle_is_the_apex():
     whole = record()
     del whole["motion"]
-    assert cut(whole, Sampling("views", 5))["apex"] == 2
+    assert cut(whole, FrameSampling("views", 5))["apex"] == 2
 
 
 def test_windows_keep_seconds():
     """Speed and phase change which frames are seen, not when they were taken."""
-    how = Sampling("views", 4, "even", speed=1.0, phase=1.0)
+    how = FrameSampling("views", 4, "even", speed=1.0, phase=1.0)
     spans = []
     for seed in range(50):
         clip = cut(record(), how, np.random.default_rng(seed))
@@ -91,7 +91,7 @@ def test_windows_keep_seconds():
 
 
 def test_crops_are_windows_of_their_own():
-    how = Sampling("views", 4, "even", speed=2.0, crops=2)
+    how = FrameSampling("views", 4, "even", speed=2.0, crops=2)
     clip = cut(record(), how, np.random.default_rng(0))
     assert clip["views"].shape[0] == clip["time_s"].shape[0] == 8
     assert clip["apex"].shape == (2,)
@@ -101,7 +101,7 @@ def test_crops_are_windows_of_their_own():
 
 
 def test_the_apex_stays_the_apex_in_training():
-    how = Sampling("views", 5, "apex", phase=1.0)
+    how = FrameSampling("views", 5, "apex", phase=1.0)
     for seed in range(20):
         clip = cut(record(), how, np.random.default_rng(seed))
         assert places(clip)[int(clip["apex"])] == 6
@@ -109,5 +109,5 @@ def test_the_apex_stays_the_apex_in_training():
 
 def test_dynamic_images_are_one_frame():
     image = np.zeros((1, 2, 4, 4, 3), np.uint16)
-    clip = cut({"dynamic": image}, Sampling("dynamic"))
+    clip = cut({"dynamic": image}, FrameSampling("dynamic"))
     assert clip["views"] is image and clip["time_s"].tolist() == [0]

@@ -8,7 +8,7 @@ import pytest
 
 from smile_jax.data.batch_fields import example_fields, field_shapes
 from smile_jax.data.dataset import open_dataset
-from smile_jax.data.frames import Sampling
+from smile_jax.data.frames import FrameSampling
 from smile_jax.data.pipeline import BlockedOrder, eval_batches, train_batches
 from smile_jax.data.record_index import FILE
 from smile_jax.data.records import DataError, RecordSource
@@ -29,7 +29,7 @@ def take(dataset, count, first=0, **options):
         dataset,
         records,
         {"label": dataset.labels_over(CLASSES)},
-        Sampling(),
+        FrameSampling(),
         first_step=first,
         **options,
     )
@@ -115,7 +115,7 @@ def test_worker_processes_change_nothing(dataset):
 
 def test_evaluation_sees_every_record_once(dataset):
     records = dataset.records_of(CLASSES)[:21]
-    batches = list(eval_batches(dataset, records, Sampling(), batch_size=8))
+    batches = list(eval_batches(dataset, records, FrameSampling(), batch_size=8))
     assert [int(b["weight"].sum()) for b in batches] == [8, 8, 5]
     seen = np.concatenate([b["views"][b["weight"]] for b in batches])
     source = RecordSource(dataset.path)
@@ -129,7 +129,9 @@ def test_fields_come_by_name(dataset):
     fields = example_fields(needs, dataset, CLASSES, np.zeros(0))
     shapes = field_shapes(needs, dataset)
     records = dataset.records_of(CLASSES)
-    stream = train_batches(dataset, records, fields, Sampling(), batch_size=8, seed=0)
+    stream = train_batches(
+        dataset, records, fields, FrameSampling(), batch_size=8, seed=0
+    )
     batch = next(stream)
     for name in needs:
         shape, dtype = shapes[name]

@@ -14,7 +14,7 @@ from smile_jax.evaluation.embed import view_subsets
 from smile_jax.evaluation.few_people import PEOPLE, FewPeople
 from smile_jax.evaluation.knn import Neighbours
 from smile_jax.evaluation.linear_probe import LinearProbe, linear_probe, probe_of
-from smile_jax.evaluation.missing_views import CrossView, MissingViews
+from smile_jax.evaluation.missing_views import CrossViewProbe, MissingViews
 from smile_jax.evaluation.pixel_baseline import PixelComponents
 
 
@@ -227,7 +227,7 @@ def test_some_views_are_scored_by_the_probe_of_all(rng):
     assert list(scores) == ["0", "1", "2", "0+1", "0+2", "1+2"]
     assert scores["0+2"]["accuracy"] == scores["1"]["accuracy"] == 1
     assert scores["2"]["accuracy"] < 0.5
-    evaluation = CrossView()
+    evaluation = CrossViewProbe()
     scores = summarize(evaluation, [evaluation.run(fold)], fold.classes)["cross_view"]
     assert len(scores) == 9 and scores["0 to 1"]["accuracy"] == 1
     assert max(scores[f"{v} to 2"]["accuracy"] for v in range(3)) < 0.5

@@ -12,7 +12,13 @@ import pytest
 from smile_jax.config import ConfigError
 from smile_jax.evaluation import suite_runs
 from smile_jax.evaluation.suite_definition import Suite, SuiteError, Sweep, read_suite
-from smile_jax.evaluation.suite_runs import COLUMNS, kept, perform, rows_of, runs_of
+from smile_jax.evaluation.suite_runs import (
+    COLUMNS,
+    current_rows,
+    perform,
+    rows_of,
+    runs_of,
+)
 from smile_jax.evaluation.suite_trials import trials
 from smile_jax.evaluation.tables import latex, markdown, means, scores, to_csv
 from smile_jax.objectives import Objective
@@ -181,21 +187,21 @@ def test_rows_of_another_machine_count_until_the_method_changes(suite, tmp_path)
     text = to_csv([row for run in suite_runs for row in rows_of(run)], COLUMNS)
     stored = list(csv.DictReader(io.StringIO(text)))
     here = runs_of("s", suite, tmp_path / "here", {"data.threads": 7})
-    assert kept(stored, here) == stored
+    assert current_rows(stored, here) == stored
     methods = {"late": {"data.views": 2}, "early": {"train.steps": 4}}
     changed = dataclasses.replace(suite, methods=methods)
     # `late` starts from `early`, so it is another one too.
-    assert kept(stored, runs_of("s", changed, tmp_path, {})) == []
+    assert current_rows(stored, runs_of("s", changed, tmp_path, {})) == []
     methods = {"late": {"data.views": 1}, "early": {"train.steps": 3}}
     changed = dataclasses.replace(suite, methods=methods)
-    left = kept(stored, runs_of("s", changed, tmp_path, {}))
+    left = current_rows(stored, runs_of("s", changed, tmp_path, {}))
     assert {row["method"] for row in left} == {"early"}
     other_place = {"data.dir": "/mnt/synthetic_faces/static_captions"}
-    assert kept(stored, runs_of("s", suite, tmp_path, other_place)) == stored
+    assert current_rows(stored, runs_of("s", suite, tmp_path, other_place)) == stored
     other_data = {"data.dir": "data/synthetic_faces/static"}
-    assert kept(stored, runs_of("s", suite, tmp_path, other_data)) == []
+    assert current_rows(stored, runs_of("s", suite, tmp_path, other_data)) == []
     steps = {"train.steps": 9}  # unlike threads, that is what is computed
-    assert kept(stored, runs_of("s", suite, tmp_path, steps)) == []
+    assert current_rows(stored, runs_of("s", suite, tmp_path, steps)) == []
     with pytest.raises(SuiteError, match="seed: the suite's runs differ in it"):
         runs_of("s", suite, tmp_path, {"seed": 3})
 

@@ -29,8 +29,8 @@ from smile_jax.faces.landmark_motion import (
     MODEL,
     PERSON,
     first_frame,
-    look_at,
     person_at_rest,
+    scan_points,
 )
 from smile_jax.mesh import Landmarks, MeshError
 
@@ -92,13 +92,13 @@ def moved_by(still, actions):
 
 
 def told(first, mesh):
-    measures = first_frame(look_at(first)).measure(look_at(mesh))
+    measures = first_frame(scan_points(first)).measure(scan_points(mesh))
     return caption(action_vector(measures, FIRST))
 
 
 def test_head_motion_alone_is_no_expression(still):
     assert np.ptp(still.pose_deg, axis=0).max() > 1
-    measures = first_frame(look_at(still[0])).measure(look_at(still[3]))
+    measures = first_frame(scan_points(still[0])).measure(scan_points(still[3]))
     assert max(np.nanmax(np.abs(v)) for v in measures.values()) < 0.3
     assert told(still[0], still[3]) == NEUTRAL
 
@@ -154,7 +154,7 @@ def test_what_is_not_known_is_left_out(still):
         "Upper lip outer middle": 51,
     }  # fmt: skip
     seen = [
-        look_at(
+        scan_points(
             m,
             Landmarks(
                 m.landmarks[list(labels.values())], tuple(labels), scheme="bosphorus"
@@ -171,23 +171,23 @@ def test_what_is_not_known_is_left_out(still):
 def test_what_lacks_landmarks_is_refused(still):
     first = still[0]
     with pytest.raises(MeshError, match="it has no landmarks"):
-        look_at(dataclasses.replace(first, landmarks=None))
+        scan_points(dataclasses.replace(first, landmarks=None))
     few = Landmarks(
         first.landmarks[[36, 45]],
         ("Outer right eye corner", "Outer left eye corner"),
         scheme="bosphorus",
     )
     with pytest.raises(MeshError, match="2 of the 10 landmarks that hold still"):
-        look_at(first, few)
+        scan_points(first, few)
     with pytest.raises(MeshError, match="at least three"):
-        person_at_rest([look_at(first)] * 2)
+        person_at_rest([scan_points(first)] * 2)
 
 
 def test_the_median_of_a_person_is_near_rest(model):
     clips = [perform(model, SEED, e, i, 1) for e in NAMES for i in (1, 2, 3, 4)]
     clips.append(perform(model, SEED, "neutral", 0, 1))
-    median = person_at_rest([look_at(clip[0]) for clip in clips])
-    measured = median.measure(look_at(clips[-1][0]))
+    median = person_at_rest([scan_points(clip[0]) for clip in clips])
+    measured = median.measure(scan_points(clips[-1][0]))
     assert median.kind == PERSON
     assert np.nanmean([np.abs(v).mean() for v in measured.values()]) < 1.0
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from smile_jax.faces import rehearsal
-from smile_jax.faces.rehearsal import Options, record_all, recordings
+from smile_jax.faces.rehearsal import RehearsalOptions, record_all, recordings
 from tests.conftest import run_module
 
 
@@ -29,7 +29,7 @@ def test_it_says_how_far_it_is_and_what_comes_next(tmp_path):
 def test_it_ends_before_the_disk_is_full(tmp_path, monkeypatch):
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(rehearsal.shutil, "disk_usage", lambda _: usage(10, 10, 0))
-    options = Options(
+    options = RehearsalOptions(
         out=tmp_path, subjects=1, frames=2, points=2000, texture=16, raw=False, seed=0,
         ict="",
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smile_jax.faces.scan_faults import FAULTS, STRENGTHS, damaged
+from smile_jax.faces.scan_faults import FAULTS, STRENGTHS, add_fault
 from smile_jax.mesh import Mesh, frame_mesh, render_views
 from tests.faces.heads import performed
 
@@ -19,8 +19,8 @@ def test_strengths_rise_and_the_same_draw_is_the_same(kind, head):
     plain = look(head, framing)
     away = []
     for strength in STRENGTHS:
-        made = damaged(head, kind, strength, np.random.default_rng(3))
-        again = damaged(head, kind, strength, np.random.default_rng(3))
+        made = add_fault(head, kind, strength, np.random.default_rng(3))
+        again = add_fault(head, kind, strength, np.random.default_rng(3))
         assert isinstance(made, Mesh) and np.isfinite(made.vertices).all()
         assert made.faces.max() < len(made.vertices) == len(made.colors)
         np.testing.assert_array_equal(made.vertices, again.vertices)
@@ -37,14 +37,14 @@ def look(mesh, framing):
 
 def test_decimation_leaves_as_many_points_as_it_says(head):
     for strength in STRENGTHS:
-        made = damaged(head, "decimation", strength, np.random.default_rng(0))
+        made = add_fault(head, "decimation", strength, np.random.default_rng(0))
         wanted = 6000 - 1000 * strength
         assert 0.8 * wanted < len(made.vertices) <= wanted
 
 
 def test_shadows_are_where_a_light_from_aside_does_not_reach(head):
     rng = np.random.default_rng(0)
-    found = [damaged(head, "shadows", 5, rng) for _ in range(20)]
+    found = [add_fault(head, "shadows", 5, rng) for _ in range(20)]
     dark = np.stack([(x.colors < 0.5 * head.colors).all(axis=1) for x in found])
     x = head.vertices[:, 0]
     left, right = dark[:, x < -40].mean(axis=1), dark[:, x > 40].mean(axis=1)
@@ -55,7 +55,7 @@ def test_shadows_are_where_a_light_from_aside_does_not_reach(head):
 def test_what_is_worn_is_before_the_face(head):
     rng = np.random.default_rng(0)
     for kind in ("glasses", "hand"):
-        made = damaged(head, kind, 3, rng)
+        made = add_fault(head, kind, 3, rng)
         added = made.vertices[len(head.vertices) :]
         assert len(added) and added[:, 2].mean() > head.landmarks[36:48, 2].mean()
 
@@ -63,7 +63,7 @@ def test_what_is_worn_is_before_the_face(head):
 def test_mistakes_are_said(head):
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="strength=6"):
-        damaged(head, "light", 6, rng)
+        add_fault(head, "light", 6, rng)
     bare = Mesh(head.vertices, head.faces)
     with pytest.raises(ValueError, match="without colours or landmarks"):
-        damaged(bare, "light", 1, rng)
+        add_fault(bare, "light", 1, rng)

@@ -17,7 +17,7 @@ from smile_jax.inference.preprocessing import Reader, ReadingOptions
 from smile_jax.mesh import Landmarks, Mesh, MeshError
 from smile_jax.mesh.landmark_schemes import bosphorus_labels
 from smile_jax.mesh.writers import write_landmarks, write_obj, write_ply
-from smile_jax.training.run_info import Rendering
+from smile_jax.training.run_info import RenderSettings
 from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
 
@@ -57,7 +57,7 @@ SAID = {
 
 def reader(config, extents_mm=None) -> Reader:
     """Of a run on such a dataset."""
-    rendering = Rendering(
+    rendering = RenderSettings(
         yaws_deg=config.yaws_deg,
         channels=config.channels,
         clip="views",

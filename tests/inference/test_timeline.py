@@ -17,7 +17,7 @@ from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.inference.timeline import Timeline, phases_of, plot, write_csv
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.writers import write_ply
-from smile_jax.training.run_info import Rendering
+from smile_jax.training.run_info import RenderSettings
 
 QUESTION = Question(("a smile", "rest"), None)
 
@@ -63,7 +63,7 @@ def test_rows_and_picture(tmp_path):
 def recognizer() -> Recognizer:
     """Of a run on single scans, in place of whose model the mouth's corners count: how
     far the lower half of the picture is from the first one's."""
-    rendering = Rendering(
+    rendering = RenderSettings(
         yaws_deg=(0.0,), channels=("depth",), clip="views", frames=1, motion=False,
         size=48, pose="as_is", framing="face", still=False, magnify=0.0,
         band_hz=(0.0, np.inf), extents_mm=None,

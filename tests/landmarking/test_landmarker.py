@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from smile_jax.faces import Difficulty, load_procedural, sample_clip, sample_subject
-from smile_jax.landmarking.consensus import agreed
+from smile_jax.landmarking.consensus import robust_means
 from smile_jax.landmarking.landmarker import find_landmarks, find_pose
 from smile_jax.landmarking.network import (
     LANDMARKS,
@@ -21,7 +21,7 @@ from smile_jax.landmarking.network import (
     target,
 )
 from smile_jax.landmarking.rendered_inputs import SIZE, take_pictures
-from smile_jax.landmarking.training_heads import make_sample, something_else
+from smile_jax.landmarking.training_heads import make_sample, non_face_mesh
 from smile_jax.mesh import Mesh, MeshError, frame_mesh
 from smile_jax.mesh.pose import frontalize
 
@@ -75,7 +75,7 @@ def test_it_says_that_there_is_no_face():
     model = load_procedural()
     refused = 0
     for seed in range(40):
-        mesh = something_else(model, np.random.default_rng(10**9 + seed))
+        mesh = non_face_mesh(model, np.random.default_rng(10**9 + seed))
         try:
             find_landmarks(mesh)
         except MeshError as error:
@@ -92,7 +92,7 @@ def test_guesses_agree_where_most_of_them_are():
     guesses[1, 2] = np.nan  # one sees nothing
     weights = np.ones((3, 5))
     weights[:, 4] = 0
-    points, counts = agreed(guesses, weights)
+    points, counts = robust_means(guesses, weights)
     assert np.linalg.norm(points[:4] - truth[:4], axis=1).max() < 2
     assert np.isnan(points[4]).all() and counts[0, 1] < 0.01 and counts[1, 2] == 0
     assert counts[0, 0] > 0.8

@@ -13,7 +13,7 @@ from smile_jax.models.temporal import (
     TemporalConfig,
     Timing,
     dynamic_images,
-    untimed,
+    unknown_timing,
 )
 
 B, T, V, F = 8, 5, 2, 8
@@ -147,5 +147,5 @@ def test_dynamic_images_are_those_of_the_builder(rng):
     np.testing.assert_allclose(again, found, atol=1e-6)
     backwards = pooled(standard[:, ::-1], timing(), gain)
     assert np.abs(backwards - found).max() > 1e-2
-    single = pooled(standard[:, :1], untimed(B, 1), gain)
+    single = pooled(standard[:, :1], unknown_timing(B, 1), gain)
     np.testing.assert_array_equal(single, standard[:, :1])

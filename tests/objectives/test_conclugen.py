@@ -11,7 +11,12 @@ from smile_jax.data.augment import small_pictures
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs
 from smile_jax.objectives.conclugen import CaptionedConCluGen, ConCluGen, k_means
-from smile_jax.objectives.text_sources import Captions, MultiLabels, NoText, WeakLabels
+from smile_jax.objectives.text_sources import (
+    CaptionSource,
+    MultiLabels,
+    NoText,
+    WeakLabels,
+)
 from tests.defaults import by_default
 from tests.objectives.common import (
     B,
@@ -124,7 +129,7 @@ def test_a_caption_is_one_modality_more(rng, x64):
 
 
 def test_captions_are_each_clips_own():
-    assert not CAPTIONED.problems(Captions())
+    assert not CAPTIONED.problems(CaptionSource())
     for source in (NoText(), WeakLabels(), MultiLabels()):
         assert "use text_source='captions'" in CAPTIONED.problems(source)[0]
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from smile_jax.models.heads import CrossView
+from smile_jax.models.heads import CrossViewAttention
 from smile_jax.objectives.facet_vlm import FacetVlm
 from smile_jax.objectives.text_sources import NoText, WeakLabels
 from tests.defaults import by_default
@@ -90,7 +90,7 @@ def test_it_starts_as_the_mean_and_knows_no_order_of_views(rng, x64):
 def test_views_attend_to_each_other_by_what_they_are(rng):
     features = jnp.asarray(rng.normal(size=(4, 3, 8)), jnp.float32)
     ids = jnp.tile(jnp.array([[0, 2, 4]]), (4, 1))
-    module = CrossView(num_views=5)
+    module = CrossViewAttention(num_views=5)
     variables = module.init(jax.random.PRNGKey(0), features, ids)
     np.testing.assert_array_equal(module.apply(variables, features, ids), features)
     out = variables["params"]["out"]

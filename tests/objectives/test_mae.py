@@ -7,7 +7,7 @@ import pytest
 
 from smile_jax.config import ConfigError
 from smile_jax.config.validate import validate
-from smile_jax.models.masked_decoder import MaskedDecoder, hidden
+from smile_jax.models.masked_decoder import MaskedDecoder, hide_patches
 from smile_jax.models.vit import VisionConfig, patches_of
 from smile_jax.objectives.mae import Mae
 from smile_jax.objectives.text_sources import NoText
@@ -80,7 +80,9 @@ def test_guesses_know_nothing_of_what_is_hidden(seen):
     np.put_along_axis(is_kept, kept, True, axis=1)
     wide = is_kept.reshape(3, 4, 4).repeat(SIZE, 1).repeat(SIZE, 2)[..., None]
     other = np.where(wide, images, 5 - images)
-    shown = [hidden(jnp.asarray(x), jnp.asarray(kept), SIZE) for x in (images, other)]
+    shown = [
+        hide_patches(jnp.asarray(x), jnp.asarray(kept), SIZE) for x in (images, other)
+    ]
     np.testing.assert_array_equal(*shown)
     params = tower.init(jax.random.PRNGKey(0), shown[0])
     feature, out = tower.apply(params, shown[0], jnp.asarray(kept), with_tokens=True)

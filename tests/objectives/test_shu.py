@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smile_jax.data.frames import Sampling, cut, moments
+from smile_jax.data.frames import FrameSampling, cut, moments
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs, total
 from smile_jax.objectives.shu import Shu
@@ -105,7 +105,7 @@ def test_a_batch_has_four_moments_of_a_clip(rng):
         "frame_index": np.where(frames < 6, frames, -1),
         "rate_hz": 2.0,
     }
-    how = Sampling(frames=1, crops=4, moments=True)
+    how = FrameSampling(frames=1, crops=4, moments=True)
     assert how.random
     seen = cut(record, how, rng)
     assert seen["views"].shape == (4, 2, 3, 3, 1) and seen["views"].max() < 6

@@ -8,7 +8,7 @@ import pytest
 from smile_jax.models.encoder import Embeddings
 from smile_jax.objectives import Inputs, Targets, total
 from smile_jax.objectives.siglip import SigLip
-from smile_jax.objectives.text_sources import Captions, NoText
+from smile_jax.objectives.text_sources import CaptionSource, NoText
 from tests.objectives.common import (
     B,
     K,
@@ -65,7 +65,7 @@ def test_devices(rng, x64):
 
 
 def test_it_needs_text():
-    assert OBJECTIVE.problems(Captions()) == []
+    assert OBJECTIVE.problems(CaptionSource()) == []
     (said,) = OBJECTIVE.problems(NoText())
     assert "nothing to learn from without text" in said
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from smile_jax.objectives.supervised import ActionUnits, Supervised
+from smile_jax.objectives.supervised import ActionUnits, SupervisedClassification
 from tests.objectives.common import (
     UNITS,
     K,
@@ -19,7 +19,7 @@ def logits_of(params, batch):
 
 
 def test_cross_entropy_is_that_of_the_loop(rng, x64):
-    objective = Supervised(num_classes=K)
+    objective = SupervisedClassification(num_classes=K)
     batch, params = make_batch(rng), make_params(objective, rng)
     rows = []
     for row, label in zip(logits_of(params, batch), batch["label"], strict=True):
@@ -32,7 +32,7 @@ def test_cross_entropy_is_that_of_the_loop(rng, x64):
 
 def test_by_hand(x64, rng):
     """Without weights every class is as likely: ln K."""
-    objective = Supervised(num_classes=K)
+    objective = SupervisedClassification(num_classes=K)
     batch, params = make_batch(rng), make_params(objective, rng)
     params["classifier"] = {"kernel": 0 * params["classifier"]["kernel"],
                             "bias": np.zeros(K)}  # fmt: skip
@@ -64,5 +64,5 @@ def test_action_units_by_hand(x64, rng):
 
 
 def test_devices(rng, x64):
-    check_devices(Supervised(num_classes=K), rng)
+    check_devices(SupervisedClassification(num_classes=K), rng)
     check_devices(ActionUnits(num_action_units=UNITS), rng)

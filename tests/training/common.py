@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from smile_jax.config import Config, typed
+from smile_jax.config import Config, to_config
 from smile_jax.experiments import demo
 from smile_jax.training.loop import train
 from tests.conftest import ROOT
@@ -41,7 +41,7 @@ def experiment_with(experiment: Any, **overrides: Any) -> Config:
     """An experiment's config with some keys changed, by their dotted names."""
     config = experiment.get_config()
     config.update_from_flattened_dict(overrides)
-    return typed(config)
+    return to_config(config)
 
 
 def shrunk_config(dataset: pathlib.Path, **overrides: Any) -> Config:

@@ -344,5 +344,5 @@ def test_one_process_trains_in_a_folder(tiny_dataset, tmp_path):
         with pytest.raises(CheckpointError, match=f"trains there .pid {other.pid} on"):
             train_here(tiny_dataset, tmp_path)
         other.kill()
-    with workdir_lock.held(tmp_path):  # a killed process holds nothing
+    with workdir_lock.lock_workdir(tmp_path):  # a killed process holds nothing
         assert str(os.getpid()) in (tmp_path / workdir_lock.FILE).read_text()

@@ -6,7 +6,7 @@ import pytest
 
 from smile_jax.config.factories import sampling
 from smile_jax.core import parallel
-from smile_jax.data.frames import Sampling
+from smile_jax.data.frames import FrameSampling
 from smile_jax.data.pipeline import train_batches
 from smile_jax.training.assembly import build, make_layout
 from smile_jax.training.run_plan import make_plan
@@ -198,7 +198,7 @@ def test_no_recompilation_after_the_first_step(tiny_dataset):
         plan.dataset,
         plan.pretrain_records,
         plan.fields,
-        Sampling(),
+        FrameSampling(),
         batch_size=16,
         seed=0,
     )
