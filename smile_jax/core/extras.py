@@ -45,7 +45,8 @@ def require(what: str, extra: str) -> None:
     wanted = [module for module, name in EXTRA_OF.items() if name == extra]
     missing = [m for m in wanted if importlib.util.find_spec(m) is None]
     if missing:
-        raise MissingExtraError(_message(what, " and ".join(missing), extra))
+        more = f" and {len(missing) - 1} more packages" if missing[1:] else ""
+        raise MissingExtraError(_message(what, missing[0] + more, extra))
 
 
 @contextlib.contextmanager
