@@ -1,4 +1,4 @@
-# make demo | make test | make test-all | make test-page | make check
+# make demo | make test | make test-all | make test-wheel | make test-page | make check
 #
 # They need Python 3.11 to 3.13, make and git. By default the versions of
 # constraints.txt are installed; the newest ones, on another Python, by
@@ -12,7 +12,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=10
 PIP_INSTALL = $(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test test-all test-page check format clean
+.PHONY: demo test test-all test-wheel test-page check format clean
 
 $(INSTALLED): setup.cfg $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,10 @@ test: $(INSTALLED)_test
 
 test-all: $(INSTALLED)_test
 	$(PYTEST)
+
+# The wheel in an empty environment: predicts, and says what is missing.
+test-wheel: $(INSTALLED)_test
+	$(PYTEST) tests/test_installation.py -k by_default
 
 # The page in a browser; needs Chromium and its driver.
 test-page: $(INSTALLED)_test

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     parts = [
         "<h1>SMILE-JAX: methods side by side</h1>",
         "<p class=note>Mean over seeds and folds, and half of Student's 95 % interval "
-        "where there are several runs. A click on a head sorts. BuildResult of the raw "
+        "where there are several runs. A click on a head sorts. Made of the raw "
         "numbers by <code>python -m experiments.leaderboard</code>.</p>",
     ]
     for path in sorted(pathlib.Path(_RESULTS.value).glob("*.csv")):

@@ -36,7 +36,7 @@ def main() -> None:
         return
     if name not in known:
         sys.exit(f"error: {name}: no such command; there are {', '.join(known)}")
-    sys.argv[:2] = [f"smile-jax {name}"]
+    del sys.argv[1]
     # As `python -m` does, so that the flags, and the processes that a command starts,
     # find it as __main__.
     runpy.run_module(f"smile_jax.{name}", run_name="__main__", alter_sys=True)

@@ -14,7 +14,7 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax.config.flag import config_of
+from smile_jax.config.flag import complete_config, config_of
 from smile_jax.config.validate import validate
 from smile_jax.core import command_line
 from smile_jax.cost.step_cost import compile_step, devices_of, plan_without_data
@@ -55,4 +55,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    command_line.run(main)
+    command_line.run(main, complete_config)

@@ -14,7 +14,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax.config.flag import config_of
+from smile_jax.config.flag import complete_config, config_of
 from smile_jax.core import command_line
 from smile_jax.core.files import replace_text
 
@@ -61,4 +61,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    command_line.run(main)
+    command_line.run(main, complete_config)

@@ -125,12 +125,16 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from smile_jax.core.extras import needed_for
     from smile_jax.inference.prediction import Predictions, check_table
     from smile_jax.inference.recognizer import Recognizer
     from smile_jax.inference.timeline import plot, write_csv
 
     if arguments.out:
         check_table(arguments.out)
+    if arguments.plot:  # said now, and not after all clips are answered
+        with needed_for("--plot"):
+            import matplotlib  # noqa: F401
     recognizer = Recognizer.load(arguments.workdir)
     if arguments.prompts and not recognizer.reads_language:
         _say(

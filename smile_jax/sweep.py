@@ -37,8 +37,14 @@ def main(argv: list[str]) -> None:
     extras.require("a sweep", "evaluate")
     from smile_jax.evaluation.suite_sweep import run_sweep
 
+    suite = pathlib.Path(find_own(_SUITE.value, folder="experiments/suites"))
+    if pathlib.Path(__file__).parent in suite.resolve().parents:
+        raise ValueError(
+            f"--suite={_SUITE.value}: its choices are written beside it, and this one "
+            "is part of the installation; copy the file, or work in a checkout"
+        )
     run_sweep(
-        pathlib.Path(find_own(_SUITE.value, folder="experiments/suites")),
+        suite,
         pathlib.Path(_OUT.value),
         pathlib.Path(_RESULTS.value),
         _ONLY.value,

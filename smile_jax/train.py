@@ -14,7 +14,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax.config.flag import config_of
+from smile_jax.config.flag import complete_config, config_of
 from smile_jax.core import command_line, extras
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -81,4 +81,4 @@ def _start_jax() -> int:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    command_line.run(main)
+    command_line.run(main, complete_config)

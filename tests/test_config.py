@@ -6,11 +6,12 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from smile_jax.config import Config, ConfigError, get_config, to_config
+from smile_jax.config import Config, ConfigError, get_config, to_config, with_values
 from smile_jax.config.default import all_keys
-from smile_jax.config.factories import knows_words
-from smile_jax.config.flag import config_of
+from smile_jax.config.factories import encoder_config, knows_words
+from smile_jax.config.flag import complete_config, config_of
 from smile_jax.config.validate import validate, validate_against
+from smile_jax.core.own_files import own_folder
 from smile_jax.core.pytree import flatten
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.prompts import STYLES
@@ -100,7 +101,7 @@ def test_no_projector_is_wider_than_eight_batches(experiment):
         ("data.views", 1, r"compares 2 views"),
         ("data.inputs", ("colour",), r"data\.inputs"),
         ("data.classes", ("happy",), r"at least 2"),
-        ("data.dir", "", r"tfds build"),
+        ("data.dir", "", r"smile-jax build"),
         ("model.vision.heads", 5, r"does not divide width"),
         ("augment.erase", 2.0, r"augment\.erase=2\.0: must be between 0 and 1"),
         ("train.steps", 10, r"exactly one"),
@@ -227,7 +228,7 @@ def test_problems_reach_the_user_without_a_traceback(tmp_path):
     assert "mount the bucket" in done.stderr
     done = run_module("smile_jax.train", *shrunk_flags(tmp_path / "missing", tmp_path))
     assert done.returncode == 1
-    assert "there is no such folder" in done.stderr and "tfds build" in done.stderr
+    assert "there is no such folder" in done.stderr and "smile-jax build" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -250,3 +251,35 @@ def test_a_duration_on_the_command_line_replaces_that_of_the_file(
     values(words)
     train = config_of(flag).train
     assert (train.steps, train.epochs) == (steps, epochs)
+
+
+@pytest.mark.parametrize("way", [["--config=demo"], ["--config", "demo"]])
+def test_an_experiment_goes_by_its_name(way, tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()  # a folder of that name is none
+    monkeypatch.chdir(tmp_path)
+    found = complete_config(["train", *way, "--workdir=demo"])
+    assert str(own_folder("experiments") / "demo.py") in found[-2]
+    assert found[-1] == "--workdir=demo"
+
+
+@pytest.mark.parametrize("name", ["mine.py", "nothing", "x" * 300, "experiments/no.py"])
+def test_other_names_stay_as_they_are(name):
+    assert complete_config([f"--config={name}"]) == [f"--config={name}"]
+
+
+def test_a_section_that_there_is_not_is_named():
+    done = run_module(
+        "smile_jax.train", "--config=demo", "--workdir=x", "--config.loss.alignment=1"
+    )
+    assert done.returncode == 1
+    assert "there is no key 'loss'" in done.stderr and "objective" in done.stderr
+
+
+def test_settings_of_another_method_change_nothing():
+    keys = {"objective.name": "supervised", "text_source": "none"}
+    private = {"objective.smile.redundancy_mode": "private"}
+    ours, other = (
+        encoder_config(with_values(Config(), keys | more), 3) for more in ({}, private)
+    )
+    assert ours == other
+    assert encoder_config(with_values(Config(), private), 3) != ours

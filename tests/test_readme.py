@@ -41,6 +41,11 @@ def test_the_tables_are_of_the_raw_numbers(name, columns):
     assert table in (ROOT / name).read_text()
 
 
+def test_no_document_has_a_gap():
+    for name, text in DOCUMENTS.items():
+        assert not re.search(r"@[A-Z]+@", text), name
+
+
 def test_the_readme_is_short():
     lines = README.splitlines()
     assert len(lines) <= 200 and max(map(len, lines)) <= 120

@@ -17,7 +17,7 @@ from smile_jax.config import with_values
 from smile_jax.cost.step_cost import compile_step, plan_without_data
 from smile_jax.experiments.benchmarks.common import sized_experiment
 
-_TOPOLOGY = flags.DEFINE_string("topology", "local:1", "As of smile_jax.aot.")
+_TOPOLOGY = flags.DEFINE_string("topology", "local:1", "See smile-jax aot.")
 _DEPTHS = flags.DEFINE_list("depths", ["6", "12", "24"], "Blocks.")
 
 

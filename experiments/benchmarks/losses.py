@@ -30,7 +30,7 @@ from smile_jax.cost.step_cost import devices_of
 from smile_jax.losses import multiview_decorrelation
 from smile_jax.losses.view_decorrelation import cheaper_form
 
-_TOPOLOGY = flags.DEFINE_string("topology", "local:1", "As of smile_jax.aot.")
+_TOPOLOGY = flags.DEFINE_string("topology", "local:1", "See smile-jax aot.")
 _DIMS = flags.DEFINE_list("dims", ["1024", "4096", "16384"], "D of the projector.")
 _BATCHES = flags.DEFINE_list("batches", ["256", "2048", "32768"], "Global B.")
 _VIEWS = flags.DEFINE_list("views", ["2", "3", "7"], "V.")

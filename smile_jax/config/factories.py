@@ -27,7 +27,8 @@ def encoder_config(config: Config, num_views: int) -> EncoderConfig:
             gain=config.data.dynamic_gain,
         ),
         embed_dim=m.embed_dim,
-        private=config.objective.smile.redundancy_mode == "private",
+        private=config.objective.name == "smile"
+        and config.objective.smile.redundancy_mode == "private",
         logit_scale_init=m.logit_scale_init,
         cross_view=m.cross_view,
     )

@@ -7,6 +7,21 @@ from ml_collections import config_flags
 
 from smile_jax.config.default import Config, ConfigError, to_config
 from smile_jax.core.errors import in_a_line
+from smile_jax.core.own_files import find_own
+
+
+def complete_config(argv: list[str]) -> list[str]:
+    """Completes the name in `--config=NAME` to the path of that experiment."""
+    found = list(argv)
+    for i, word in enumerate(argv):
+        name, equals, value = word.partition("=")
+        if name not in ("--config", "-config"):
+            continue
+        if equals:
+            found[i] = f"{name}={find_own(value)}"
+        elif i + 1 < len(argv):
+            found[i + 1] = find_own(argv[i + 1])
+    return found
 
 
 def config_of(flag: Any) -> Config:

@@ -133,13 +133,13 @@ def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
     if not c.data.dir:
         yield (
             "data.dir='': set it to a dataset, <data_dir>/<name>/<config>, built with "
-            "`tfds build tfds_builders/<name>`"
+            "`smile-jax build <name>`"
         )
     elif must_exist and not epath.Path(c.data.dir).exists():
         yield (
             f"data.dir={c.data.dir!r}: no dataset there (there is no such folder). "
-            "Build it with `tfds build tfds_builders/<name> --config=<config> "
-            "--data_dir=<data_dir> --file_format=array_record`"
+            "Build it with `smile-jax build <name> --config=<config> "
+            "--data_dir=<data_dir>`"
         )
     if c.data.fold >= c.data.folds:
         yield f"data.fold={c.data.fold}: must be 0 to {c.data.folds - 1}"
@@ -166,11 +166,12 @@ def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
             f"data.person_block={c.data.person_block}: must divide train.batch_size="
             f"{c.train.batch_size}"
         )
-    if c.objective.smile.center_people and c.data.person_block < 2:
+    smile = c.objective.name == "smile"
+    if smile and c.objective.smile.center_people and c.data.person_block < 2:
         yield (
             "objective.smile.center_people=True: clips less their person's mean are "
-            "nothing where "
-            "a batch has one clip of each; set data.person_block to 4 or more"
+            "nothing where a batch has one clip of each; set data.person_block to 4 or "
+            "more"
         )
     if len(set(c.data.classes)) < 2:
         yield f"data.classes={c.data.classes}: name at least 2"

@@ -14,14 +14,20 @@ from absl import app, flags, logging
 
 from smile_jax.core.errors import EXPECTED, in_a_line
 from smile_jax.core.extras import needed_for
-from smile_jax.core.own_files import find_own
 
 
-def run(main: Callable[[list[str]], Any]) -> None:
+def run(
+    main: Callable[[list[str]], Any],
+    complete: Callable[[list[str]], list[str]] = lambda argv: argv,
+) -> None:
     """Runs a command with absl, and reports errors in one line.
 
     That holds for flags, for config keys, and for what the command finds;
     `--verbosity=1` shows the traceback.
+
+    Args:
+      main: takes the words that no flag took.
+      complete: completes the command line before its flags are parsed.
     """
     logging.set_verbosity(logging.WARNING)  # Orbax tells every file at INFO
     logging.get_absl_logger().addFilter(_said_elsewhere)
@@ -35,7 +41,7 @@ def run(main: Callable[[list[str]], Any]) -> None:
         except EXPECTED as error:
             fail(error)
 
-    app.run(guarded, flags_parser=_parse)
+    app.run(guarded, flags_parser=lambda argv: _parse(complete(argv)))
 
 
 def before_jax() -> None:
@@ -101,7 +107,7 @@ def _said_elsewhere(record: std_logging.LogRecord) -> bool:
 
     Libraries raise what they log, so it would be reported twice.
     """
-    ours = pathlib.Path(__file__).parent in pathlib.Path(record.pathname).parents
+    ours = pathlib.Path(__file__).parents[1] in pathlib.Path(record.pathname).parents
     return ours or not record.exc_info or logging.level_debug()
 
 
@@ -123,16 +129,7 @@ def _ignored(failed: Any) -> None:
         sys.__unraisablehook__(failed)
 
 
-def _with_own_config(argument: str) -> str:
-    """Completes `--config=NAME` to the path of an experiment of this project."""
-    name, equals, value = argument.partition("=")
-    if name not in ("--config", "-config") or not equals:
-        return argument
-    return f"{name}={find_own(value)}"
-
-
 def _parse(argv: list[str]) -> list[str]:
-    argv = [_with_own_config(argument) for argument in argv]
     try:
         return flags.FLAGS(argv)
     except Exception as error:  # --config runs a file, which may raise anything
@@ -143,6 +140,9 @@ def _parse(argv: list[str]) -> list[str]:
             wrong = [a for a in argv if re.search(rf"[.]{near[2]}\b", a)]
             flag = wrong[0].split("=")[0] if wrong else f"--config ... {near[2]}"
             text = f"{flag}: there is no such key; did you mean {near[1]!r}?"
+        elif isinstance(error, KeyError):
+            text = f"--config: there is no key {text}; smile_jax/config/default.py"
+            text += " lists them (settings of methods are in config.objective.<method>)"
         elif isinstance(error, SyntaxError):
             text = (
                 f"--config: {error.filename}, line {error.lineno}: {error.msg}; it "

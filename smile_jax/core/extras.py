@@ -40,7 +40,7 @@ def require(what: str, extra: str) -> None:
     """Raises early if modules of an extra are not installed.
 
     Raises:
-      MissingExtra: naming the modules of the extra that are not installed.
+      MissingExtraError: naming the modules of the extra that are not installed.
     """
     wanted = [module for module, name in EXTRA_OF.items() if name == extra]
     missing = [m for m in wanted if importlib.util.find_spec(m) is None]
@@ -58,7 +58,7 @@ def needed_for(what: str, extra: str = "") -> Iterator[None]:
       extra: that brings all of it; by default the one of the missing module.
 
     Raises:
-      MissingExtra: a module of `EXTRA_OF` is not installed.
+      MissingExtraError: a module of `EXTRA_OF` is not installed.
     """
     try:
         yield

@@ -1,5 +1,6 @@
 """Files that travel with the package: builders, experiments, suites, prompts."""
 
+import contextlib
 import pathlib
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent.parent
@@ -25,12 +26,16 @@ def find_own(name: str, *, folder: str = "experiments") -> str:
     Returns:
       The path, or `name` where nothing is found: whoever opens it says so.
     """
-    if pathlib.Path(name).exists():
-        return name
+    with contextlib.suppress(OSError):  # a name may be too long to be a file's
+        if pathlib.Path(name).is_file():
+            return name
     given = pathlib.PurePath(name)
     if not given.suffix and len(given.parts) == 1:
         given = pathlib.PurePath(folder, f"{name}.py")
     if given.is_absolute() or given.parts[:1] != ("experiments",):
         return name
     found = own_folder("experiments").joinpath(*given.parts[1:])
-    return str(found) if found.is_file() else name
+    with contextlib.suppress(OSError):
+        if found.is_file():
+            return str(found)
+    return name

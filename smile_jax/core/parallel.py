@@ -7,8 +7,9 @@ the full batch on one device.
 
 JAX documents pmap as the old way and `jit(shard_map(...))` as the new one. pmap stands
 here because the people who asked for this project fixed it, and because it says what
-happens: one replica per device. Only `pmap_step` and `pmap_eval` would change, and
-`tests/training/test_shard_map.py` keeps the twin that replaces them, bit for bit equal.
+happens: one replica per device. Only this file would change: `pmap_step`, whose twin
+`tests/training/test_shard_map.py` keeps, bit for bit equal, `pmap_eval`, and the three
+one-line functions that copy, cut and join a state.
 """
 
 import collections

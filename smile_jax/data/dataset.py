@@ -131,14 +131,14 @@ def open_dataset(path: str | os.PathLike) -> FaceDataset:
         raise DataError(
             f"{folder}: not a dataset of this project's builders as they are now (its "
             f"metadata does not have {', '.join(sorted(_METADATA))}); build it from "
-            "tfds_builders/ with `tfds build ... --overwrite`"
+            "anew: remove the folder and use `smile-jax build`"
         )
     written = source.builder.info.file_format
     if written is None or written.value != FORMAT:
         raise DataError(
             f"{folder}: written as {written and written.value}, which cannot be read "
-            "in any order; build it again with `tfds build ... --overwrite "
-            f"--file_format={FORMAT}`"
+            "in any order; remove the folder and build it again with `smile-jax "
+            f"build`, which writes {FORMAT}"
         )
     index = _index(folder, source)
     return FaceDataset(
@@ -204,7 +204,7 @@ def _index(path: epath.Path, source: RecordSource) -> dict[str, np.ndarray]:
     if missing:
         raise DataError(
             f"{path / missing[0]}: a shard is missing ({len(missing)} in all); copy "
-            "the dataset again or build it with `tfds build ... --overwrite`"
+            "the dataset again, or remove the folder and use `smile-jax build`"
         )
     index = read_index(path, shards)
     return index or make_index(source[i] for i in range(len(source)))
@@ -224,6 +224,5 @@ def _version_folder(path: epath.Path) -> epath.Path:
         what = f"it holds no dataset_info.json, only {found}"
     raise DataError(
         f"{path}: no dataset there ({what}). Expected <data_dir>/<name>/<config>, as "
-        "written by `tfds build tfds_builders/<name> --config=<config> "
-        "--data_dir=<data_dir> --file_format=array_record`"
+        "written by `smile-jax build <name> --config=<config> --data_dir=<data_dir>`"
     )

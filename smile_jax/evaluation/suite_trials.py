@@ -63,12 +63,12 @@ def trials(
         "data.fold": fold,
         "data.validation_fold": (fold + 1) % folds,
     }
-    run_trial: dict[str, Row] = {}
+    rows: dict[str, Row] = {}
     for key, values in keys.items():
         tried = [{**best, key: value} for value in values]
         for candidate in tried:
             told = json.dumps(candidate)
-            if told in run_trial:
+            if told in rows:
                 continue
             run = Run(
                 name, method, sweep.seed, fold, config, {**settings, **candidate},
@@ -78,11 +78,11 @@ def trials(
             # By what it is: the next sweep may try it in another place.
             where = out / f"{folder_name(method, fold)}_{run.training_digest}"
             run = dataclasses.replace(run, workdir=where)
-            place = {"method": method, "fold": fold, "trial": len(run_trial)}
-            run_trial[told] = row_of(run) | place | {"settings": told}
-            yield candidate, run_trial[told]
+            place = {"method": method, "fold": fold, "trial": len(rows)}
+            rows[told] = row_of(run) | place | {"settings": told}
+            yield candidate, rows[told]
         # The first of equals: values that stand first are the usual ones.
-        best = max(tried, key=lambda one: float(run_trial[json.dumps(one)]["value"]))
+        best = max(tried, key=lambda one: float(rows[json.dumps(one)]["value"]))
 
 
 def place_of(row: Mapping[str, Any]) -> tuple[str, int, int]:

@@ -173,7 +173,7 @@ class Predictions(Sequence[Prediction]):
         """The rows as a table of pandas.
 
         Raises:
-          MissingExtra: pandas is not installed.
+          MissingExtraError: pandas is not installed.
         """
         with needed_for("a table of pandas"):
             import pandas as pd
@@ -223,7 +223,7 @@ def check_table(path: pathlib.Path) -> None:
 
     Raises:
       ValueError: its suffix is another.
-      MissingExtra: what parquet takes is not installed.
+      MissingExtraError: what parquet takes is not installed.
     """
     if path.suffix not in _SUFFIXES or path.is_dir():
         raise ValueError(f"{path}: name a file of {', '.join(_SUFFIXES)}")

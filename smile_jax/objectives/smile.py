@@ -231,15 +231,13 @@ class Smile(Objective):
             )
         if source.several and self.redundancy:
             problems.append(
-                f"text_source={source.name!r} and "
-                f"objective.smile.redundancy={self.redundancy}: "
-                "term 3 is of clips that show one thing; set "
+                f"text_source={source.name!r} and objective.smile.redundancy="
+                f"{self.redundancy}: term 3 is of clips that show one thing; set "
                 "objective.smile.redundancy=0"
             )
         if source.makes_targets and self.alignment_over == "pairs":
             problems.append(
                 "objective.smile.alignment_over='pairs' and text_source='pseudo': "
-                "guesses are "
-                "over the bank; use objective.smile.alignment_over='bank'"
+                "guesses are over the bank; use objective.smile.alignment_over='bank'"
             )
         return problems

@@ -27,7 +27,7 @@ from smile_jax.training.state_layout import StateLayout, stack_factors
 from smile_jax.training.step import StepConfig, make_train_step
 from smile_jax.training.tuning import TuneConfig, learning_rates
 
-_OF_TIME = ("speed", "phase")  # of config.augment, see `data.frames.Sampling`
+_OF_TIME = ("speed", "phase")  # of config.augment, see `FrameSampling`
 
 
 def spec_of_fresh_run(config: Config, plan: Plan) -> ModelSpec:

@@ -118,7 +118,7 @@ class RunInfo:
         parts["text"] = TextConfig(**model["text"])
         parts["temporal"] = TemporalConfig(**model["temporal"])
         return cls(
-            # A key that `versions.NEW_KEYS` forgot must not take today's default.
+            # A key that `run_migration.NEW_KEYS` forgot must not take today's default.
             config=to_config(new["config"], complete=True),
             folds=new["folds"],
             dataset=new["dataset"],

@@ -103,9 +103,9 @@ def _with_towers(
         )
     if spec.model.private:
         raise ValueError(
-            "objective.smile.redundancy_mode='private' halves the fused feature, "
-            "which the projection "
-            f"of model.pretrained={name!r} does not; use 'whitened' or 'literal'"
+            "objective.smile.redundancy_mode='private' halves the fused feature, which "
+            f"the projection of model.pretrained={name!r} does not; use 'whitened' or "
+            "'literal'"
         )
     model = dataclasses.replace(
         spec.model,

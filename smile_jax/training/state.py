@@ -19,7 +19,7 @@ class TrainState(flax.struct.PyTreeNode):
     ema: Any  # exponential moving average of the trained part of params
     optimizer: Any  # optax state of that part
     bank: Any  # [G, K, E] prompt prototypes of `params`, of the fused view and of each
-    prior: Any  # losses.pseudo.Prior, of a text source that makes targets
+    prior: Any  # losses.pseudo_labels.Prior, of a text source that makes targets
     key: Any  # uint32 [2], root of all randomness; never changes
     extra: Any = flax.struct.field(default_factory=dict)  # what the method carries
 

@@ -180,7 +180,7 @@ def test_subject_folds_are_disjoint_and_even(dataset):
 
 
 def test_missing_dataset_says_how_to_build_one(tmp_path):
-    with pytest.raises(DataError, match="tfds build tfds_builders"):
+    with pytest.raises(DataError, match="smile-jax build <name>"):
         open_dataset(tmp_path / "synthetic_faces" / "static")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "scan.obj").touch()
@@ -237,7 +237,7 @@ def test_shards_of_another_build_are_refused(copied):
 def test_other_file_formats_are_named(copied):
     info = next(copied.rglob("dataset_info.json"))
     info.write_text(info.read_text().replace('"array_record"', '"tfrecord"'))
-    with pytest.raises(DataError, match=r"written as tfrecord.*=array_record"):
+    with pytest.raises(DataError, match=r"written as tfrecord.*array_record"):
         open_dataset(copied)
 
 

@@ -68,33 +68,33 @@ def finish(run, value):
 
 
 def test_runs_come_after_those_that_they_start_from(suite, tmp_path):
-    suite_runs = runs_of("s", suite, tmp_path / "out", {"model.pretrained_text": "M"})
-    assert [(r.method, r.seed) for r in suite_runs] == [
+    runs = runs_of("s", suite, tmp_path / "out", {"model.pretrained_text": "M"})
+    assert [(r.method, r.seed) for r in runs] == [
         ("early", 0), ("late", 0), ("early", 1), ("late", 1),
     ]  # fmt: skip
-    early, late = suite_runs[:2]
+    early, late = runs[:2]
     assert f"--config.model.start_from={early.workdir}" in late.flags
     assert "--config.model.pretrained_text=" in late.flags  # the other run has it
     assert "--config.model.pretrained_text=M" in early.flags
     assert "--config.train.steps=3" in early.flags
-    assert len({r.digest for r in suite_runs}) == 4
+    assert len({r.digest for r in runs}) == 4
 
 
 def test_folds_are_trained_apart_and_evaluated_together(suite, tmp_path, monkeypatch):
     """Those of a method and a seed are one run, whose rows are of the fold "all"."""
     pooled = dataclasses.replace(suite, protocol="kfold")
     out, machine = tmp_path / "out", {"data.folds": 3}
-    suite_runs = runs_of("s", pooled, out, machine)
-    assert [r.place for r in suite_runs[:2]] == [
+    runs = runs_of("s", pooled, out, machine)
+    assert [r.place for r in runs[:2]] == [
         ("early", "0", "all"),
         ("late", "0", "all"),
     ]
-    early, late = (r.parts for r in suite_runs[:2])
+    early, late = (r.parts for r in runs[:2])
     assert [p.workdir for p in early] == [out / f"early_0/fold_{i}" for i in range(3)]
     assert "--config.data.fold=2" in early[2].flags
     assert f"--config.model.start_from={early[2].workdir}" in late[2].flags
     alone = runs_of("s", suite, out, machine)
-    assert not {r.digest for r in suite_runs} & {r.digest for r in alone}
+    assert not {r.digest for r in runs} & {r.digest for r in alone}
 
     asked = []
 
@@ -103,13 +103,13 @@ def test_folds_are_trained_apart_and_evaluated_together(suite, tmp_path, monkeyp
         return subprocess.CompletedProcess(words, 0)
 
     monkeypatch.setattr(subprocess, "run", command)
-    perform(suite_runs[0])
+    perform(runs[0])
     folders = [[f"--workdir={out / f'early_0/fold_{i}'}"] for i in range(3)]
     assert asked == [*folders, [f"--workdir={out / 'early_0'}", "--protocol=kfold"]]
-    finish(suite_runs[0], 0.5)
+    finish(runs[0], 0.5)
     for name in ("run.json", "spent.json"):
         (out / "early_0" / name).rename(out / "early_0/fold_0" / name)
-    assert {row["fold"] for row in rows_of(suite_runs[0])} == {"all"}
+    assert {row["fold"] for row in rows_of(runs[0])} == {"all"}
     with pytest.raises(SuiteError, match="goes without folds and without a sweep"):
         dataclasses.replace(pooled, folds=(0, 1))
 
@@ -129,10 +129,10 @@ def test_a_changed_method_is_another_run(suite, tmp_path):
 
 
 def test_the_table_is_of_the_raw_numbers(suite, tmp_path):
-    suite_runs = runs_of("s", suite, tmp_path / "out", {})
-    for value, run in zip((0.4, 0.7, 0.6, 0.7), suite_runs, strict=True):
+    runs = runs_of("s", suite, tmp_path / "out", {})
+    for value, run in zip((0.4, 0.7, 0.6, 0.7), runs, strict=True):
         finish(run, value)
-    text = to_csv([row for run in suite_runs for row in rows_of(run)], COLUMNS)
+    text = to_csv([row for run in runs for row in rows_of(run)], COLUMNS)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert tuple(rows[0]) == COLUMNS and len(rows) == 8
     assert rows[0]["value"] == "0.4" and rows[0]["seconds"] == "2.5"
@@ -176,15 +176,15 @@ def test_what_is_wrong_is_said(suite, tmp_path):
 def test_suites_of_the_repository_name_what_there_is(name, tmp_path):
     suite = read_suite(pathlib.Path(f"experiments/suites/{name}.py"))
     suite = dataclasses.replace(suite, folds=suite.folds[:1])  # others are alike
-    suite_runs = runs_of(name, suite, tmp_path, {})
-    assert len({run.digest for run in suite_runs}) == len(suite_runs)
+    runs = runs_of(name, suite, tmp_path, {})
+    assert len({run.digest for run in runs}) == len(runs)
 
 
 def test_rows_of_another_machine_count_until_the_method_changes(suite, tmp_path):
-    suite_runs = runs_of("s", suite, tmp_path / "there", {"data.threads": 1})
-    for run in suite_runs:
+    runs = runs_of("s", suite, tmp_path / "there", {"data.threads": 1})
+    for run in runs:
         finish(run, 0.5)
-    text = to_csv([row for run in suite_runs for row in rows_of(run)], COLUMNS)
+    text = to_csv([row for run in runs for row in rows_of(run)], COLUMNS)
     stored = list(csv.DictReader(io.StringIO(text)))
     here = runs_of("s", suite, tmp_path / "here", {"data.threads": 7})
     assert current_rows(stored, here) == stored

@@ -19,13 +19,20 @@ from smile_jax.objectives import OBJECTIVES, SOURCES
 from tests.conftest import ROOT
 
 RECORD = pathlib.Path(__file__).with_name("versions.json")
-FILES = ("objectives/*.py", "losses/*.py", "stats.py")
+FILES = (
+    "objectives/*.py",
+    "losses/*.py",
+    "core/batch_statistics.py",
+    "faces/captions.py",
+)
 
 
 def files_now() -> dict[str, str]:
     """Checksums of the files that methods are made of."""
     package = ROOT / "smile_jax"
-    paths = sorted(path for pattern in FILES for path in package.glob(pattern))
+    found = {pattern: sorted(package.glob(pattern)) for pattern in FILES}
+    assert all(found.values()), found
+    paths = sorted(path for some in found.values() for path in some)
     return {
         path.relative_to(package).as_posix(): hashlib.sha256(
             path.read_bytes()
