@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from smile_jax.config.default import Config, VisionKeys
+from smile_jax.config.default import Config, VisionKeys, all_keys
 from smile_jax.data.channels import CHANNELS, num_channels
 from smile_jax.data.frames import FrameSampling
 from smile_jax.models.encoder import VISION_TOWERS, EncoderConfig
@@ -87,6 +87,16 @@ def make_objective(
         thumbnails=geometry or inputs,
         thumbnail_channels=num_channels(geometry or inputs),
     )
+
+
+def keys_of_other_methods(config: Config) -> set[str]:
+    """Returns the keys of all sections of methods that the config does not name."""
+    own = OBJECTIVES[config.objective.name].section
+    return {
+        key
+        for key in all_keys()
+        if key.startswith("objective.") and key.split(".")[1] not in ("name", own)
+    }
 
 
 def source_class(config: Config) -> type[TextSource]:

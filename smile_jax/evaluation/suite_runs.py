@@ -19,6 +19,7 @@ from typing import Any
 
 from smile_jax.config import Config, to_config, with_values
 from smile_jax.config.default import all_keys
+from smile_jax.config.factories import keys_of_other_methods
 from smile_jax.core.files import folder_lock, replace_text
 from smile_jax.evaluation.base import VERSION
 from smile_jax.evaluation.protocols import results_folder
@@ -185,9 +186,9 @@ def _values(config: Config) -> list[tuple[str, str]]:
     force before there was such a key.
     """
     found = []
-    own = OBJECTIVES[config.objective.name].section
+    others = keys_of_other_methods(config)
     for key in all_keys():
-        if key.startswith("objective.") and key.split(".")[1] not in ("name", own):
+        if key in others:
             continue
         value: Any = config
         for part in key.split("."):

@@ -7,6 +7,7 @@ from typing import Any
 
 from smile_jax.config import Config, to_config
 from smile_jax.config.default import all_keys
+from smile_jax.config.factories import keys_of_other_methods
 from smile_jax.core.pytree import flatten
 from smile_jax.data.prompts import Prompts
 from smile_jax.models import EncoderConfig, TextConfig
@@ -160,6 +161,7 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
     free |= {k for k in all_keys() if k.startswith(("train.", "evaluation."))}
     free -= {"train.batch_size"}
     # Nor do those that nothing reads, which a run of before may not have had.
+    free |= keys_of_other_methods(current.config)
     if "dynamic" not in (current.config.data.clip, current.config.model.temporal):
         free.add("data.dynamic_gain")
     if not SOURCES[current.config.text_source].makes_targets:

@@ -1,5 +1,6 @@
 """Runs that are killed, stopped, moved or damaged: `smile-jax train`."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,12 +16,15 @@ import orbax.checkpoint as ocp
 import pytest
 from etils import epath
 
+from smile_jax.config import with_values
 from smile_jax.data.record_index import read_index, write_index
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.trained_run import load_run
+from smile_jax.inference.recognizer import Recognizer
 from smile_jax.training import workdir_lock
 from smile_jax.training.assembly import build
 from smile_jax.training.checkpoints import CheckpointError, Checkpoints
+from smile_jax.training.run_info import check_same_run
 from smile_jax.training.run_migration import upgrade
 from smile_jax.training.run_plan import make_plan
 from tests.conftest import ROOT, run_module
@@ -166,6 +170,19 @@ def test_another_run_is_not_continued(tiny_dataset, plain_run):
     assert "config.data.fold: 0 became 1" in str(error.value)
     assert "config.text_source: 'weak' became 'none'" in str(error.value)
     assert "Use another --workdir" in str(error.value)
+
+
+def test_settings_of_other_methods_are_no_other_run(plain_run):
+    """Runs of before had one temperature for three methods."""
+    info = Recognizer.of_run(plain_run).info
+
+    def with_key(key, value):
+        return dataclasses.replace(info, config=with_values(info.config, {key: value}))
+
+    other = with_key("objective.shu.temperature", 0.3)
+    check_same_run(other, info, plain_run)
+    with pytest.raises(CheckpointError, match=r"smile\.alignment: 0\.5 became 1"):
+        check_same_run(with_key("objective.smile.alignment", 0.5), info, plain_run)
 
 
 def test_other_data_in_the_same_place_are_another_run(
