@@ -351,9 +351,9 @@ def test_what_is_not_as_written_is_named(two_checkpoints, caplog):
 
 def test_one_process_trains_in_a_folder(tiny_dataset, tmp_path):
     code = (
-        "import pathlib, sys, time; from smile_jax.training import lock\n"
-        "with lock.held(pathlib.Path(sys.argv[1])): print('held', flush=True);"
-        " time.sleep(600)"
+        "import pathlib, sys, time; from smile_jax.training import workdir_lock\n"
+        "with workdir_lock.lock_workdir(pathlib.Path(sys.argv[1])):"
+        " print('held', flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
