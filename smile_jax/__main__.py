@@ -11,13 +11,16 @@ import sys
 _PACKAGE = pathlib.Path(__file__).parent
 
 
-def commands() -> dict[str, str]:
-    """Returns what each command does, the first sentence of its docstring, by name."""
-    found = {}
-    for path in sorted(_PACKAGE.glob("[a-z]*.py")):
-        words = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-        found[path.stem] = words.split("\n")[0].rstrip(".")
-    return found
+def commands() -> list[str]:
+    """Returns the names of the commands."""
+    return sorted(path.stem for path in _PACKAGE.glob("[a-z]*.py"))
+
+
+def summary(name: str) -> str:
+    """Returns what a command does: the first line of its docstring."""
+    source = (_PACKAGE / f"{name}.py").read_text("utf-8")
+    words = ast.get_docstring(ast.parse(source)) or ""
+    return words.split("\n")[0].rstrip(".")
 
 
 def main() -> None:
@@ -27,7 +30,7 @@ def main() -> None:
     if name in ("-h", "--help", "help"):
         width = max(map(len, known))
         print("usage: smile-jax COMMAND ...   (smile-jax COMMAND --help says more)\n")
-        print("\n".join(f"  {k:{width}}  {v}" for k, v in known.items()))
+        print("\n".join(f"  {k:{width}}  {summary(k)}" for k in known))
         return
     if name == "--version":
         from smile_jax import __version__

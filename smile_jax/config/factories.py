@@ -1,6 +1,5 @@
 """Factories: from the config to the dataclasses that the pure code takes."""
 
-import dataclasses
 from typing import Any
 
 from smile_jax.config.default import Config, VisionKeys, all_keys
@@ -37,8 +36,7 @@ def encoder_config(config: Config, num_views: int) -> EncoderConfig:
 def _vision_config(keys: VisionKeys) -> TowerConfig:
     """Returns the settings of a vision tower: the keys that its kind has."""
     kind = VISION_TOWERS[keys.kind]
-    known = {field.name for field in dataclasses.fields(kind)}
-    return kind(**{name: x for name, x in vars(keys).items() if name in known})
+    return kind(**{name: x for name, x in vars(keys).items() if kind.has(name)})
 
 
 def sampling(config: Config) -> FrameSampling:

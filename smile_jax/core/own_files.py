@@ -26,16 +26,14 @@ def find_own(name: str, *, folder: str = "experiments") -> str:
     Returns:
       The path, or `name` where nothing is found: whoever opens it says so.
     """
-    with contextlib.suppress(OSError):  # a name may be too long to be a file's
-        if pathlib.Path(name).is_file():
-            return name
-    given = pathlib.PurePath(name)
-    if not given.suffix and len(given.parts) == 1:
-        given = pathlib.PurePath(folder, f"{name}.py")
-    if given.is_absolute() or given.parts[:1] != ("experiments",):
-        return name
-    found = own_folder("experiments").joinpath(*given.parts[1:])
-    with contextlib.suppress(OSError):
-        if found.is_file():
-            return str(found)
+    own = pathlib.PurePath(name)
+    if not own.suffix and len(own.parts) == 1:
+        own = pathlib.PurePath(folder, f"{name}.py")
+    candidates = [pathlib.Path(name)]
+    if own.parts[:1] == ("experiments",):
+        candidates.append(own_folder("experiments").joinpath(*own.parts[1:]))
+    for path in candidates:
+        with contextlib.suppress(OSError):  # a name may be too long to be a file's
+            if path.is_file():
+                return str(path)
     return name

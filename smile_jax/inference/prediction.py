@@ -228,7 +228,7 @@ def check_table(path: pathlib.Path) -> None:
     if path.suffix not in _SUFFIXES or path.is_dir():
         raise ValueError(f"{path}: name a file of {', '.join(_SUFFIXES)}")
     if path.suffix == ".parquet":
-        with needed_for(f"{path}"):
+        with needed_for(str(path)):
             import pandas  # noqa: F401
             import pyarrow  # noqa: F401
 

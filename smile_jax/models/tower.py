@@ -53,11 +53,11 @@ class TowerConfig:
 
     def replace(self, **settings: Any) -> Any:
         """A copy with those of the settings that this kind of tower has."""
-        names = {field.name for field in dataclasses.fields(self)}
         return dataclasses.replace(
-            self, **{k: v for k, v in settings.items() if k in names}
+            self, **{k: v for k, v in settings.items() if self.has(k)}
         )
 
-    def has(self, setting: str) -> bool:
+    @classmethod
+    def has(cls, setting: str) -> bool:
         """Returns True if this kind of tower has a setting."""
-        return setting in {field.name for field in dataclasses.fields(self)}
+        return setting in {field.name for field in dataclasses.fields(cls)}

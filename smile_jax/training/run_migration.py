@@ -131,10 +131,14 @@ def _part_methods(config: dict[str, Any]) -> None:
     """Gives each method its own section of what was `config["loss"]`."""
     every = config.pop("loss") | {"redundancy_mode": config["model"].pop("redundancy")}
     objective = config.setdefault("objective", {})
+    unknown = set(every)
     for field in dataclasses.fields(ObjectiveKeys):
         if dataclasses.is_dataclass(field.type):
             names = {key.name for key in dataclasses.fields(field.type)}
             objective[field.name] = {k: x for k, x in every.items() if k in names}
+            unknown -= names
+    # What no method has is refused by name when the config is read, not dropped.
+    objective |= {k: every[k] for k in unknown}
 
 
 def _section_of(key: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,6 @@ class StateLayout:
         """
         self._stacked = stacked
         self._like = stack_towers(state.optimizer, stacked)
-        self._in_pieces = in_pieces
         whole = dict.fromkeys((f.name for f in dataclasses.fields(TrainState)), False)
         self.pieces: Any = TrainState(**whole | {"optimizer": in_pieces})
 
@@ -54,7 +53,7 @@ class StateLayout:
         """Copies a host state to all devices, as the step takes it."""
         # Stacked first, then cut: pieces are of what the step holds.
         state = stack_towers(state, self._stacked)
-        if not self._in_pieces:
+        if not self.pieces.optimizer:
             return parallel.put_state(state)
         moments = parallel.put_in_pieces(state.optimizer, is_moment)
         rest = parallel.put_state(state.replace(optimizer=None))
@@ -63,7 +62,7 @@ class StateLayout:
     def fetch(self, state: TrainState) -> TrainState:
         """Copies the state to the host. All processes must call it."""
         # A collective where moments are in pieces, so no process may leave it out.
-        if not self._in_pieces:
+        if not self.pieces.optimizer:
             return _unstack_towers(jax.device_get(state))
         moments = parallel.fetch_pieces(state.optimizer, self._like, is_moment)
         rest = jax.device_get(state.replace(optimizer=None))
@@ -73,7 +72,7 @@ class StateLayout:
         """Returns the shapes that `put` gives, to compile ahead of time."""
         state = stack_towers(state, self._stacked)
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
-        if not self._in_pieces:
+        if not self.pieces.optimizer:
             return shapes
         moments = parallel.shapes_in_pieces(state.optimizer, devices, is_moment)
         return shapes.replace(optimizer=moments)

@@ -19,9 +19,11 @@ import tarfile
 import numpy as np
 import pytest
 
+from smile_jax.config import ConfigError
 from smile_jax.data.dataset import open_dataset
 from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.inference.recognizer import Recognizer
+from smile_jax.training.run_info import RunInfo
 from smile_jax.training.run_migration import FORMAT
 from tests.training.common import train_here
 
@@ -69,6 +71,14 @@ def old_run(old_dataset, tmp_path):
     before, now = "/data/synthetic_faces/tiny/1.0.0", open_dataset(old_dataset).path
     run.write_text(run.read_text().replace(before, str(now)))
     return workdir
+
+
+def test_a_key_that_no_method_had_is_named(old_run):
+    (run,) = old_run.glob("checkpoints/*/run/metadata")
+    stored = json.loads(run.read_text())
+    stored["config"]["loss"]["magic"] = 1.0
+    with pytest.raises(ConfigError, match=r"objective\.magic: there is no such"):
+        RunInfo.from_json(stored, old_run)
 
 
 def test_it_goes_on_as_it_would_have(old_run, old_dataset):
