@@ -36,6 +36,7 @@ from smile_jax.evaluation.corruption_errors import table
 from smile_jax.experiments.heads import unseen_head
 from smile_jax.faces import EXPRESSIONS, load_face_model
 from smile_jax.faces.scan_faults import FAULTS, STRENGTHS, add_fault
+from smile_jax.inference.input_files import clip_of
 from smile_jax.inference.recognizer import Question, Recognizer
 from smile_jax.mesh import Mesh, MeshError
 from smile_jax.mesh.writers import write_ply
@@ -155,7 +156,7 @@ def _pictures(
 
         def read(path: pathlib.Path) -> dict | None:
             try:
-                return run.reader.read([path]).batch
+                return run.reader.read(clip_of(path)).batch
             except MeshError:
                 return None
 

@@ -12,19 +12,21 @@ learned what that is; --head=probe asks a linear probe on labels.
 A line for each scan or sequence is printed as CSV, or written to --out=FILE, .csv,
 .jsonl or .parquet. What is no face, and what could not be read, is named on stderr.
 --timeline=FILE.csv writes a row for each frame of each sequence, --plot=FILE.png draws
-them; --embeddings=FILE.npz has the features.
+them; --embeddings=FILE.npz has the features. Answers are kept in FILE.part as they
+come: the same command with --resume goes on after whatever ended it.
 
 Ends with 0: every file has its answer. 1: nothing could be answered, or what was asked
 for does not exist. 2: the command line is wrong. 3: some files were skipped.
 """
 
 import argparse
+import dataclasses
 import math
 import pathlib
 import sys
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _HEADS = ("zero_shot", "zero_shot_grounded", "probe")
 _POSES = ("auto", "as_is", "surface", "landmarks")
@@ -67,6 +69,7 @@ def _arguments() -> argparse.Namespace:
         metavar="NPZ",
         help="write the features of each clip",
     )
+    add("--resume", action="store_true", help="go on where the same command ended")
     add("--batch_size", type=_number(int, 1), default=32, help="clips per batch")
     add("--require_face", action="store_true", help="skip clips that show no face")
     add(
@@ -125,16 +128,16 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from smile_jax.core.extras import needed_for
-    from smile_jax.inference.prediction import Predictions, check_table
+    from smile_jax.inference.input_files import find_inputs
+    from smile_jax.inference.preprocessing import ReadingOptions
     from smile_jax.inference.recognizer import Recognizer
-    from smile_jax.inference.timeline import plot, write_csv
+    from smile_jax.mesh import MeshError
 
-    if arguments.out:
-        check_table(arguments.out)
-    if arguments.plot:  # said now, and not after all clips are answered
-        with needed_for("--plot"):
-            import matplotlib  # noqa: F401
+    _check_outputs(arguments)
+    how = "sequence" if arguments.sequence else "each" if arguments.each else "auto"
+    found = find_inputs(arguments.files, how, recursive=arguments.recursive)
+    for line in found.decided:
+        _say(line)
     recognizer = Recognizer.load(arguments.workdir)
     if arguments.prompts and not recognizer.reads_language:
         _say(
@@ -142,50 +145,132 @@ def _run(arguments: argparse.Namespace) -> int:
             "its training prompts mean nothing to it. Train with a pretrained one "
             "(model.pretrained or model.pretrained_text)"
         )
-    found = recognizer.predict(
-        arguments.files,
-        arguments.prompts,
-        head=arguments.head,
-        how="sequence" if arguments.sequence else "each" if arguments.each else "auto",
-        recursive=arguments.recursive,
-        batch_size=arguments.batch_size,
-        require_face=arguments.require_face,
-        progress=_progress(),
+    question = recognizer.question(arguments.prompts, arguments.head)
+    reading = ReadingOptions(
         pose=arguments.pose,
         unit_mm=arguments.unit_mm,
         rate_hz=arguments.rate_hz,
         window_s=arguments.window_s,
         timeline=bool(arguments.timeline or arguments.plot),
     )
-    assert isinstance(found, Predictions)
-    for line in found.decided:
-        _say(line)
-    if not arguments.out:
-        sys.stdout.write(found.to_csv() if len(found) else "")
-    else:
-        found.write(arguments.out)
-        _say(f"wrote {len(found)} answers to {arguments.out}")
-    timelines = {a.name: a.timeline for a in found if a.timeline is not None}
-    if timelines and arguments.timeline:
-        write_csv(timelines, arguments.timeline)
-    if timelines and arguments.plot:
-        plot(timelines, arguments.plot)
-    if (arguments.timeline or arguments.plot) and not timelines:
-        _say("warning: no sequence among them, so there is no timeline")
-    if arguments.embeddings:
-        found.write_embeddings(arguments.embeddings)
-    for answer in found:
+    asked = {
+        "head": arguments.head,
+        "prompts": list(question.names),
+        "require_face": arguments.require_face,
+        "reading": dataclasses.asdict(reading),
+        "embeddings": bool(arguments.embeddings),
+        "model": recognizer.fingerprint,
+    }
+    out = _Outputs(arguments, asked)
+    left = [clip for clip in found.clips if not out.has(clip.name)]
+    if len(left) < len(found.clips):
+        _say(f"{len(found.clips) - len(left)} of {len(found.clips)} are answered")
+    told, skipped = _progress(), {}
+    answers = recognizer.answers(
+        left,
+        question,
+        reading,
+        batch_size=arguments.batch_size,
+        require_face=arguments.require_face,
+    )
+    for number, (clip, answer) in enumerate(answers, start=1):
+        told(number, len(left))
+        if isinstance(answer, MeshError):
+            skipped[clip.name] = str(answer)
+            continue
+        out.add(clip.name, answer)
         for warning in answer.warnings:
-            _say(f"warning: {answer.name}: {warning}")
-    for name, why in found.skipped.items():
+            _say(f"warning: {clip.name}: {warning}")
+    count = out.finish([clip.name for clip in found.clips])
+    for name, why in skipped.items():
         _say(f"skipped: {why if why.startswith(name) else f'{name}: {why}'}")
     if found.other_files:
         _say(f"no meshes: {', '.join(found.other_files)}")
-    if found.skipped:
-        _say(f"{len(found)} answered, {len(found.skipped)} skipped")
-    if not len(found):
+    if skipped:
+        _say(f"{count} answered, {len(skipped)} skipped")
+    if not count:
         return NOTHING
-    return SOME_SKIPPED if found.skipped else 0
+    return SOME_SKIPPED if skipped else 0
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Refuses what cannot be written now, and not after all clips are answered."""
+    from smile_jax.core.extras import needed_for
+    from smile_jax.inference.prediction import check_output, check_table
+    from smile_jax.inference.timeline import PLOTS
+
+    if arguments.out:
+        check_table(arguments.out)
+    if arguments.timeline:
+        check_output(arguments.timeline, (".csv",))
+    if arguments.embeddings:
+        check_output(arguments.embeddings, (".npz",))
+    if arguments.plot:
+        check_output(arguments.plot, PLOTS)
+        with needed_for("--plot"):
+            import matplotlib  # noqa: F401
+    if arguments.resume and not _first_output(arguments):
+        raise ValueError("--resume goes on with a file: name it with --out")
+
+
+def _first_output(arguments: argparse.Namespace) -> pathlib.Path | None:
+    """The output beside which answers are kept as they come."""
+    return arguments.out or arguments.timeline or arguments.plot or arguments.embeddings
+
+
+class _Outputs:
+    """Where answers go: to stdout as they come, or by a part file into files."""
+
+    def __init__(self, arguments: argparse.Namespace, asked: dict[str, Any]) -> None:
+        from smile_jax.inference.answer_file import AnswerFile
+
+        self._arguments, self._printed = arguments, 0
+        first = _first_output(arguments)
+        self._file: AnswerFile | None = None
+        if first:
+            arrays = bool(arguments.embeddings)
+            self._file = AnswerFile.beside(
+                first, asked, arrays=arrays, resume=arguments.resume
+            )
+
+    def has(self, name: str) -> bool:
+        """True if a clip was answered before."""
+        return self._file is not None and self._file.has(name)
+
+    def add(self, name: str, answer: Any) -> None:
+        from smile_jax.inference.prediction import as_csv
+
+        if self._file:
+            self._file.add(name, answer)
+        if not self._arguments.out:
+            row = as_csv([answer.row()], header=not self._printed)
+            sys.stdout.write(row)
+            sys.stdout.flush()
+        self._printed += 1
+
+    def finish(self, names: list[str]) -> int:
+        """Writes the files; returns how many answers there are."""
+        from smile_jax.inference.prediction import write_features, write_table
+        from smile_jax.inference.timeline import plot, write_csv
+
+        a, file = self._arguments, self._file
+        if file is None:
+            return self._printed
+        rows = file.rows(names)
+        if a.out:
+            write_table(rows, a.out)
+            _say(f"wrote {len(rows)} answers to {a.out}")
+        timelines = file.timelines(names) if a.timeline or a.plot else {}
+        if timelines and a.timeline:
+            write_csv(timelines, a.timeline)
+        if timelines and a.plot:
+            plot(timelines, a.plot)
+        if (a.timeline or a.plot) and not timelines:
+            _say("warning: no sequence among them, so there is no timeline")
+        if a.embeddings:
+            write_features(file.features(names), a.embeddings)
+        file.remove()
+        return len(rows)
 
 
 def _progress() -> Callable[[int, int], None]:

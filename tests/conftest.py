@@ -40,6 +40,7 @@ _COMPILED = {
     "number_parsing",
     "obj",
     "pitch_fit",
+    "ply",
     "point_merging",
     "raster",
 }  # numba cannot compile the checks

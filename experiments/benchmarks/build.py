@@ -62,11 +62,11 @@ def stages(tree: pathlib.Path, frames: int) -> dict[str, float]:
         times.setdefault(name, []).append(1e3 * (time.perf_counter() - started))
         return result
 
-    pose = pose_from_surface(clean(read_vrml(paths[0]), "warm"))
+    pose = pose_from_surface(clean(read_vrml(paths[0], tree), "warm"))
     for index, path in enumerate(paths):
-        mesh = timed("read", read_vrml, path)
+        mesh = timed("read", read_vrml, path, tree)
         mesh = timed("clean", clean, mesh, str(path))
-        timed("decode texture", read_image, mesh.texture)
+        timed("decode texture", read_image, mesh.images[0])
         if index % 10 == 0:
             pose = timed("turn", pose_from_surface, mesh)
         mesh = timed("apply", frontalize, mesh, pose)

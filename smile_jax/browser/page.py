@@ -18,7 +18,7 @@ from smile_jax.data.mesh_sequence import scale_mesh
 from smile_jax.data.prompts import PromptError
 from smile_jax.faces import EXPRESSIONS, Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
-from smile_jax.inference.input_files import InputClip
+from smile_jax.inference.input_files import InputClip, numbers_as_numbers
 from smile_jax.inference.prediction import Prediction
 from smile_jax.inference.preprocessing import ReadingOptions
 from smile_jax.inference.recognizer import Question, Recognizer
@@ -47,11 +47,11 @@ class VisitorState:
 
     @property
     def apex(self) -> int:
-        """Number of the frame of most motion; 0 of a scan."""
+        """Place of the frame of most motion; 0 of a scan."""
         timeline = self.answer.timeline
         if timeline is None:
             return 0
-        return int(timeline.frames[timeline.motion_mm.argmax()])
+        return int(timeline.motion_mm.argmax())
 
 
 class Page:
@@ -105,8 +105,9 @@ class Page:
         """
         rate = 0.0
         if files:
-            paths = sorted(map(pathlib.Path, files), key=lambda p: p.name)
+            paths = [pathlib.Path(file) for file in files]
             paths = [p for p in paths if p.suffix.lower() in MESH_SUFFIXES]
+            paths.sort(key=numbers_as_numbers)
             if not paths:
                 raise MeshError(f"no mesh among them ({', '.join(MESH_SUFFIXES)})")
             check_files(paths)
@@ -217,7 +218,7 @@ def curves(answer: Prediction, frame: float) -> Figure | None:
         phases = timeline.phases(answer.label)
         axis.axvspan(phases["onset"], phases["offset"], color="0.93", zorder=0)
         axis.axvline(phases["apex"], color="0.6", linestyle=":")
-        axis.axvline(frame, color="black", linewidth=1)
+        axis.axvline(timeline.frames[int(frame)], color="black", linewidth=1)
         axis.set_ylim(0, 1)
         axis.set_xlabel("frame")
         axis.set_ylabel("probability")

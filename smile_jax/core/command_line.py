@@ -3,7 +3,6 @@
 import logging as std_logging
 import os
 import pathlib
-import re
 import signal
 import sys
 import threading
@@ -41,7 +40,7 @@ def run(
         except EXPECTED as error:
             fail(error)
 
-    app.run(guarded, flags_parser=lambda argv: _parse(complete(argv)))
+    app.run(guarded, flags_parser=lambda argv: _parse(argv, complete))
 
 
 def before_jax() -> None:
@@ -129,21 +128,13 @@ def _ignored(failed: Any) -> None:
         sys.__unraisablehook__(failed)
 
 
-def _parse(argv: list[str]) -> list[str]:
+def _parse(argv: list[str], complete: Callable[[list[str]], list[str]]) -> list[str]:
     try:
-        return flags.FLAGS(argv)
+        return flags.FLAGS(complete(argv))
     except Exception as error:  # --config runs a file, which may raise anything
         logging.debug("traceback", exc_info=True)
         text = in_a_line(error)
-        near = re.search(r'Did you mean "(\w+)" instead of "(\w+)"', text)
-        if near:
-            wrong = [a for a in argv if re.search(rf"[.]{near[2]}\b", a)]
-            flag = wrong[0].split("=")[0] if wrong else f"--config ... {near[2]}"
-            text = f"{flag}: there is no such key; did you mean {near[1]!r}?"
-        elif isinstance(error, KeyError):
-            text = f"--config: there is no key {text}; smile_jax/config/default.py"
-            text += " lists them (settings of methods are in config.objective.<method>)"
-        elif isinstance(error, SyntaxError):
+        if isinstance(error, SyntaxError):
             text = (
                 f"--config: {error.filename}, line {error.lineno}: {error.msg}; it "
                 "must be a Python file with get_config()"

@@ -114,7 +114,7 @@ class _FirstFrame:
 def _surface_of(mesh: Mesh) -> str:
     if mesh.colors is not None:
         return "coloured points"
-    return "textured" if mesh.texture is not None else "no texture"
+    return "textured" if mesh.has_texture else "no texture"
 
 
 def _rendered(sequence: Sequence4D, config: RenderConfig) -> int:

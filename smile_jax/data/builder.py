@@ -53,6 +53,7 @@ class BuildReport:
       repairs: what cleaning changed, by kind.
       rests: against what captions were measured, by kind.
       found: captions that were measured by landmarks of the landmarker.
+      plain: frames of a dataset with texture whose colour is the same everywhere.
     """
 
     total: int
@@ -67,6 +68,7 @@ class BuildReport:
     )
     rests: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     found: int = 0
+    plain: int = 0
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
     def add(self, made: BuildResult) -> None:
@@ -79,6 +81,9 @@ class BuildReport:
             logging.warning("skipped %s", line)
         self.skipped += made.skipped
         self.notes += made.notes
+        told = [*made.file_notes, *made.texture_notes]
+        self.notes += [f"{made.key}: {line}" for line in told]
+        self.plain += made.plain
         self.frames += made.frames
         self.repairs.update(made.repairs)
         self.rests.update([made.rest] if made.rest else [])
@@ -110,6 +115,8 @@ class BuildReport:
             print(f"  repaired {name}: {count}")
         for name, count in self.rests.items():
             print(f"  captions against the {name}: {count}")
+        if self.plain:
+            print(f"  frames of one colour, without texture: {self.plain}")
         if self.found:
             print(f"  captions by landmarks that were found: {self.found}")
         return {
@@ -122,6 +129,7 @@ class BuildReport:
             "repairs": dict(self.repairs),
             "captions_against": dict(self.rests),
             "captions_by_found_landmarks": self.found,
+            "without_texture": self.plain,
         }
 
     def _fail(self, what: str) -> None:
@@ -355,6 +363,9 @@ def _report_line(made: BuildResult) -> str:
             "frames": made.frames,
             "skipped": made.skipped,
             "notes": made.notes,
+            "file_notes": made.file_notes,
+            "texture_notes": made.texture_notes,
+            "plain": made.plain,
             "repairs": made.repairs,
             "rest": made.rest,
             "found": made.found,

@@ -85,6 +85,10 @@ class BuildResult:
       frames: how many were rendered.
       skipped: a line for each file that was skipped, and why.
       notes: lines on what was done otherwise than asked.
+      file_notes: lines on what files hold and was not read.
+      texture_notes: of pictures with texture, lines on images and materials that files
+        name and were not found.
+      plain: of pictures with texture, frames whose colour is the same everywhere.
       repairs: what cleaning changed, by kind.
       rest: against what its caption was measured; "" without one.
       found: whether its landmarks were found, not delivered.
@@ -95,6 +99,9 @@ class BuildResult:
     frames: int = 0
     skipped: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
+    file_notes: list[str] = dataclasses.field(default_factory=list)
+    texture_notes: list[str] = dataclasses.field(default_factory=list)
+    plain: int = 0
     repairs: collections.Counter = dataclasses.field(
         default_factory=collections.Counter
     )
@@ -237,8 +244,18 @@ class _Renderer:
                 maps["strain"] = look.strain(turned, maps["displacement"])
         image = render_example(shown, config, framing, maps)
         self.framing, self._pose = framing, pose
-        self._made.repairs.update(mesh.repairs)
+        self._tell(mesh)
         return _RenderedFrame(image, turned, head)
+
+    def _tell(self, mesh: Mesh) -> None:
+        """Counts what was repaired, and keeps what is to be said of a file."""
+        made = self._made
+        made.repairs.update(mesh.repairs)
+        made.file_notes += [n for n in mesh.notes if n not in made.file_notes]
+        if "texture" in self._config.channels:
+            made.plain += not mesh.has_texture
+            known = made.texture_notes
+            known += [line for line in mesh.texture_notes if line not in known]
 
     def moved(self, shown: _RenderedFrame) -> np.ndarray:
         """Returns how far each region of a frame has moved since the first one."""

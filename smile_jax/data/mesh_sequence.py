@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from smile_jax.mesh import Mesh, MeshError, read_mesh
+from smile_jax.mesh.types import Material
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +19,8 @@ class MeshFiles(Sequence[Mesh]):
       needs_texture: a file without its texture image cannot be used.
       unit_mm: millimetres of the files' unit.
       textures: images to use where a mesh's own is not found, in the same order.
+      within: folder outside of which nothing that a mesh names is opened; see
+        `read_mesh`.
 
     Example:
       >>> MeshFiles([pathlib.Path("scan.obj")])[0].vertices.shape
@@ -28,35 +31,39 @@ class MeshFiles(Sequence[Mesh]):
     needs_texture: bool = False
     unit_mm: float = 1.0
     textures: Sequence[pathlib.Path | None] = ()
+    within: pathlib.Path | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index):
         path = self.paths[index]
-        mesh = read_mesh(path)
-        if mesh.texture is None and self.textures:
-            mesh = dataclasses.replace(mesh, texture=self.textures[index])
+        mesh = read_mesh(path, self.within)
+        other = self.textures[index] if self.textures else None
+        if other is not None and not mesh.images:
+            mesh = dataclasses.replace(
+                mesh, materials=(Material(other),), face_materials=None
+            )
         if self.needs_texture:
             check_texture(mesh, path)
         return scale_mesh(mesh, self.unit_mm)
 
 
 def check_texture(mesh: Mesh, path: pathlib.Path) -> None:
-    """Refuses a mesh whose texture channel would be plain grey.
+    """Refuses a mesh whose texture channel would be of one colour.
 
     Raises:
       MeshError: what is missing.
     """
-    if mesh.colors is not None or (mesh.uv is not None and mesh.texture is not None):
+    if mesh.has_texture:
         return
-    missing = (
-        f"its texture image is not in {path.parent}; copy it there"
-        if mesh.uv is not None
-        else "it has neither texture coordinates nor colours"
-    )
+    missing = "it has neither texture coordinates nor colours"
+    if mesh.uv is not None:
+        missing = (
+            "; ".join(mesh.texture_notes) or "it has texture coordinates, and no image"
+        )
     raise MeshError(
-        f"{path}: {missing}, or build with channels that do not need it "
+        f"{path}: {missing}; mend that, or build with channels that do not need it "
         '("channels": ["depth", "normals"])'
     )
 

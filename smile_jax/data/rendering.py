@@ -142,7 +142,7 @@ def render_example(
         channels have them.
     """
     if "texture" not in config.channels:
-        mesh = dataclasses.replace(mesh, texture=None)  # or it would be decoded
+        mesh = mesh.without_materials()  # or images would be decoded
     buffers = render_views(mesh, config.yaws_deg, config.size, framing=framing)
     _check_picture(buffers, framing)
     mask = buffers["mask"][..., None]
@@ -170,7 +170,7 @@ def _painted(
     part = values / (np.abs(values) + half)
     colors = 128 + 127 * np.broadcast_to(part.reshape(len(part), -1), (len(part), 3))
     plain = dataclasses.replace(
-        mesh, colors=(colors / 255).astype(np.float32), texture=None
+        mesh.without_materials(), colors=(colors / 255).astype(np.float32)
     )
     seen = render_views(plain, config.yaws_deg, config.size, framing=framing)
     return seen["texture"][..., : CHANNELS[name]]

@@ -136,6 +136,7 @@ class ScanBuilder(
             tuple(paths),
             needs_texture="texture" in config.channels,
             unit_mm=config.unit_mm,
+            within=self._tree.root,
             **fields,
         )
 

@@ -5,6 +5,8 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from smile_jax.core.text_files import printable
+
 _LISTED = 20
 
 
@@ -71,7 +73,7 @@ class DatasetFolder:
 
     def unmatched(self) -> list[str]:
         """The files that no pattern took, relative to the root."""
-        return [_shown(name) for name in self._files if name not in self._known]
+        return [printable(name) for name in self._files if name not in self._known]
 
     def mentions(self, name: str) -> bool:
         """Returns True if a subject's or sequence's name occurs in any path."""
@@ -81,7 +83,7 @@ class DatasetFolder:
 
     def describe(self) -> str:
         """A short listing of what there is, two levels deep."""
-        names = sorted({_shown("/".join(n.split("/")[:2])) for n in self._files})
+        names = sorted({printable("/".join(n.split("/")[:2])) for n in self._files})
         more = f"\n  ... and {len(names) - _LISTED} more" * (len(names) > _LISTED)
         return (
             "".join(f"\n  {name}" for name in names[:_LISTED]) + more or "\n  nothing"
@@ -133,11 +135,6 @@ def missing_numbers(numbers: Sequence[int], first: int | None = None) -> int:
 def _lower_suffix(name: str) -> str:
     stem, suffix = os.path.splitext(name)
     return stem + suffix.lower()
-
-
-def _shown(name: str) -> str:
-    """A file name that can be printed whatever its bytes are."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _cannot_list(error: OSError) -> None:

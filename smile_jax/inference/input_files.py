@@ -1,12 +1,18 @@
 """Sorts the files that a user names into single scans and sequences."""
 
 import dataclasses
+import functools
 import glob
+import itertools
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from smile_jax.core.text_files import read_names
 from smile_jax.data.mesh_sequence import scale_mesh
+from smile_jax.data.source_folder import missing_numbers
 from smile_jax.mesh import Mesh, MeshError, frame_mesh, read_mesh
 from smile_jax.mesh.displacement import Displacement
 from smile_jax.mesh.readers import MESH_SUFFIXES
@@ -17,6 +23,7 @@ HOWS = ("auto", "sequence", "each")
 # Frames that follow each other are nearer, scans of other people or of other takes
 # farther apart (this project's choice, see `Displacement.misfit`).
 _ONE_HEAD_MM = 0.7
+_LARGEST_NUMBER = 10**8  # of a frame; what is larger is a date or a time
 _BELONGING = {*IMAGE_SUFFIXES, ".mtl", ".bin", ".lm2", ".lm3", ".bnd"}
 
 
@@ -27,10 +34,62 @@ class InputClip:
     Attributes:
       name: the file, or the folder of the frames.
       paths: one scan, or frames in order.
+      within: folder outside of which nothing that they name is opened; see `read_mesh`.
     """
 
     name: str
     paths: tuple[pathlib.Path, ...]
+    within: pathlib.Path | None = None
+
+    @functools.cached_property
+    def numbers(self) -> tuple[int, ...] | None:
+        """The frames' numbers in their names; None where these have none.
+
+        Raises:
+          MeshError: two frames have the same number.
+        """
+        if len(self.paths) < 2 or _of_another_sequence(self.paths):
+            return None
+        parts = [re.split(r"(\d+)", path.name) for path in self.paths]
+        both = enumerate(zip(*parts[:2], strict=True))
+        place = next((i for i, (one, other) in both if one != other), None)
+        if place is None:
+            return None
+        numbers = tuple(int(part[place]) for part in parts)
+        for first, second in itertools.pairwise(
+            sorted(zip(numbers, self.paths, strict=True))
+        ):
+            if first[0] == second[0]:
+                raise MeshError(
+                    f"{first[1]} and {second[1]} are both frame {first[0]}: keep one"
+                )
+        return numbers if max(numbers) <= _LARGEST_NUMBER else None
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What is to be said of frame numbers that are missing."""
+        if self.numbers is None:
+            return ()
+        numbers = np.sort(self.numbers)
+        steps = np.diff(numbers)
+        if (steps == steps[0]).all():
+            if steps[0] == 1:
+                return ()
+            return (
+                f"its frame numbers go in steps of {steps[0]}: the rate is taken as "
+                "that of the numbers",
+            )
+        missing = missing_numbers(numbers.tolist())
+        at = int(steps.argmax())
+        return (
+            f"{missing} frame numbers are missing between {numbers[0]} and "
+            f"{numbers[-1]}, such as after {numbers[at]}; times are by the numbers",
+        )
+
+
+def clip_of(*paths: pathlib.Path) -> InputClip:
+    """A scan, or a sequence's frames in order, named by the first file."""
+    return InputClip(str(paths[0]), paths)
 
 
 @dataclasses.dataclass
@@ -78,7 +137,7 @@ def find_inputs(
         if not with_meshes:
             raise _without_meshes(path, deeper=not recursive and _any_below(path))
         for folder in with_meshes:
-            _add_folder(found, folder, how)
+            _add_folder(found, folder, how, path)
         for folder in folders:
             found.other_files += other_files(folder)
     return found
@@ -94,8 +153,7 @@ def _expanded(given: Iterable[str | pathlib.Path]) -> list[pathlib.Path]:
             listed = pathlib.Path(text[1:])
             if not listed.is_file():
                 raise MeshError(f"{listed}: there is no such list")
-            lines = listed.read_text().splitlines()
-            found += _expanded(line.strip() for line in lines if line.strip())
+            found += _expanded(read_names(listed))
         elif path.exists():
             found.append(path)
         elif glob.has_magic(text):
@@ -131,14 +189,16 @@ def _listed(folder: pathlib.Path) -> list[pathlib.Path]:
         for p in folder.iterdir()
         if p.suffix.lower() in MESH_SUFFIXES and p.name[0] != "." and p.is_file()
     ]
-    return sorted(found, key=_numbers_as_numbers)
+    return sorted(found, key=numbers_as_numbers)
 
 
 def _any_below(folder: pathlib.Path) -> bool:
     return any(p.suffix.lower() in MESH_SUFFIXES for p in folder.rglob("*"))
 
 
-def _add_folder(found: InputFiles, folder: pathlib.Path, how: str) -> None:
+def _add_folder(
+    found: InputFiles, folder: pathlib.Path, how: str, within: pathlib.Path
+) -> None:
     paths = _listed(folder)
     if len(paths) == 1:
         how = "each"
@@ -147,9 +207,9 @@ def _add_folder(found: InputFiles, folder: pathlib.Path, how: str) -> None:
         kind = "one sequence" if how == "sequence" else "single scans"
         found.decided.append(f"{folder}: {len(paths)} meshes, taken as {kind}: {why}")
     if how == "sequence":
-        found.clips.append(InputClip(str(folder), frames_in(folder)))
+        found.clips.append(InputClip(str(folder), frames_in(folder), within))
     else:
-        found.clips += [InputClip(str(path), (path,)) for path in paths]
+        found.clips += [InputClip(str(path), (path,), within) for path in paths]
 
 
 def frames_in(folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
@@ -232,7 +292,7 @@ def other_files(folder: pathlib.Path) -> list[str]:
     )
 
 
-def _numbers_as_numbers(path: pathlib.Path) -> list[tuple[int, str]]:
+def numbers_as_numbers(path: pathlib.Path) -> list[tuple[int, str]]:
     """2.obj comes before 10.obj."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(p) if p.isdecimal() else -1, p) for p in parts]

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import pathlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -13,6 +14,7 @@ from jaxtyping import Float32
 
 from smile_jax.core.extras import needed_for
 from smile_jax.core.files import replace_files
+from smile_jax.core.text_files import printable
 from smile_jax.inference.preprocessing import RenderedClip
 from smile_jax.inference.timeline import Timeline
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 4
 _SUFFIXES = (".csv", ".jsonl", ".parquet")
+ARRAYS = ("embedding", "feature", "views", "view_weights")  # of `write_features`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Prediction:
       unit_mm: millimetres of the file's unit.
       timeline: answers over the frames of a sequence, where asked for, or where the
         model knows single scans only; None elsewhere.
+      cosines: of the embedding with each prompt; None of a probe.
       read: what was rendered, where `ReadingOptions.keep` asked for it; None elsewhere.
       warnings: what to know before one believes it.
     """
@@ -76,6 +80,7 @@ class Prediction:
     turned_deg: float
     unit_mm: float
     timeline: Timeline | None = None
+    cosines: Mapping[str, float] | None = None
     read: RenderedClip | None = None
     warnings: tuple[str, ...] = ()
 
@@ -87,8 +92,13 @@ class Prediction:
         apex and offset.
         """
         prompts = list(self.probabilities)
-        found: dict[str, Any] = {"file": self.name, "prediction": self.label}
+        found: dict[str, Any] = {
+            "file": printable(self.name),
+            "prediction": self.label,
+        }
         found |= {prompt: _short(p) for prompt, p in self.probabilities.items()}
+        if self.cosines is not None and len(self.cosines) == 1:
+            found["cosine"] = _short(*self.cosines.values())
         if self.view_probabilities is not None:
             for yaw, p in zip(self.yaws_deg, self.view_probabilities, strict=True):
                 found[f"prediction at {yaw:g} deg"] = prompts[int(p.argmax())]
@@ -104,7 +114,7 @@ class Prediction:
             | {"pose": self.pose, "turned_deg": _short(self.turned_deg)}
             | {"unit_mm": self.unit_mm, "frames": self.frames}
             | phases
-            | {"warnings": "; ".join(self.warnings)}
+            | {"warnings": printable("; ".join(self.warnings))}
         )
 
 
@@ -156,18 +166,11 @@ class Predictions(Sequence[Prediction]):
 
     def rows(self) -> list[dict[str, Any]]:
         """A line for each, all with the same columns."""
-        rows = [answer.row() for answer in self]
-        columns = dict.fromkeys(name for row in rows for name in row)
-        return [{name: row.get(name) for name in columns} for row in rows]
+        return _of_one_width([answer.row() for answer in self])
 
     def to_csv(self) -> str:
         """The rows as text."""
-        rows = self.rows()
-        file = io.StringIO()
-        writer = csv.DictWriter(file, rows[0] if rows else ["file"])
-        writer.writeheader()
-        writer.writerows(rows)
-        return file.getvalue()
+        return as_csv(self.rows())
 
     def to_pandas(self) -> "pd.DataFrame":
         """The rows as a table of pandas.
@@ -190,15 +193,7 @@ class Predictions(Sequence[Prediction]):
         """
         path = pathlib.Path(path)
         check_table(path)
-        with replace_files(_folder_of(path)) as part:
-            file = part / path.name
-            if path.suffix == ".csv":
-                file.write_text(self.to_csv())
-            elif path.suffix == ".jsonl":
-                lines = (json.dumps(row, ensure_ascii=False) for row in self.rows())
-                file.write_text("".join(f"{line}\n" for line in lines))
-            else:
-                self.to_pandas().to_parquet(file)
+        write_table(self.rows(), path)
 
     def write_embeddings(self, path: str | pathlib.Path) -> None:
         """Writes the features as `.npz`.
@@ -207,32 +202,81 @@ class Predictions(Sequence[Prediction]):
         "view_weights" (n, V).
         """
         path = pathlib.Path(path)
-        if path.suffix != ".npz":
-            raise ValueError(f"{path}: name an .npz file")
+        check_output(path, (".npz",))
         arrays: dict[str, Any] = {
             name: np.stack([getattr(answer, name) for answer in self])
-            for name in ("embedding", "feature", "views", "view_weights")
+            for name in ARRAYS
             if len(self)
         }
-        with replace_files(_folder_of(path)) as part:
-            np.savez(part / path.name, names=[a.name for a in self], **arrays)
+        names = np.array([printable(a.name) for a in self], dtype=str)
+        write_features({"names": names, **arrays}, path)
+
+
+def _of_one_width(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]], *, header: bool = True) -> str:
+    """Rows of the same columns as text."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]) if rows else ["file"])
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
+    """Writes rows of answers as `check_table` allows, all at once."""
+    rows = _of_one_width(rows)
+    with replace_files(path.parent) as part:
+        file = part / path.name
+        if path.suffix == ".csv":
+            file.write_text(as_csv(rows), encoding="utf-8")
+        elif path.suffix == ".jsonl":
+            lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+            file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        else:
+            with needed_for(str(path)):
+                import pandas as pd
+
+            pd.DataFrame(rows).to_parquet(file)
+
+
+def write_features(arrays: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
+    """Writes `names` and `ARRAYS` of answers as `.npz`, all at once."""
+    with replace_files(path.parent) as part:
+        np.savez(part / path.name, **arrays)  # type: ignore[arg-type]
 
 
 def check_table(path: pathlib.Path) -> None:
     """Refuses a file that `Predictions.write` cannot write, before anything is done.
 
     Raises:
-      ValueError: its suffix is another.
+      ValueError: its suffix is another, or nothing can be written there.
       MissingExtraError: what parquet takes is not installed.
     """
-    if path.suffix not in _SUFFIXES or path.is_dir():
-        raise ValueError(f"{path}: name a file of {', '.join(_SUFFIXES)}")
+    check_output(path, _SUFFIXES)
     if path.suffix == ".parquet":
         with needed_for(str(path)):
             import pandas  # noqa: F401
             import pyarrow  # noqa: F401
 
 
-def _folder_of(path: pathlib.Path) -> pathlib.Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.parent
+def check_output(path: pathlib.Path, suffixes: Sequence[str]) -> None:
+    """Refuses a file that cannot be written, and makes its folder.
+
+    Raises:
+      ValueError: naming it and why.
+    """
+    if path.suffix not in suffixes or path.is_dir():
+        raise ValueError(f"{path}: name a file of {', '.join(suffixes)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{path}: nothing can be written there ({error.strerror})"
+        ) from error

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from smile_jax.data.frames import cut
 from smile_jax.data.mesh_sequence import MeshFiles, scale_mesh
 from smile_jax.data.rendering import POSES, RenderConfig
 from smile_jax.inference.head_placement import HeadPlacement
+from smile_jax.inference.input_files import InputClip
 from smile_jax.mesh import Mesh, MeshError, read_mesh
 from smile_jax.mesh.unit_guess import guess_unit_mm
 from smile_jax.training.run_info import RunInfo
@@ -64,11 +64,13 @@ class RenderedClip:
       batch: "views" (T, A, H, W, C) and what `smile_jax.data.frames.cut` gives beside.
       record: of the schema, that it was cut from.
       placing: how the head was turned.
+      notes: lines on what its files name and was not read, and on what they lack.
     """
 
     batch: dict[str, np.ndarray]
     record: dict[str, Any]
     placing: HeadPlacement
+    notes: tuple[str, ...] = ()
 
     def at(self, frame: int) -> "RenderedClip":
         """Returns one frame of a sequence as a run on single scans sees it."""
@@ -119,7 +121,7 @@ class Reader:
         )
 
     def read(
-        self, paths: Sequence[pathlib.Path], reading: ReadingOptions | None = None
+        self, clip: InputClip, reading: ReadingOptions | None = None
     ) -> RenderedClip:
         """Renders a scan, or the frames of a sequence in order.
 
@@ -127,16 +129,18 @@ class Reader:
           MeshError: naming the file and what is wrong.
         """
         reading = reading or ReadingOptions()
-        if len(paths) > 1 and self.of_single_scans:
+        if len(clip.paths) > 1 and self.of_single_scans:
             raise MeshError(
-                f"{paths[0].parent}: {len(paths)} meshes, and this run saw single scans"
+                f"{clip.paths[0].parent}: {len(clip.paths)} meshes, and this run saw "
+                "single scans"
             )
-        return self.read_as(paths, self.rendering(), reading)
+        return self.read_as(clip, self.rendering(), reading)
 
     def read_as(
-        self, paths: Sequence[pathlib.Path], form: RenderConfig, reading: ReadingOptions
+        self, clip: InputClip, form: RenderConfig, reading: ReadingOptions
     ) -> RenderedClip:
         """Reads a clip in another form than training saw."""
+        paths = clip.paths
         r, name = self.info.rendering, str(paths[0])
         if r.framing == "landmarks" and reading.pose == "as_is":
             raise MeshError(
@@ -149,7 +153,7 @@ class Reader:
                 "with --rate_hz"
             )
         try:
-            frames = _Frames.of_files(paths, reading.unit_mm)
+            frames = _Frames.of_files(clip, reading.unit_mm)
         except MeshError as error:
             raise MeshError(_once(name, str(error))) from error
         placing = HeadPlacement(
@@ -163,6 +167,7 @@ class Reader:
             key=name,
             frames=frames,
             labels={},
+            numbers=clip.numbers,
             rate_hz=reading.rate_hz,
             place=placing,
         )
@@ -171,7 +176,19 @@ class Reader:
             raise MeshError("; ".join(_once(name, text) for text in made.skipped))
         self._check_extent(name, float(made.example["mm_per_pixel"]))
         batch = cut(made.example, sampling(self.info.config))
-        return RenderedClip(batch, made.example, placing)
+        notes = [*clip.gaps, *made.file_notes]
+        if self.sees_texture:
+            notes += made.texture_notes
+            if made.plain:
+                notes.append(
+                    "it has no texture, which this run sees: it is grey in its place"
+                )
+        return RenderedClip(batch, made.example, placing, tuple(notes))
+
+    @property
+    def sees_texture(self) -> bool:
+        """True if the run looks at the colour of faces."""
+        return "texture" in self.info.config.data.inputs
 
     def _check_extent(self, name: str, mm_per_pixel: float) -> None:
         """Refuses what is shown at another scale than all that training saw."""
@@ -196,11 +213,11 @@ class _Frames(Sequence[Mesh]):
     unit_mm: float
 
     @classmethod
-    def of_files(cls, paths: Sequence[pathlib.Path], unit_mm: float) -> "_Frames":
+    def of_files(cls, clip: InputClip, unit_mm: float) -> "_Frames":
         """Opens files of a known unit; 0 guesses it by the first one's size."""
-        first = read_mesh(paths[0])
+        first = read_mesh(clip.paths[0], clip.within)
         unit_mm = unit_mm or guess_unit_mm(first)
-        files = MeshFiles(paths, unit_mm=unit_mm)
+        files = MeshFiles(clip.paths, unit_mm=unit_mm, within=clip.within)
         return cls(files, scale_mesh(first, unit_mm), unit_mm)
 
     def __len__(self) -> int:

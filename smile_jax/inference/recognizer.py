@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 import operator
 import pathlib
@@ -18,7 +19,7 @@ from smile_jax.core.workers import run_in_threads
 from smile_jax.data.channels import num_channels
 from smile_jax.data.frames import seconds_of
 from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
-from smile_jax.data.time_windows import centres, filled_batches, stacked, windows
+from smile_jax.data.time_windows import filled_batches, stacked, windows
 from smile_jax.inference import model_folder
 from smile_jax.inference.input_files import InputClip, find_inputs
 from smile_jax.inference.prediction import Prediction, Predictions
@@ -108,6 +109,15 @@ class Recognizer:
             return found
         return cls.of_run(path)
 
+    @property
+    def fingerprint(self) -> str:
+        """A checksum of its parameters."""
+        summed = hashlib.sha256()
+        for name, values in sorted(flatten(self.params).items()):
+            summed.update(name.encode())
+            summed.update(np.ascontiguousarray(values).tobytes())
+        return summed.hexdigest()[:16]
+
     def check(self, folder: pathlib.Path) -> None:
         """Refuses parameters that are not the model's, or no numbers.
 
@@ -188,12 +198,14 @@ class Recognizer:
         answers: list[Prediction] = []
         skipped: dict[str, str] = {}
         for clip, answer in self.answers(
-            found.clips, question, how_read, batch_size=batch_size
+            found.clips,
+            question,
+            how_read,
+            batch_size=batch_size,
+            require_face=require_face,
         ):
             if isinstance(answer, MeshError):
                 skipped[clip.name] = str(answer)
-            elif require_face and not answer.is_face:
-                skipped[clip.name] = answer.warnings[0]
             else:
                 answers.append(answer)
             if progress:
@@ -261,10 +273,12 @@ class Recognizer:
         reading: ReadingOptions,
         *,
         batch_size: int = 32,
+        require_face: bool = False,
     ) -> Iterator[tuple[InputClip, "Prediction | MeshError"]]:
         """Yields an answer for each clip in order, or the reason why there is none.
 
-        The next clips are rendered while the model looks at a batch.
+        The next clips are rendered while the model looks at a batch. What is taken for
+        no face is none where `require_face` asks for one.
         """
         size = min(batch_size, len(clips))
 
@@ -288,7 +302,10 @@ class Recognizer:
                     answer = self._answer(clip, got, next(rows), question, timeline)
                     if reading.keep:
                         answer = dataclasses.replace(answer, read=got)
-                    yield clip, answer
+                    if require_face and not answer.is_face:
+                        yield clip, MeshError(_no_face(answer.face_score))
+                    else:
+                        yield clip, answer
                 else:
                     yield clip, got
 
@@ -329,11 +346,11 @@ class Recognizer:
         """A clip as the model sees it, and where asked for its answers over time."""
         several = len(clip.paths) > 1
         if not several or not (reading.timeline or self.reader.of_single_scans):
-            return self.reader.read(clip.paths, reading), None
+            return self.reader.read(clip, reading), None
         record, timeline = self.timeline_of(clip, question, reading)
         if self.reader.of_single_scans:
             return record.at(int(timeline.motion_mm.argmax())), timeline
-        return self.reader.read(clip.paths, reading), timeline
+        return self.reader.read(clip, reading), timeline
 
     def _answer(
         self,
@@ -368,18 +385,30 @@ class Recognizer:
         is_face = sure >= _A_FACE or (sure >= FACE and far is not None and far <= 1)
         warnings = []
         if not is_face:
-            warnings.append(f"taken for no face: landmarks of one are {sure:.0%} sure")
+            warnings.append(_no_face(sure))
         elif far is not None and far > 1:
             warnings.append(
                 f"unlike the run's training faces: {far:.1f} times as far from them as "
                 "99 % of them are from each other"
             )
+        cosines = None
+        if question.bank is not None:
+            cosines = dict(
+                zip(question.names, map(float, question.bank[0] @ joint), strict=True)
+            )
+            if len(cosines) == 1:
+                warnings.append(
+                    "one prompt is compared with nothing, so its probability is 1; its "
+                    f"cosine with the face is {cosines[question.names[0]]:.3f}"
+                )
+        warnings += read.notes
         yaws = self.info.rendering.yaws_deg
         return Prediction(
             name=clip.name,
             frames=len(clip.paths),
             label=question.names[int(p.argmax())],
             probabilities=dict(zip(question.names, map(float, p), strict=True)),
+            cosines=cosines,
             view_probabilities=by_view,
             embedding=joint,
             feature=fused,
@@ -418,10 +447,10 @@ class Recognizer:
         form = dataclasses.replace(
             self.reader.rendering(), frames=len(paths), motion=True
         )
-        read = self.reader.read_as(paths, form, reading)
+        read = self.reader.read_as(clip, form, reading)
         record, rate = read.record, reading.rate_hz or 1.0
         record["rate_hz"] = rate
-        places = centres(record["frame_index"], rate, 0.0)
+        places = np.arange(len(paths))
         how = sampling(self.info.config)
         clips = windows(record, places, how, reading.window_s)
         parts = [
@@ -510,6 +539,10 @@ class Recognizer:
             return softmax(out.fused @ self.known.probe + self.known.bias, axis=-1)
         scale = np.exp(self.params["logit_scale"])
         return softmax(scale * np.asarray(out.joint) @ question.bank[0].T, axis=-1)
+
+
+def _no_face(sure: float) -> str:
+    return f"taken for no face: landmarks of one are {sure:.0%} sure"
 
 
 def _rows(tree: Any, count: int) -> Iterator[Any]:

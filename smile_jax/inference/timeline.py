@@ -60,10 +60,13 @@ def phases_of(curve: Float[np.ndarray, "t"]) -> tuple[int, int, int]:
     return onset, apex, max(offset, apex)
 
 
+PLOTS = (".png", ".pdf", ".svg", ".jpg")
+
+
 def write_csv(found: dict[str, Timeline], path: pathlib.Path) -> None:
     """A row for each window of each file."""
     prompts = list(dict.fromkeys(p for t in found.values() for p in t.prompts))
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "frame", "time_s", "motion_mm", *prompts])
         for name, timeline in found.items():

@@ -183,7 +183,7 @@ class Landmarker:
 
 
 def _bare(mesh: Mesh) -> Mesh:
-    return dataclasses.replace(mesh, colors=None, texture=None, landmarks=None)
+    return dataclasses.replace(mesh.without_materials(), colors=None, landmarks=None)
 
 
 _CORNERS = [30, 36, 39, 42, 45, 48, 54]  # which fix a pose

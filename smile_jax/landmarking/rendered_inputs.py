@@ -121,8 +121,7 @@ def take_pictures(mesh: Mesh, yaws_deg: Sequence[float], framing: Framing) -> Pi
     """
     buffers = render_views(mesh, yaws_deg, SIZE, framing=framing)
     mask = buffers["mask"]
-    plain = mesh.colors is None and (mesh.texture is None or mesh.uv is None)
-    grey = 0 if plain else buffers["texture"].mean(axis=-1) / 255
+    grey = 0 if not mesh.has_texture else buffers["texture"].mean(axis=-1) / 255
     images = np.empty((*mask.shape, CHANNELS), np.float32)
     images[..., 0] = buffers["depth"] / _DEPTH_MM
     images[..., 1:4] = buffers["normals"]

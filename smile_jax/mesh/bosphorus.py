@@ -5,14 +5,14 @@ import struct
 
 import numpy as np
 
-from smile_jax.mesh.texture_paths import find_texture
-from smile_jax.mesh.types import Mesh, MeshError
+from smile_jax.mesh.texture_paths import FilesBeside
+from smile_jax.mesh.types import Material, Mesh, MeshError
 
 _HEAD = struct.Struct("<HHdH")  # rows, columns, zmin, length of the image's name
 _PLANES = 5  # x, y, z, u, v
 
 
-def read_bnt(path: pathlib.Path) -> Mesh:
+def read_bnt(path: pathlib.Path, within: pathlib.Path) -> Mesh:
     """Reads a `.bnt` grid and joins neighbouring valid points by triangles.
 
     Layout (little-endian): uint16 rows, uint16 columns, float64 zmin, uint16 length,
@@ -21,6 +21,7 @@ def read_bnt(path: pathlib.Path) -> Mesh:
 
     Args:
       path: the `.bnt` file; its `.png` is looked for beside it.
+      within: folder outside of which nothing is opened.
 
     Returns:
       The mesh in mm, not yet cleaned.
@@ -55,15 +56,18 @@ def read_bnt(path: pathlib.Path) -> Mesh:
             f"{path}: byte {start}: none of the {rows * columns} points of the grid is "
             "valid; the file is damaged"
         )
-    texture = find_texture(path, [image])
+    files = FilesBeside(path, within)
+    named = (Material(files.image([image])),)
+    materials, repairs = files.with_own_image(named)
     faces = grid_faces(valid.reshape(rows, columns))
     return Mesh(
         vertices=vertices,
         faces=faces,
         uv=uv,
         uv_faces=faces,
-        texture=texture,
-        repairs={} if texture else {"texture image missing": 1},
+        materials=materials,
+        repairs=repairs,
+        texture_notes=tuple(files.notes),
     )
 
 

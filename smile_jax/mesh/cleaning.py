@@ -68,6 +68,9 @@ def clean(mesh: Mesh, name: str) -> Mesh:
         faces=np.ascontiguousarray(renumber[faces[keep]], dtype=np.int32),
         uv=uv,
         uv_faces=None if mesh.uv_faces is None else mesh.uv_faces[keep],
+        face_materials=None
+        if mesh.face_materials is None
+        else mesh.face_materials[keep],
         colors=None if mesh.colors is None else mesh.colors[kept],
         repairs={k: v for k, v in repairs.items() if v},
     )
@@ -80,7 +83,11 @@ def _check(mesh: Mesh, name: str) -> None:
       MeshError: saying which.
     """
     vertices, faces = mesh.vertices, mesh.faces
-    if not len(vertices) or not len(faces):
+    if len(vertices) and not len(faces):
+        raise MeshError(
+            f"{name}: has no faces; it is a point cloud of {len(vertices)} points"
+        )
+    if not len(vertices):
         raise MeshError(
             f"{name}: empty mesh ({len(vertices)} points, {len(faces)} faces); "
             "the file may be truncated, export it again"

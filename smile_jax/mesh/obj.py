@@ -1,4 +1,4 @@
-"""Wavefront OBJ scans with their material's texture."""
+"""Wavefront OBJ scans with their materials."""
 
 import functools
 import itertools
@@ -9,14 +9,18 @@ import numba
 import numpy as np
 
 from smile_jax.mesh.number_parsing import line_end, parse_number
-from smile_jax.mesh.texture_paths import MOST_NAMES, as_text, find_texture
-from smile_jax.mesh.types import Mesh, MeshError
+from smile_jax.mesh.texture_paths import MOST_NAMES, FilesBeside, as_text
+from smile_jax.mesh.types import Material, Mesh, MeshError
 
 _MATERIALS = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]*)", re.MULTILINE)
-_IMAGES = re.compile(rb"^[ \t]*map_Kd[ \t]+([^\r\n]*)", re.MULTILINE)
+_OF_MATERIALS = re.compile(
+    rb"^[ \t]*(newmtl|Kd|map_Kd)[ \t]+([^\r\n]*)", re.MULTILINE | re.IGNORECASE
+)
+_CONTINUED = re.compile(rb"\\[ \t]*\r?\n")
 _OPTIONS = re.compile(r"^(?:-[A-Za-z]+(?:\s+(?:[-+.\deE]+|on|off|[rgbmlz]))*\s+)+")
 _BOM = b"\xef\xbb\xbf"
 _MOST_LIBRARIES, _LONGEST = 16, 1 << 20  # material libraries, and bytes of one
+_MOST_MATERIALS, _LONGEST_LINE = 256, 4096
 # Statements that there are (Wavefront's "Appendix B1. Object Files (.obj)"): of those
 # that are not read, none moves a point. What is none of them is damage: a point lost
 # would shift every index after it.
@@ -32,6 +36,9 @@ _CODES = np.sort(
         for word in _STATEMENTS.encode().split()
     ]
 )
+_USEMTL = int(
+    functools.reduce(lambda code, byte: (code * 257 + byte) % _MODULUS, b"usemtl", 7)
+)
 _FAULTS = {
     1: "a point is three numbers, with a colour six, and decimals have a point",
     2: "a texture coordinate is two numbers, and decimals have a point",
@@ -41,37 +48,44 @@ _FAULTS = {
 }
 
 
-def read_obj(path: pathlib.Path) -> Mesh:
+def read_obj(path: pathlib.Path, within: pathlib.Path) -> Mesh:
     """Reads points (with colours where they follow), texture coordinates and faces.
 
     Polygons are fanned, negative indices count back from where they stand, lines and
-    normals are ignored. The texture is the first `map_Kd` of the material libraries.
+    normals are ignored. Each face has the material that `usemtl` names before it; where
+    there is no such line, the first with an image.
 
     Args:
-      path: the `.obj` file; `.mtl` and texture are looked for beside it.
+      path: the `.obj` file.
+      within: folder in which material libraries and images are looked for.
 
     Returns:
       The mesh, not yet cleaned. A texture that is named but is not there counts in
-      `repairs` as "texture image missing".
+      `repairs` as "texture image missing" where no other is left.
 
     Raises:
       MeshError: naming the file, the byte and the fault.
     """
     content = path.read_bytes()
+    whole = content
     if content.startswith(_BOM):
         content = b"   " + content[len(_BOM) :]
+    if b"\\" in content:  # blanks for the line's end: no byte changes its place
+        content = _CONTINUED.sub(lambda end: b" " * len(end.group()), content)
     data = np.frombuffer(content, np.uint8)
-    points, corners, triangles = _count(data)
+    points, corners, triangles, uses = _count(data)
     vertices = np.empty((points, 3), np.float32)
     colors = np.empty((points, 3), np.float32)
     uv = np.empty((corners + 1, 2), np.float32)
     faces = np.empty((triangles, 3), np.int32)
     uv_faces = np.empty((triangles, 3), np.int32)
+    used = np.empty(triangles, np.int32)
+    places = np.empty(uses, np.int64)
     fault, at, m, colored, bare, lost = _parse(
-        data, vertices, colors, uv, faces, uv_faces
+        data, vertices, colors, uv, faces, uv_faces, used, places
     )
     if fault:
-        line = content.count(b"\n", 0, at) + 1
+        line = whole.count(b"\n", 0, at) + 1
         shown = content[at : at + 16].splitlines()[:1] or [b""]
         raise MeshError(
             f"{path}: byte {at} (line {line}, {shown[0].decode('latin-1')!r}): "
@@ -81,19 +95,25 @@ def read_obj(path: pathlib.Path) -> Mesh:
     repairs = {"polygons of fewer than 3 corners removed": lost}
     if textured:
         repairs["corners without texture coordinate"] = bare
-    names, lost_libraries = _texture_names(path, content) if textured else ([], 0)
+    files = FilesBeside(path, within)
+    library, lost_libraries = _library(files, content, textured)
     repairs["material library missing"] = lost_libraries
-    texture = find_texture(path, names) if textured else None
-    if texture is None and names:
-        repairs["texture image missing"] = 1
+    names = [as_text(_rest_of_line(content, at + len("usemtl"))) for at in places]
+    materials, of_use = _in_use(files, library, names)
+    if textured:
+        materials, missing = files.with_own_image(materials)
+        repairs |= missing
+    several = len(materials) > 1
     return Mesh(
         vertices=vertices,
         faces=faces[:m],
         uv=uv if textured else None,
         uv_faces=uv_faces[:m] if textured else None,
-        texture=texture,
+        materials=materials,
+        face_materials=of_use[used[:m]] if several else None,
         colors=_unit_colors(colors) if points and colored == points else None,
         repairs={name: count for name, count in repairs.items() if count},
+        texture_notes=tuple(files.notes),
     )
 
 
@@ -103,23 +123,107 @@ def _unit_colors(colors: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num(colors) / scale, 0, 1)
 
 
-def _texture_names(path: pathlib.Path, content: bytes) -> tuple[list[str], int]:
-    """Names of images, and how many libraries that are named are not there."""
-    names, missing = [], 0
-    libraries = dict.fromkeys(_MATERIALS.findall(content))
-    for library in itertools.islice(libraries, _MOST_LIBRARIES):
-        material = path.parent / as_text(library).strip()
-        if not material.is_file():
-            missing += 1
-            continue
-        with material.open("rb") as file:
-            found = dict.fromkeys(_IMAGES.findall(file.read(_LONGEST)))
-        for line in itertools.islice(found, MOST_NAMES):
-            name = as_text(line[:4096]).strip()
+def _library(
+    files: FilesBeside, content: bytes, textured: bool
+) -> tuple[dict[str, Material], int]:
+    """The materials by name, and how many libraries that are named are not there."""
+    found: dict[str, Material] = {}
+    missing = 0
+    lines = dict.fromkeys(_MATERIALS.findall(content))
+    for line in itertools.islice(lines, _MOST_LIBRARIES):
+        name = as_text(line[:_LONGEST_LINE]).strip()
+        # A line may name several; names with blanks in them are as common.
+        names = [name] if files.find(name) else name.split()[:_MOST_LIBRARIES]
+        for one in names:
+            library = files.find(one)
+            if library is None:
+                missing += 1
+                files.miss("material library", one)
+            else:
+                _add_materials(files, library, textured, found)
+    return found, missing
+
+
+def _add_materials(
+    files: FilesBeside,
+    library: pathlib.Path,
+    textured: bool,
+    found: dict[str, Material],
+) -> None:
+    """Adds the materials of one library; the first of a name counts."""
+    with library.open("rb") as file:
+        content = file.read(_LONGEST)
+    color: tuple[float, float, float] | None = None
+    images: dict[str, list[str]] = {}
+    colors: dict[str, tuple[float, float, float] | None] = {}
+    name = ""
+    for word, line in _OF_MATERIALS.findall(content):
+        text = as_text(line[:_LONGEST_LINE]).strip()
+        word = word.lower()
+        if word == b"newmtl":
+            name = text
+            if len(colors) >= _MOST_MATERIALS:
+                break
+            colors.setdefault(name, None)
+        elif word == b"kd":
+            color = _color(text)
+            colors[name] = colors.get(name) or color
+        elif len(images.setdefault(name, [])) < 2 * MOST_NAMES:
             # Options such as `-s 1 1 1` stand before the name.
-            bare = _OPTIONS.sub("", name) if name.startswith("-") else name
-            names += [bare, name]
-    return names, missing
+            bare = _OPTIONS.sub("", text) if text.startswith("-") else text
+            images[name] += [one for one in (bare, text) if one not in images[name]]
+    for name in dict.fromkeys([*colors, *images]):
+        image = None
+        if textured and name in images:
+            image = files.image(images[name], library.parent)
+        found.setdefault(name, Material(image, colors.get(name)))
+
+
+def _color(text: str) -> tuple[float, float, float] | None:
+    """Three numbers in [0, 1]; None where they are not."""
+    try:
+        red, green, blue = (float(word) for word in text.split()[:3])
+    except ValueError:
+        return None
+    inside = all(0 <= value <= 1 for value in (red, green, blue))
+    return (red, green, blue) if inside else None
+
+
+def _in_use(
+    files: FilesBeside, library: dict[str, Material], names: list[str]
+) -> tuple[tuple[Material, ...], np.ndarray]:
+    """The materials of a mesh, and which of them faces have after each `usemtl`.
+
+    Args:
+      files: where names that no library has are noted.
+      library: the materials by name.
+      names: of the `usemtl` lines, in order.
+
+    Returns:
+      The materials, and (1 + len(names),) numbers of them; the first is of faces before
+      any `usemtl`.
+    """
+    materials = list(library.values())
+    with_image = [i for i, one in enumerate(materials) if one.image is not None]
+    if not names or len(materials) < 2:  # an image is for somebody
+        first = with_image[0] if with_image else 0
+        return tuple(materials[first : first + 1]), np.zeros(1 + len(names), np.int32)
+    place = {name: i for i, name in enumerate(library)}
+    small = {name.lower(): i for i, name in enumerate(library)}
+    nothing = len(materials)
+    numbers = [nothing]
+    for name in names:
+        number = place.get(name, small.get(name.lower(), nothing))
+        if number == nothing:
+            files.miss("material", name)
+        numbers.append(number)
+    return (*materials, Material()), np.array(numbers, np.int32)
+
+
+def _rest_of_line(content: bytes, at: int) -> bytes:
+    end = content.find(b"\n", at)
+    lines = content[at : end if end >= 0 else None][:_LONGEST_LINE].splitlines()
+    return lines[0].strip() if lines else b""
 
 
 @numba.njit(cache=True, inline="always")
@@ -136,7 +240,7 @@ def _skip_blanks(data, at, end):
 
 @numba.njit(cache=True, nogil=True)
 def _kind(data, at, end):
-    """1 `v`, 2 `vt`, 3 `f`, 0 another statement, -1 what can be none."""
+    """1 `v`, 2 `vt`, 3 `f`, 4 `usemtl`, 0 another statement, -1 what can be none."""
     first = data[at]
     second = data[at + 1] if at + 1 < end else 32
     if first == 118 and _is_blank(second):
@@ -153,6 +257,8 @@ def _kind(data, at, end):
     while at < end and not _is_blank(data[at]):
         code = (code * 257 + data[at]) % _MODULUS
         at += 1
+    if code == _USEMTL:
+        return 4
     place = np.searchsorted(_CODES, code)
     return 0 if place < len(_CODES) and _CODES[place] == code else -1
 
@@ -164,8 +270,8 @@ def _is_index(value):
 
 @numba.njit(cache=True, nogil=True)
 def _count(data):
-    """(points, texture coordinates, upper bound of triangles)."""
-    at, points, corners, triangles = 0, 0, 0, 0
+    """(points, texture coordinates, upper bound of triangles, `usemtl` lines)."""
+    at, points, corners, triangles, uses = 0, 0, 0, 0, 0
     while at < len(data):
         end = line_end(data, at, len(data))
         at = _skip_blanks(data, at, end)
@@ -175,6 +281,8 @@ def _count(data):
                 points += 1
             elif kind == 2:
                 corners += 1
+            elif kind == 4:
+                uses += 1
             elif kind == 3:
                 words, inside = 0, False
                 for i in range(at + 1, end):
@@ -183,13 +291,17 @@ def _count(data):
                     inside = not blank
                 triangles += max(words + (1 if inside else 0) - 2, 0)
         at = end + 1
-    return points, corners, triangles
+    return points, corners, triangles, uses
 
 
 @numba.njit(cache=True, nogil=True)
-def _parse(data, vertices, colors, uv, faces, uv_faces):
-    """Fills the arrays: (fault, byte, triangles, colours, bare corners, lost)."""
-    at, v, t, m, colored, bare, lost = 0, 0, 0, 0, 0, 0, 0
+def _parse(data, vertices, colors, uv, faces, uv_faces, used, places):
+    """Fills the arrays: (fault, byte, triangles, colours, bare corners, lost).
+
+    `used` receives how many `usemtl` lines stand before each triangle, and `places`
+    their bytes.
+    """
+    at, v, t, m, colored, bare, lost, uses = 0, 0, 0, 0, 0, 0, 0, 0
     none = len(uv) - 1
     uv[none] = 0
     row = np.empty(6, np.float64)
@@ -202,6 +314,9 @@ def _parse(data, vertices, colors, uv, faces, uv_faces):
         kind = _kind(data, at, end)
         if kind == -1:
             return 5, at, m, colored, bare, lost
+        if kind == 4:
+            places[uses] = at
+            uses += 1
         if kind == 1 or kind == 2:
             found, i = 0, _skip_blanks(data, at + kind, end)
             while i < end and found < 6:
@@ -252,6 +367,7 @@ def _parse(data, vertices, colors, uv, faces, uv_faces):
                     first_v, first_t = point, corner
                 elif count > 1:
                     faces[m, 0], faces[m, 1], faces[m, 2] = first_v, last_v, point
+                    used[m] = uses
                     uv_faces[m, 0], uv_faces[m, 1] = first_t, last_t
                     uv_faces[m, 2] = corner
                     for k in range(3):

@@ -136,7 +136,10 @@ def shade(
     colors,
     uv,
     uv_faces,
-    image,
+    pixels,
+    layout,
+    plain,
+    material,
     light,
     best,
     triangle,
@@ -147,12 +150,15 @@ def shade(
 ):
     """Interpolates attributes for the covered pixels of one view.
 
-    `colors` (n, 3), `uv` (k, 2), `uv_faces` (m, 3) and `image` (h, w, 3) uint8 may be
-    empty: the image counts before colours, and without either the texture is mid grey.
-    Writes `normal` (camera axes, towards the viewer), `texture` uint8, `grey` [0, 1].
+    `colors` (n, 3), `uv` (k, 2) and `uv_faces` (m, 3) may be empty. Of each material
+    `layout` (k, 3) has where its image begins in `pixels` (p, 3) uint8, its height (0:
+    no image) and width, and `plain` (k, 3) uint8 its colour; `material` (m,) says which
+    a face has, and is empty where all have the first. An image counts before vertex
+    colours, and these before the plain colour. Writes `normal` (camera axes, towards
+    the viewer), `texture` uint8, `grey` [0, 1].
     """
     height, width = best.shape
-    textured, colored = image.shape[0] > 0, len(colors) > 0
+    textured, colored, single = len(uv_faces) > 0, len(colors) > 0, len(material) == 0
     for r in range(height):
         for c in range(width):
             f = triangle[r, c]
@@ -198,11 +204,13 @@ def shade(
             lit = max(x * light[0] + y * light[1] + z * light[2], np.float32(0))
             grey[r, c] = np.float32(0.15) + np.float32(0.85) * lit
             # The image before the colours: scans that have both have coarse ones.
-            if textured:
+            m = 0 if single else material[f]
+            if textured and layout[m, 1] > 0:
                 t0, t1, t2 = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
                 u = w0 * uv[t0, 0] + w1 * uv[t1, 0] + w2 * uv[t2, 0]
                 v = w0 * uv[t0, 1] + w1 * uv[t1, 1] + w2 * uv[t2, 1]
-                _sample(image, u, v, texture[r, c])
+                first, rows, columns = layout[m, 0], layout[m, 1], layout[m, 2]
+                _sample(pixels, first, rows, columns, u, v, texture[r, c])
             elif colored:
                 for k in range(3):
                     value = w0 * colors[i0, k] + w1 * colors[i1, k] + w2 * colors[i2, k]
@@ -211,19 +219,20 @@ def shade(
                         + np.float32(0.5)
                     )
             else:
-                texture[r, c] = 128
+                for k in range(3):
+                    texture[r, c, k] = plain[m, k]
 
 
 @numba.njit(cache=True, inline="always")
-def _sample(image, u, v, out):
+def _sample(pixels, first, height, width, u, v, out):
     """Bilinear texture lookup, u right and v up in [0, 1], edges clamped."""
-    height, width = image.shape[0], image.shape[1]
     x = min(max(u * width - 0.5, 0.0), width - 1.0)
     y = min(max((1.0 - v) * height - 0.5, 0.0), height - 1.0)
     x0, y0 = int(x), int(y)
     x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
     fx, fy = x - x0, y - y0
+    upper, lower = first + y0 * width, first + y1 * width
     for k in range(3):
-        upper = image[y0, x0, k] * (1 - fx) + image[y0, x1, k] * fx
-        lower = image[y1, x0, k] * (1 - fx) + image[y1, x1, k] * fx
-        out[k] = np.uint8(upper * (1 - fy) + lower * fy + 0.5)
+        above = pixels[upper + x0, k] * (1 - fx) + pixels[upper + x1, k] * fx
+        below = pixels[lower + x0, k] * (1 - fx) + pixels[lower + x1, k] * fx
+        out[k] = np.uint8(above * (1 - fy) + below * fy + 0.5)

@@ -1,5 +1,6 @@
 """`render_views`: a mesh to depth, normal, texture, grey and mask images of V views."""
 
+import dataclasses
 import io
 import pathlib
 import warnings
@@ -16,12 +17,15 @@ from smile_jax.mesh.cameras import (
     project,
     view_rotation,
 )
-from smile_jax.mesh.types import Mesh, MeshError
+from smile_jax.mesh.types import EmbeddedImage, ImageSource, Mesh, MeshError
 
 MAX_VIEWS = 9
 # Formats of the datasets' textures: Pillow would start other programs for some others.
 _IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-_MOST_PIXELS = 4096 * 4096  # of a texture; with its copies, a quarter of a GB
+_MOST_PIXELS = 4096 * 4096  # of a mesh's textures; with copies, a quarter of a GB
+_GREY = (128 / 255,) * 3  # of what has no colour
+_NO_COLORS = np.empty((0, 3), np.float32)
+_NO_PIXELS = np.empty((0, 3), np.uint8)
 
 # Direction towards the light of the `shaded` buffer, in camera axes: upper left.
 _LIGHT = np.array([-0.3, 0.5, 0.81], np.float32)
@@ -49,12 +53,13 @@ def render_views(
       projection: "orthographic" or "perspective".
       show_backs: draw back faces, with normals turned to the viewer. Scans are open
         surfaces, so the default draws them; False culls them.
-      texture: (h, w, 3) uint8 image to use in place of the file at `mesh.texture`.
+      texture: (h, w, 3) uint8 image to use in place of those that the mesh names.
 
     Returns:
       `depth` (V, S, S) float32 in world units, 0 where nothing is;
       `normals` (V, S, S, 3) float32 unit vectors in camera axes, 0 where nothing is;
-      `texture` (V, S, S, 3) uint8: the texture image, else vertex colours, else grey;
+      `texture` (V, S, S, 3) uint8: the texture image, else vertex colours, else the
+      material's colour, else grey;
       `shaded` (V, S, S) float32 in [0, 1]: Lambert shading under one light;
       `mask` (V, S, S) bool: what the mesh covers.
 
@@ -72,14 +77,12 @@ def render_views(
         raise ValueError(f"pitch_deg={pitch_deg} must be finite")
     views = len(yaws_deg)
     framing = framing or frame_mesh(mesh)
-    if texture is None and mesh.texture is not None and mesh.uv is not None:
-        texture = read_image(mesh.texture)
     vertices = np.ascontiguousarray(mesh.vertices, np.float32)
     normals = raster.vertex_normals(vertices, mesh.faces.view(np.uint32))
     perspective = projection == "perspective"
-    image, uv, uv_faces, colors = _appearance(mesh, texture)
+    look = _Look.of(mesh, texture)
     # Unsigned indices spare the compiled loops numba's test for negative ones.
-    faces, uv_faces = mesh.faces.view(np.uint32), uv_faces.view(np.uint32)
+    faces, uv_faces = mesh.faces.view(np.uint32), look.uv_faces.view(np.uint32)
 
     nearness = np.full((views, size, size), -np.inf, np.float32)
     triangle = np.full((views, size, size), -1, np.int32)
@@ -116,10 +119,13 @@ def render_views(
             faces,
             normals,
             rotation,
-            colors,
-            uv,
+            look.colors,
+            look.uv,
             uv_faces,
-            image,
+            look.pixels,
+            look.layout,
+            look.plain,
+            look.material.view(np.uint32),
             _LIGHT,
             nearness[v],
             triangle[v],
@@ -134,8 +140,11 @@ def render_views(
     return {"depth": depth.astype(np.float32), **out, "mask": mask}
 
 
-def read_image(path: str | pathlib.Path) -> np.ndarray:
+def read_image(source: str | ImageSource) -> np.ndarray:
     """Reads an image file as (h, w, 3) uint8.
+
+    Grey images of 16 bits, of 32 and of floats are scaled from their range to 8 bits;
+    what is transparent shows its colour, as in an OBJ's `map_Kd`.
 
     Raises:
       MeshError: naming the file.
@@ -148,18 +157,45 @@ def read_image(path: str | pathlib.Path) -> np.ndarray:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # From memory: Pillow asks a file for as many bytes as it announces.
-            content = io.BytesIO(pathlib.Path(path).read_bytes())
-            with Image.open(content, formats=_IMAGE_FORMATS) as image:
+            content = (
+                source.content
+                if isinstance(source, EmbeddedImage)
+                else pathlib.Path(source).read_bytes()
+            )
+            with Image.open(io.BytesIO(content), formats=_IMAGE_FORMATS) as image:
                 if image.width * image.height > _MOST_PIXELS:
                     raise ValueError(
                         f"{image.width} x {image.height} pixels, more than "
                         f"{_MOST_PIXELS}"
                     )
-                return np.asarray(image.convert("RGB"))
+                if image.mode[0] in "IF":  # Pillow would cut these off at 255
+                    grey = _as_8_bits(np.asarray(image), image.mode)
+                    return np.repeat(grey[..., None], 3, axis=-1)
+                straight = "RGBA" if image.mode in ("PA", "RGBa", "La") else "RGB"
+                return np.asarray(image.convert(straight).convert("RGB"))
     except Exception as error:  # Pillow's parsers raise whatever they meet
         raise MeshError(
-            f"{path}: not a readable texture image ({str(error)[:200]})"
+            f"{source}: not a readable texture image ({str(error)[:200]})"
         ) from error
+
+
+def _as_8_bits(grey: np.ndarray, mode: str) -> np.ndarray:
+    """A grey image of more bits, (h, w) uint8.
+
+    Whole numbers are scaled by the most that their kind holds: 65535, or what 32 bits
+    do where there is more. Floats are in [0, 1], or [0, 255], else between their
+    smallest and largest.
+    """
+    values = np.nan_to_num(grey.astype(np.float64), posinf=0.0, neginf=0.0)
+    low, high = 0.0, 65535.0
+    if mode != "F":
+        high = high if values.max(initial=0) <= high else 2.0**32 - 1
+    elif values.min(initial=0) >= 0 and values.max(initial=0) <= 255:
+        high = 1.0 if values.max(initial=0) <= 1 else 255.0
+    else:
+        low, high = float(values.min()), float(values.max())
+    scaled = (values - low) * (255 / (high - low))
+    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
 
 
 def _check(yaws_deg: Sequence[float], size: int, projection: str) -> None:
@@ -176,16 +212,84 @@ def _check(yaws_deg: Sequence[float], size: int, projection: str) -> None:
         )
 
 
-def _appearance(
-    mesh: Mesh, texture: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Returns texture image, texture coordinates, faces over them, vertex colours.
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """The colours of a mesh as `raster.shade` takes them."""
 
-    Empty arrays stand for what is missing, as compiled code takes arrays only.
+    uv: np.ndarray
+    uv_faces: np.ndarray
+    colors: np.ndarray
+    pixels: np.ndarray
+    layout: np.ndarray
+    plain: np.ndarray
+    material: np.ndarray
+
+    @classmethod
+    def of(cls, mesh: Mesh, texture: np.ndarray | None) -> "_Look":
+        """Reads the images of a mesh, or takes the one that is given.
+
+        Empty arrays stand for what is missing, as compiled code takes arrays only.
+        """
+        images: list[np.ndarray] = []
+        placed: dict[ImageSource, tuple[int, int, int]] = {}
+        materials, which = mesh.materials, mesh.face_materials
+        if texture is not None:
+            materials, which = (), None
+            images = [texture]
+        elif mesh.uv is not None:
+            images = _read_images(mesh, placed)
+        none = (0, 0, 0)
+        layout = [placed.get(m.image, none) if m.image else none for m in materials]
+        if texture is not None:
+            layout = [(0, *texture.shape[:2])]
+        shown = bool(images) and mesh.uv is not None and mesh.uv_faces is not None
+        plain = [_GREY if m.color is None else m.color for m in materials] or [_GREY]
+        flat = [image.reshape(-1, 3) for image in images]
+        return cls(
+            uv=mesh.uv if shown else np.empty((0, 2), np.float32),  # type: ignore[arg-type]
+            uv_faces=mesh.uv_faces if shown else np.empty((0, 3), np.int32),  # type: ignore[arg-type]
+            colors=_NO_COLORS if mesh.colors is None else mesh.colors,
+            pixels=flat[0] if len(flat) == 1 else np.concatenate([_NO_PIXELS, *flat]),
+            layout=np.array(layout or [none], np.int64),
+            plain=(np.array(plain) * 255 + 0.5).astype(np.uint8),
+            material=np.empty(0, np.int32) if which is None else which,
+        )
+
+
+def _read_images(
+    mesh: Mesh, placed: dict[ImageSource, tuple[int, int, int]]
+) -> list[np.ndarray]:
+    """Reads the images that faces show; `placed` receives their rows of the layout.
+
+    Raises:
+      MeshError: they have too many pixels together.
     """
-    image = np.empty((0, 0, 3), np.uint8)
-    uv, uv_faces = np.empty((0, 2), np.float32), np.empty((0, 3), np.int32)
-    if texture is not None and mesh.uv is not None and mesh.uv_faces is not None:
-        image, uv, uv_faces = texture, mesh.uv, mesh.uv_faces
-    colors = mesh.colors if mesh.colors is not None else np.empty((0, 3), np.float32)
-    return image, uv, uv_faces, colors
+    images, first = [], 0
+    tinted = {m.image: m.tint for m in mesh.used_materials if m.image is not None}
+    for source in mesh.images:
+        image = read_image(source)
+        placed[source] = (first, *image.shape[:2])
+        first += image.shape[0] * image.shape[1]
+        if first > _MOST_PIXELS:
+            raise MeshError(f"{source}: its mesh has images of over {first} pixels")
+        images.append(_tint(image, tinted[source]))
+    return images
+
+
+def _tint(image: np.ndarray, tint: tuple[float, float, float]) -> np.ndarray:
+    """The image multiplied by a linear colour."""
+    if tint == (1.0, 1.0, 1.0):
+        return image
+    stored = np.arange(256) / 255
+    light = np.where(
+        stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4
+    )
+    shown = [np.array([as_shown(x) for x in light * factor]) for factor in tint]
+    tables = [(table * 255 + 0.5).astype(np.uint8) for table in shown]
+    return np.stack([t[image[..., k]] for k, t in enumerate(tables)], axis=-1)
+
+
+def as_shown(light: float) -> float:
+    """A linear intensity in [0, 1] as screens are told it (sRGB, IEC 61966-2-1)."""
+    light = min(max(light, 0.0), 1.0)
+    return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055

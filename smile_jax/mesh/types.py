@@ -12,6 +12,41 @@ class MeshError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
+class EmbeddedImage:
+    """An image that lies inside of a mesh file.
+
+    Attributes:
+      name: of the file and the image, for messages.
+      content: the image file's bytes.
+    """
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ImageSource = pathlib.Path | EmbeddedImage
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """The colour of some faces of a mesh.
+
+    Attributes:
+      image: over the texture coordinates; None where there is none.
+      color: red, green and blue in [0, 1] as a screen shows them: the faces' own where
+        they have neither image nor vertex colours, and None where it is not known.
+      tint: linear red, green and blue that multiply the image.
+    """
+
+    image: ImageSource | None = None
+    color: tuple[float, float, float] | None = None
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
 class Mesh:
     """A triangle mesh in the frame of `smile_jax.mesh.cameras` (mm, y up, z forward).
 
@@ -23,17 +58,48 @@ class Mesh:
       faces: (m, 3) vertex indices, counter-clockwise seen from outside.
       uv: (k, 2) texture coordinates in [0, 1], u right, v up; None without texture.
       uv_faces: (m, 3) indices into `uv`.
-      texture: path of the texture image.
-      colors: (n, 3) vertex colours in [0, 1].
+      materials: of the faces; () where the file has none.
+      face_materials: (m,) which of them each face has; None: all have the first.
+      colors: (n, 3) vertex colours in [0, 1], of faces without an image.
       landmarks: (l, 3) positions.
       repairs: what cleaning changed, e.g. {"degenerate faces removed": 12}.
+      notes: lines on what the file holds and was not read.
+      texture_notes: lines on images and materials that it names and were not found.
     """
 
     vertices: Float32[np.ndarray, "n 3"]
     faces: Int32[np.ndarray, "m 3"]
     uv: Float32[np.ndarray, "k 2"] | None = None
     uv_faces: Int32[np.ndarray, "m 3"] | None = None
-    texture: pathlib.Path | None = None
+    materials: tuple[Material, ...] = ()
+    face_materials: Int32[np.ndarray, "m"] | None = None
     colors: Float32[np.ndarray, "n 3"] | None = None
     landmarks: Float32[np.ndarray, "l 3"] | None = None
     repairs: dict[str, int] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    texture_notes: tuple[str, ...] = ()
+
+    @property
+    def used_materials(self) -> tuple[Material, ...]:
+        """The materials that its faces have."""
+        if self.face_materials is None:
+            return self.materials[:1]
+        return tuple(self.materials[i] for i in np.unique(self.face_materials))
+
+    @property
+    def images(self) -> tuple[ImageSource, ...]:
+        """The texture images that its faces show, each once."""
+        if self.uv is None:
+            return ()
+        found = (m.image for m in self.used_materials if m.image is not None)
+        return tuple(dict.fromkeys(found))
+
+    def without_materials(self) -> "Mesh":
+        """The mesh in its points' colours, or grey."""
+        return dataclasses.replace(self, materials=(), face_materials=None)
+
+    @property
+    def has_texture(self) -> bool:
+        """Whether its faces may differ in colour: by images, points or materials."""
+        plain = {material.color for material in self.used_materials}
+        return bool(self.images) or self.colors is not None or len(plain) > 1

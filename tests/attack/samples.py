@@ -27,6 +27,7 @@ from smile_jax.mesh.writers import (
 from smile_jax.models.hash_tokenizer import FILE, HashTokenizer
 from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.pretrained.weights import read_weights, write_tensors
+from tests.mesh.scenes import rich_scene
 
 _SHARDS = {"x.array_record": 10}
 
@@ -102,10 +103,39 @@ def _write_stl(folder: pathlib.Path) -> None:
     solid.export(folder / "a.stl")
 
 
-def _write_glb(folder: pathlib.Path) -> None:
+def _write_text_ply(folder: pathlib.Path) -> None:
+    """With an edge, texture coordinates of faces and two images."""
+    points = "\n".join("{:g} {:g} {:g}".format(*p) for p in small_mesh().vertices)
+    xyz = "".join(f"property float {axis}\n" for axis in "xyz")
+    (folder / "a.ply").write_text(
+        "ply\nformat ascii 1.0\ncomment TextureFile skin.png\ncomment TextureFile b.png"
+        f"\nelement vertex 6\n{xyz}element face 2\n"
+        "property list uchar int vertex_indices\nproperty list uchar float texcoord\n"
+        "property int texnumber\nelement edge 1\nproperty int vertex1\nend_header\n"
+        f"{points}\n3 0 1 2 6 0 0 1 0 1 1 0\n4 2 3 4 5 8 0 0 1 0 1 1 0 1 1\n0\n"
+    )
+
+
+def _write_off(folder: pathlib.Path) -> None:
     mesh = small_mesh()
-    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    solid.export(folder / "a.glb")
+    trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(folder / "a.off")
+
+
+def _write_vrml(folder: pathlib.Path) -> None:
+    """Two shapes, of which the second is used again somewhere else."""
+    write_vrml(folder / "a.wrl", small_mesh(), "skin.png")
+    text = (folder / "a.wrl").read_text().replace("Shape {", "DEF S Shape {")
+    again = "Transform { rotation 0 0 1 0.5 translation 1 0 0 children [ USE S ] }\n"
+    (folder / "a.wrl").write_text(text + again)
+
+
+def _write_obj(folder: pathlib.Path) -> None:
+    """Two materials."""
+    write_obj(folder / "a.obj", small_mesh(), "skin.png")
+    text = (folder / "a.obj").read_text().replace("usemtl skin", "usemtl eye")
+    (folder / "a.obj").write_text(text.replace("f 4", "usemtl skin\nf 4", 1))
+    with (folder / "a.obj.mtl").open("a") as file:
+        file.write("newmtl eye\nKd 0.1 0.2 0.3\nmap_Kd -s 1 1 1 x/eye.png\n")
 
 
 def _write_bnt(folder: pathlib.Path) -> None:
@@ -153,19 +183,19 @@ def _write_weights(folder: pathlib.Path) -> None:
 READERS = {
     "wrl": Reader(
         "a.wrl",
-        lambda folder: write_vrml(folder / "a.wrl", small_mesh(), "skin.png"),
+        _write_vrml,
         _mesh,
         tokens=rb"[\[\]{}\"\n,]|[A-Za-z]+",
     ),
     "obj": Reader(
         "a.obj",
-        lambda folder: write_obj(folder / "a.obj", small_mesh(), "skin.png"),
+        _write_obj,
         _mesh,
         tokens=rb"\n|\S+",
     ),
     "mtl": Reader(
         "a.obj.mtl",
-        lambda folder: write_obj(folder / "a.obj", small_mesh(), "skin.png"),
+        _write_obj,
         lambda path: _mesh(path.with_name("a.obj")),
         tokens=rb"\n|\S+",
     ),
@@ -173,8 +203,10 @@ READERS = {
     "ply": Reader(
         "a.ply", lambda folder: write_ply(folder / "a.ply", small_mesh()), _mesh
     ),
+    "ply_text": Reader("a.ply", _write_text_ply, _mesh, tokens=rb"\n|\S+"),
+    "off": Reader("a.off", _write_off, _mesh, tokens=rb"\n|\S+"),
     "stl": Reader("a.stl", _write_stl, _mesh),
-    "glb": Reader("a.glb", _write_glb, _mesh),
+    "glb": Reader("a.glb", lambda f: rich_scene(f / "a.glb") and None, _mesh),
     "gltf": Reader("a.gltf", _write_gltf, _mesh, tokens=rb"[\[\]{}:,\"]"),
     "npy": Reader(
         "a.npy",

@@ -73,7 +73,7 @@ def test_files_hold_the_rows(tmp_path, suffix):
 def test_other_files_are_refused_before_anything_is_done(tmp_path):
     with pytest.raises(ValueError, match=r"x\.txt: name a file of \.csv, \.jsonl"):
         answers().write(tmp_path / "x.txt")
-    with pytest.raises(ValueError, match=r"x\.csv: name an \.npz file"):
+    with pytest.raises(ValueError, match=r"x\.csv: name a file of \.npz"):
         answers().write_embeddings(tmp_path / "x.csv")
 
 

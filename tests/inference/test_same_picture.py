@@ -13,6 +13,7 @@ from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.faces import Difficulty
 from smile_jax.inference import head_placement
+from smile_jax.inference.input_files import clip_of
 from smile_jax.inference.preprocessing import Reader, ReadingOptions
 from smile_jax.mesh import Landmarks, Mesh, MeshError
 from smile_jax.mesh.landmark_schemes import bosphorus_labels
@@ -119,9 +120,9 @@ def test_scores_are_those_of_the_dataset(pose, ict, suffix, request, tmp_path):
         (write_ply if suffix == "ply" else write_obj)(file, sequence.frames[0])
         if pose == "landmarks":
             with pytest.raises(MeshError, match=r"neither .* is beside it"):
-                of_run.read([file], how)
+                of_run.read(clip_of(file), how)
             write_labelled_landmarks(file.with_suffix(".lm3"), sequence)
-        read = of_run.read([file], how)
+        read = of_run.read(clip_of(file), how)
         seen.append(read.batch["views"])
         assert read.placing.said == SAID[pose]
     seen = np.stack(seen)
@@ -143,17 +144,19 @@ def test_what_training_could_not_have_seen_is_refused(tmp_path):
     file = tmp_path / "head.ply"
     write_ply(file, sequence.frames[0])
     extent = float(make_example(sequence, shape).example["mm_per_pixel"]) * shape.size
-    seen = reader(shape, (extent, extent)).read([file])
+    seen = reader(shape, (extent, extent)).read(clip_of(file))
     assert seen.batch["views"].shape == (1, 2, 32, 32, 4)
     with pytest.raises(MeshError, match=r"head\.ply: its picture is .* unit_mm"):
-        reader(shape, (extent / 2, extent / 1.5)).read([file])
+        reader(shape, (extent / 2, extent / 1.5)).read(clip_of(file))
     before = dataclasses.replace(reader(shape).info.rendering, framing="landmarks")
     old = Reader(types.SimpleNamespace(rendering=before, config=Config()))
     with pytest.raises(MeshError, match=r"head\.ply: .* framed by landmarks"):
-        old.read([file], ReadingOptions(pose="as_is"))
-    assert old.read([file], ReadingOptions(pose="surface")).placing.turned_deg < 30
+        old.read(clip_of(file), ReadingOptions(pose="as_is"))
+    assert (
+        old.read(clip_of(file), ReadingOptions(pose="surface")).placing.turned_deg < 30
+    )
     with pytest.raises(MeshError, match="2 meshes, and this run saw single scans"):
-        reader(shape).read([file, file])
+        reader(shape).read(clip_of(file, file))
 
 
 @pytest.mark.parametrize("done", [{"still": True}, {"magnify": 4.0}])
@@ -169,7 +172,11 @@ def test_motion_is_treated_as_in_the_dataset(done, tmp_path):
         make_example(Sequence4D("x", frames, {}), form).example["views"].astype(int)
         for form in (shape, dataclasses.replace(shape, still=False, magnify=0.0))
     )
-    record = reader(shape).read(paths, ReadingOptions(pose="as_is", unit_mm=1.0)).record
+    record = (
+        reader(shape)
+        .read(clip_of(*paths), ReadingOptions(pose="as_is", unit_mm=1.0))
+        .record
+    )
     assert np.abs(record["views"] - stored).mean() < 0.05
     assert np.abs(record["views"] - plain).mean() > 0.2
 
@@ -183,7 +190,7 @@ def test_units_are_guessed_by_size(unit, millimetres, tmp_path):
         head, vertices=head.vertices / np.float32(millimetres), landmarks=None
     )
     write_ply(tmp_path / "head.ply", scaled)
-    read = reader(shape).read([tmp_path / "head.ply"])
+    read = reader(shape).read(clip_of(tmp_path / "head.ply"))
     assert read.placing.unit_mm == millimetres
     expected = make_example(sequence, shape).example["views"]
     difference = np.abs(expected.astype(int) - read.batch["views"])
@@ -193,7 +200,7 @@ def test_units_are_guessed_by_size(unit, millimetres, tmp_path):
 def test_no_unit_makes_a_head_of_it(tmp_path):
     write_ply(tmp_path / "far.ply", sphere(n=20, radius=3.0))
     with pytest.raises(MeshError, match=r"far\.ply: .* across: no head in mm, cm, m"):
-        reader(config("as_is")).read([tmp_path / "far.ply"])
+        reader(config("as_is")).read(clip_of(tmp_path / "far.ply"))
 
 
 @pytest.mark.parametrize("turn_deg, said", [(8, "as it is"), (35, "turned by its sur")])
@@ -204,10 +211,10 @@ def test_heads_far_off_the_front_are_turned(turn_deg, said, tmp_path):
     turn = Rotation.from_euler("y", turn_deg, degrees=True).as_matrix()
     turned = (head.vertices @ turn.T).astype(np.float32)
     write_ply(tmp_path / "a.ply", dataclasses.replace(head, vertices=turned))
-    read = reader(shape).read([tmp_path / "a.ply"])
+    read = reader(shape).read(clip_of(tmp_path / "a.ply"))
     assert read.placing.said.startswith(said)
     assert abs(read.placing.turned_deg - turn_deg) < 5
-    kept = reader(shape).read([tmp_path / "a.ply"], ReadingOptions(pose="as_is"))
+    kept = reader(shape).read(clip_of(tmp_path / "a.ply"), ReadingOptions(pose="as_is"))
     assert kept.placing.said == "as it is"
 
 
@@ -217,11 +224,11 @@ def test_what_has_no_face_to_turn_is_said(tmp_path, monkeypatch):
 
     monkeypatch.setattr(head_placement, "pose_from_surface", nothing)
     write_ply(tmp_path / "ball.ply", sphere(90.0, n=40))
-    read = reader(config("as_is")).read([tmp_path / "ball.ply"])
+    read = reader(config("as_is")).read(clip_of(tmp_path / "ball.ply"))
     assert "there is no face" in read.placing.said and read.placing.sure < 0.1
     with pytest.raises(MeshError, match=r"ball\.ply: no symmetric face"):
         reader(config("as_is")).read(
-            [tmp_path / "ball.ply"], ReadingOptions(pose="surface")
+            clip_of(tmp_path / "ball.ply"), ReadingOptions(pose="surface")
         )
 
 

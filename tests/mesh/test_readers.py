@@ -19,7 +19,7 @@ def test_obj(tmp_path):
     mesh = read_mesh(write(tmp_path, CUBE_OBJ))
     assert mesh.vertices.shape == (8, 3) and mesh.vertices.dtype == np.float32
     assert mesh.faces.shape == (12, 3) and mesh.faces.dtype == np.int32
-    assert mesh.uv is None and mesh.texture is None and mesh.repairs == {}
+    assert mesh.uv is None and mesh.images == () and mesh.repairs == {}
 
 
 @pytest.mark.parametrize("encoding", ["binary", "ascii"])
@@ -56,7 +56,7 @@ def test_uv_seam_keeps_one_vertex(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "Face.PNG")
     mesh = read_mesh(path)
     assert mesh.vertices.shape == (4, 3)
-    assert mesh.texture == tmp_path / "Face.PNG"
+    assert mesh.images == (tmp_path / "Face.PNG",)
     corners = {
         tuple(mesh.vertices[v].tolist()): mesh.uv[t].tolist()
         for v, t in zip(mesh.faces[1], mesh.uv_faces[1], strict=True)
@@ -68,7 +68,7 @@ def test_uv_seam_keeps_one_vertex(tmp_path):
 def test_texture_of_the_same_stem(tmp_path):
     path = write(tmp_path, "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nf 1/1 2/1 3/1\n")
     Image.new("RGB", (2, 2)).save(tmp_path / "scan.jpg")
-    assert read_mesh(path).texture == tmp_path / "scan.jpg"
+    assert read_mesh(path).images == (tmp_path / "scan.jpg",)
 
 
 def test_repairs_are_counted(tmp_path):

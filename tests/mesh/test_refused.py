@@ -61,7 +61,7 @@ COLORS = "color Color { color [1 0 0, 0 1 0, 0 0 1, 1 1 1] }\n"
     [
         (POINTS, COLORS + "colorIndex [0 1 2 -1 0 1 3 -1 1 2 3 -1]", "by colorIndex"),
         (POINTS, COLORS + "colorPerVertex FALSE", "colorPerVertex FALSE are not"),
-        ("USE points", "", "'coord USE' is not understood"),
+        ("USE points", "", "USE 'points', which no DEF before it names"),
     ],
 )
 def test_vrml_that_is_not_understood(tmp_path, coord, more, said):
@@ -210,7 +210,7 @@ def test_what_is_no_array_and_no_file(tmp_path):
         read_mesh(tmp_path / "b.obj")
     os.mkfifo(tmp_path / "c.png")  # beside a mesh of its name
     (tmp_path / "c.obj").write_text(BODY.replace("f 1 2 3", "vt 0 0\nf 1/1 2/1 3/1"))
-    assert read_mesh(tmp_path / "c.obj").texture is None
+    assert read_mesh(tmp_path / "c.obj").images == ()
     (tmp_path / "big.lm3").write_text("1 landmarks:\nNose tip\n1e300 0 0\n")
     with pytest.raises(MeshError, match=r"1e.300 is beyond"):
         read_landmarks(tmp_path / "big.lm3")
@@ -223,7 +223,7 @@ def test_names_in_utf_8_and_libraries_that_are_missing(tmp_path):
     mesh = Mesh(np.asarray(box.vertices, np.float32), faces, uv=uv, uv_faces=faces)
     write_obj(tmp_path / "a.obj", mesh, "häut.png")
     Image.new("RGB", (4, 4)).save(tmp_path / "häut.png")
-    assert read_mesh(tmp_path / "a.obj").texture == tmp_path / "häut.png"
+    assert read_mesh(tmp_path / "a.obj").images == (tmp_path / "häut.png",)
     next(tmp_path.glob("*.mtl")).unlink()
     assert read_mesh(tmp_path / "a.obj").repairs["material library missing"] == 1
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from smile_jax.mesh import Framing, Mesh, MeshError, render_views
 from smile_jax.mesh.cameras import PERSPECTIVE_DISTANCE, frame_mesh, view_rotation
+from smile_jax.mesh.types import Material
 from tests.mesh.shapes import mesh, quad, sphere
 
 FRAME = Framing((0.0, 0.0, 0.0), 128.0)  # 1 mm a pixel at 128 pixels
@@ -204,12 +205,14 @@ def test_wrong_arguments_are_explained(tmp_path):
     broken.write_bytes(b"not an image")
     uv = np.zeros((4, 2), np.float32)
     with pytest.raises(MeshError, match=r"skin\.png: not a readable texture"):
-        render_views(quad(uv=uv, uv_faces=quad().faces, texture=broken))
+        render_views(quad(uv=uv, uv_faces=quad().faces, materials=(Material(broken),)))
 
 
 def test_texture_file_is_read(tmp_path):
     path = tmp_path / "skin.png"
     Image.new("RGB", (4, 4), (10, 200, 30)).save(path)
     uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-    out = render_views(quad(uv=uv, uv_faces=quad().faces, texture=path), (0,), 16)
+    out = render_views(
+        quad(uv=uv, uv_faces=quad().faces, materials=(Material(path),)), (0,), 16
+    )
     np.testing.assert_array_equal(out["texture"][0, 8, 8], (10, 200, 30))

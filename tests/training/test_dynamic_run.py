@@ -11,7 +11,7 @@ from smile_jax.data.face_model_builder import Performance
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.faces import Difficulty
-from smile_jax.inference.input_files import frames_in
+from smile_jax.inference.input_files import clip_of, frames_in
 from smile_jax.inference.preprocessing import ReadingOptions
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh.writers import write_ply
@@ -56,7 +56,7 @@ def test_a_run_on_dynamic_images(dataset, tmp_path):
         write_ply(folder / f"{i}.ply", mesh)
     recognizer = Recognizer.of_run(workdir)
     how = ReadingOptions(pose="as_is", unit_mm=1.0)
-    clip = recognizer.reader.read(frames_in(folder), how).batch["views"]
+    clip = recognizer.reader.read(clip_of(*frames_in(folder)), how).batch["views"]
     assert clip.dtype == np.uint16
     gap = np.abs(clip.astype(float) - record["dynamic"]) / 65535
     assert np.quantile(gap, 0.95) < 0.002

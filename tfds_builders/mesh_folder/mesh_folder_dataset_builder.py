@@ -319,7 +319,7 @@ class Builder(ScanBuilder):
             return None
         path = tree.root / self.builder_config.template
         tree.mark([path])
-        mesh = read_mesh(path)
+        mesh = read_mesh(path, tree.root)
         if "texture" in self.builder_config.channels:
             check_texture(mesh, path)
         return mesh
