@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from smile_jax.inference.input_files import find_inputs
+from smile_jax.inference.input_files import clip_of, find_inputs
 from smile_jax.mesh import MeshError
 from smile_jax.mesh.writers import write_ply
 from tests.faces.heads import performed
@@ -50,6 +50,39 @@ def test_what_is_neither_is_refused_and_may_be_said(heads, tmp_path):
     assert not find_inputs([folder], "each").decided
     with pytest.raises(ValueError, match="'sideways': must be one of auto"):
         find_inputs([folder], "sideways")
+
+
+@pytest.mark.parametrize(
+    "names, numbers, said",
+    [
+        (("f1.ply", "f2.ply", "f3.ply"), (1, 2, 3), None),
+        (("000.ply", "010.ply", "020.ply"), (0, 10, 20), "in steps of 10"),
+        (("a3_7.ply", "a3_9.ply", "a3_10.ply"), (7, 9, 10), "1 frame numbers are mis"),
+        (("1700000001.ply", "1700000002.ply"), None, None),  # times, not frames
+    ],
+)
+def test_numbers_of_frames(tmp_path, names, numbers, said):
+    clip = clip_of(*(tmp_path / name for name in names))
+    assert clip.numbers == numbers
+    assert (said is None) == (not clip.gaps) and (said or "") in "".join(clip.gaps)
+
+
+def test_two_frames_of_one_number(tmp_path):
+    clip = clip_of(tmp_path / "f1.ply", tmp_path / "f01.ply")
+    with pytest.raises(MeshError, match=r"are both frame 1: keep one"):
+        _ = clip.numbers
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_lists_with_a_byte_order_mark(tmp_path, mark):
+    (tmp_path / "a b.ply").write_text("")
+    content = mark + f"{tmp_path}/a b.ply\r\n\n".encode()
+    (tmp_path / "list.txt").write_bytes(content)
+    found = find_inputs([f"@{tmp_path}/list.txt"])
+    assert [clip.name for clip in found.clips] == [f"{tmp_path}/a b.ply"]
+    (tmp_path / "list.txt").write_bytes("a.ply\n".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"list\.txt: a text in UTF-16; save it in"):
+        find_inputs([f"@{tmp_path}/list.txt"])
 
 
 def test_names_that_are_no_frames_are_scans(heads, tmp_path):

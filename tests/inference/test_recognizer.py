@@ -1,5 +1,6 @@
 """A trained run answers for files: scans, sequences, what is no face."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -12,8 +13,8 @@ from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.inference.prediction import Prediction, Predictions
 from smile_jax.inference.recognizer import HEADS
 from smile_jax.inference.reference_set import FILE
-from smile_jax.mesh import MeshError
-from smile_jax.mesh.writers import write_ply
+from smile_jax.mesh import MeshError, read_mesh
+from smile_jax.mesh.writers import write_obj, write_ply
 from smile_jax.training.checkpoints import CheckpointError
 from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
@@ -90,6 +91,45 @@ def test_lists_go_on_where_one_file_cannot_be_used(model, files):
     assert len(found) == 1 and "no face" in found.skipped[str(files / "ball.ply")]
     with pytest.raises(MeshError, match=r"broken\.ply: byte"):
         model.predict(files / "broken.ply")
+
+
+def test_one_prompt_is_compared_with_nothing(model, files):
+    r = model.predict(files / "scan.ply", ["a happy face"])
+    assert list(r.probabilities.values()) == [1.0]
+    (text,) = smile_jax.embed_text(["a happy face"], model)
+    assert r.cosines["a happy face"] == pytest.approx(
+        float(text @ r.embedding), abs=1e-5
+    )
+    assert r.row()["cosine"] == pytest.approx(r.cosines["a happy face"], abs=1e-4)
+    (said,) = r.warnings
+    assert "compared with nothing" in said and f"{text @ r.embedding:.3f}" in said
+    two = model.predict(files / "scan.ply", ["a happy face", "a sad face"])
+    assert not two.warnings and "cosine" not in two.row()
+
+
+def test_frames_are_numbered_by_their_names(model, files, tmp_path):
+    """Frames 000, 001, 008 at 25 Hz: the last one is 0.32 s after the first."""
+    for number, place in (("000", 0), ("001", 1), ("008", 3)):
+        shutil.copy(files / "clip" / f"{place}.ply", tmp_path / f"f_{number}.ply")
+    r = model.predict(tmp_path, how="sequence", rate_hz=25.0)
+    assert r.timeline.frames.tolist() == [0, 1, 8]
+    np.testing.assert_allclose(r.timeline.time_s, [0, 0.04, 0.32])
+    assert set(r.timeline.phases(r.label).values()) <= {0, 1, 8}
+    assert "6 frame numbers are missing between 0 and 8" in r.warnings[0]
+
+
+def test_a_lost_texture_is_told_by_a_run_that_sees_it(model, files, tmp_path):
+    assert "texture" in model.info.config.data.inputs
+    mesh = read_mesh(files / "scan.ply")
+    uv = np.zeros((len(mesh.vertices), 2), np.float32)
+    plain = dataclasses.replace(mesh, colors=None, uv=uv, uv_faces=mesh.faces)
+    write_obj(tmp_path / "a.obj", plain, "skins/mine.png")
+    r = model.predict(tmp_path / "a.obj")
+    assert "its texture image 'skins/mine.png' is not found in" in r.warnings[0]
+    assert "no texture, which this run sees" in r.warnings[1]
+    write_obj(tmp_path / "b.obj", dataclasses.replace(mesh, colors=None))
+    assert "no texture" in model.predict(tmp_path / "b.obj").warnings[0]
+    assert not model.predict(files / "scan.ply").warnings
 
 
 def test_batches_do_not_change_answers(model, files):
