@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from smile_jax.browser.upload_check import LARGEST_BYTES, check_files
 from smile_jax.browser.viewer import SCRIPT, STYLE, TEMPLATE, chosen_frames, scene
 from smile_jax.config.factories import knows_words
+from smile_jax.data.folder_layout import numbers_as_numbers
 from smile_jax.data.lit_views import lit_views
 from smile_jax.data.mesh_sequence import scale_mesh
 from smile_jax.data.prompts import PromptError
 from smile_jax.faces import EXPRESSIONS, Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
-from smile_jax.inference.input_files import InputClip, numbers_as_numbers
+from smile_jax.inference.input_files import InputClip
 from smile_jax.inference.prediction import Prediction
 from smile_jax.inference.preprocessing import ReadingOptions
 from smile_jax.inference.recognizer import Question, Recognizer

@@ -304,7 +304,8 @@ class FaceDatasetBuilder(
         return make(sequences, config=config, where=where)
 
     def _process_pipeline_result(self, pipeline_result: Any) -> None:
-        for path in sorted(epath.Path(self.data_path).glob(f"{_REPORT}*")):
+        written = epath.Path(self.data_path).iterdir()
+        for path in sorted(p for p in written if p.name.startswith(_REPORT)):
             for line in path.read_text().splitlines():
                 fields = json.loads(line)
                 example: dict | None = {} if fields.pop("written") else None

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -211,7 +212,8 @@ def _index(path: epath.Path, source: RecordSource) -> dict[str, np.ndarray]:
 
 
 def _version_folder(path: epath.Path) -> epath.Path:
-    versions = [p for p in path.glob("*.*.*") if p.name.replace(".", "").isdigit()]
+    there = path.iterdir() if path.is_dir() else ()  # a glob would read the path
+    versions = [p for p in there if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
     newest = sorted(versions, key=lambda p: [int(n) for n in p.name.split(".")])
     candidates = [path, *reversed(newest)]
     for folder in candidates:

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from smile_jax.core.text_files import read_text
 from smile_jax.mesh import Landmarks, Mesh, MeshError, read_landmarks
 
 
@@ -98,8 +99,8 @@ def read_vertex_list(path: pathlib.Path) -> VertexLandmarks:
       ValueError: naming the file and what is wrong.
     """
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        found = json.loads(read_text(path))
+    except ValueError as error:
         raise ValueError(
             f"landmark_vertices={str(path)!r}: cannot be read as JSON "
             f"({str(error)[:200]})"

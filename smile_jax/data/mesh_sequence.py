@@ -8,6 +8,7 @@ import numpy as np
 
 from smile_jax.mesh import Mesh, MeshError, read_mesh
 from smile_jax.mesh.types import Material
+from smile_jax.mesh.unit_guess import guess_unit_mm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +18,7 @@ class MeshFiles(Sequence[Mesh]):
     Attributes:
       paths: of the frames, in order.
       needs_texture: a file without its texture image cannot be used.
-      unit_mm: millimetres of the files' unit.
+      unit_mm: millimetres of the files' unit; 0: guessed for each by its size.
       textures: images to use where a mesh's own is not found, in the same order.
       within: folder outside of which nothing that a mesh names is opened; see
         `read_mesh`.
@@ -46,7 +47,19 @@ class MeshFiles(Sequence[Mesh]):
             )
         if self.needs_texture:
             check_texture(mesh, path)
-        return scale_mesh(mesh, self.unit_mm)
+        return scale_mesh(mesh, self.unit_mm or unit_of(mesh, path))
+
+
+def unit_of(mesh: Mesh, path: pathlib.Path) -> float:
+    """The unit of a file in mm, by the head's size.
+
+    Raises:
+      MeshError: it is no head in any usual unit; naming the file.
+    """
+    try:
+        return guess_unit_mm(mesh)
+    except MeshError as error:
+        raise MeshError(f"{path}: {error}") from error
 
 
 def check_texture(mesh: Mesh, path: pathlib.Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from smile_jax.core.own_files import find_own
+from smile_jax.core.text_files import TextFileError, read_text
 from smile_jax.faces import captions as faces_captions
 
 STYLES = ("plain", "facs", "actions")
@@ -211,10 +212,10 @@ def _read_prompt_file(path: pathlib.Path, changed: int) -> PromptBook:
     """A file that has not changed is read once."""
     del changed
     try:
-        content = yaml.load(path.read_text(), _StrictLoader)
-    except OSError as error:
-        raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(read_text(path), _StrictLoader)
+    except TextFileError as error:
+        raise PromptError(str(error)) from error
+    except yaml.YAMLError as error:
         raise PromptError(f"{path}: not YAML ({str(error)[:300]})") from error
     except (RecursionError, TypeError, ValueError) as error:
         raise PromptError(f"{path}: nested too deep, or keys of odd kinds") from error

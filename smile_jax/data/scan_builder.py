@@ -1,15 +1,18 @@
 """Base of the builders that read scans from a folder as it was delivered."""
 
 import dataclasses
+import difflib
 import functools
 import itertools
 import pathlib
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from smile_jax.core.extras import needed_for
+from smile_jax.core.text_files import TextFileError, read_names
 from smile_jax.data.builder import MAX_SKIPPED, BuildReport, FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.landmark_sources import LandmarkFiles, read_vertex_list
@@ -26,6 +29,7 @@ with needed_for("building a dataset", "build"):
     import tensorflow_datasets as tfds
 
 _MAX_FRAME = 10**8
+_MOST_NEAR, _LISTED = 3, 10  # names that a message shows
 FRAMES = 8  # T of the `frames` configs (this project's choice)
 # Frontal and both sides by 20 degrees, as in the line of work that SMILE-VLM continues
 # (Behzad et al., MiT's public code), and two more for training to draw from.
@@ -55,19 +59,24 @@ class ScanConfig(FacesConfig):
     allow_gaps: bool = False
     landmark_vertices: str = ""
 
+    # Whether unit_mm may be 0, where no file but the mesh has lengths.
+    MAY_GUESS_UNIT: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.unit_mm < float("inf"):
+        if not 0 <= self.unit_mm < float("inf") or not (
+            self.unit_mm or self.MAY_GUESS_UNIT
+        ):
             raise ValueError(f"unit_mm={self.unit_mm} must be positive")
         if not 0 <= self.rate_hz < float("inf"):
             raise ValueError(
                 f"rate_hz={self.rate_hz} must be positive, or 0 for the dataset's own"
             )
         if isinstance(self.exclude, str):
-            listed = pathlib.Path(self.exclude)
-            if not listed.is_file():
-                raise ValueError(f"exclude={self.exclude!r}: no such file")
-            self.exclude = listed.read_text().split()
+            try:
+                self.exclude = read_names(self.exclude)
+            except TextFileError as error:
+                raise ValueError(f"exclude={self.exclude!r}: {error}") from error
         self.exclude = tuple(self.exclude)
 
 
@@ -154,24 +163,14 @@ class ScanBuilder(
                 + (f"\nNoted:{notes}" if notes else "")
             )
         _check_unique(found)
+        check_names({s.labels["subject"] for s in found}, f"{tree.root}: people")
+        check_names(self.CLASSES, f"{tree.root}: classes")
         if config.pose == "landmarks" and not any(s.anchors for s in found):
             raise FolderError(
                 f"{tree.root}: pose='landmarks', but no landmark file of {self.name} "
                 "is there, or none is known; use pose='surface'"
             )
-        names = {name for s in found for name in (s.key, s.labels["subject"])}
-        for name in config.exclude:
-            if name not in names and not tree.mentions(name):
-                raise ValueError(
-                    f"exclude names {name!r}, which is no subject or sequence of "
-                    f"{tree.root}; one there is named {found[0].key!r}"
-                )
-        excluded = set(config.exclude)
-        kept = [s for s in found if not excluded & {s.key, s.labels["subject"]}]
-        if excluded:
-            self.notes.append(
-                f"{len(found) - len(kept)} sequences left out, as `exclude` asks"
-            )
+        kept = self._left_in(found)
         if config.captions:
             self._name_landmarks(kept)
         for sequence in kept:
@@ -180,6 +179,35 @@ class ScanBuilder(
                 sequence.anchors = functools.partial(
                     _scaled, sequence.anchors, config.unit_mm
                 )
+        return kept
+
+    def _left_in(self, found: list[Sequence4D]) -> list[Sequence4D]:
+        """The sequences without those that `exclude` names, who are noted by name.
+
+        Raises:
+          ValueError: a name is of no subject and no sequence.
+        """
+        wanted = self.builder_config.exclude
+        names = {name for s in found for name in (s.key, s.labels["subject"])}
+        nobody = [name for name in wanted if name not in names]
+        if nobody:
+            lines = []
+            for name in nobody[:_LISTED]:
+                near = difflib.get_close_matches(name, sorted(names), _MOST_NEAR, 0.0)
+                lines.append(f"{name!r} (near: {', '.join(map(repr, near))})")
+            more = f", and {len(nobody) - _LISTED} more" * (len(nobody) > _LISTED)
+            raise ValueError(
+                f"exclude names {', '.join(lines)}{more}: no subject or sequence of "
+                f"{self._tree.root}, so nobody would be left out; mend the name, or "
+                "take it off the list where this config has nothing of him"
+            )
+        excluded = set(wanted)
+        kept = [s for s in found if not excluded & {s.key, s.labels["subject"]}]
+        if excluded:
+            self.notes.append(
+                f"{len(found) - len(kept)} sequences left out, as `exclude` asks: "
+                f"{', '.join(dict.fromkeys(wanted))}"
+            )
         return kept
 
     def landmark_files(
@@ -273,6 +301,27 @@ class ScanBuilder(
 
 def _scaled(anchors: Callable[[], Anchors], factor: float) -> Anchors:
     return anchors().scaled(factor)
+
+
+def check_names(names: Iterable[str], what: str) -> None:
+    """Refuses names that differ by case, blanks or Unicode's forms alone.
+
+    Two spellings of one person would be trained and tested on.
+
+    Raises:
+      FolderError: naming them.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        plain = unicodedata.normalize("NFKC", name).casefold()
+        alike.setdefault("".join(plain.split()), []).append(name)
+    same = [names for names in alike.values() if len(names) > 1]
+    if same:
+        shown = "; ".join(", ".join(map(repr, names)) for names in same[:_MOST_NEAR])
+        raise FolderError(
+            f"{what} whose names differ by case, blanks or Unicode forms alone, and "
+            f"may be the same: {shown}; give each one spelling"
+        )
 
 
 def _check_unique(sequences: list[Sequence4D]) -> None:

@@ -75,12 +75,6 @@ class DatasetFolder:
         """The files that no pattern took, relative to the root."""
         return [printable(name) for name in self._files if name not in self._known]
 
-    def mentions(self, name: str) -> bool:
-        """Returns True if a subject's or sequence's name occurs in any path."""
-        return any(
-            name in path or name in path.replace("/", "_") for path in self._files
-        )
-
     def describe(self) -> str:
         """A short listing of what there is, two levels deep."""
         names = sorted({printable("/".join(n.split("/")[:2])) for n in self._files})

@@ -6,11 +6,12 @@ import glob
 import itertools
 import pathlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from smile_jax.core.text_files import read_names
+from smile_jax.data.folder_layout import numbers_as_numbers, of_another_sequence
 from smile_jax.data.mesh_sequence import scale_mesh
 from smile_jax.data.source_folder import missing_numbers
 from smile_jax.mesh import Mesh, MeshError, frame_mesh, read_mesh
@@ -48,7 +49,7 @@ class InputClip:
         Raises:
           MeshError: two frames have the same number.
         """
-        if len(self.paths) < 2 or _of_another_sequence(self.paths):
+        if len(self.paths) < 2 or of_another_sequence(self.paths):
             return None
         parts = [re.split(r"(\d+)", path.name) for path in self.paths]
         both = enumerate(zip(*parts[:2], strict=True))
@@ -157,13 +158,20 @@ def _expanded(given: Iterable[str | pathlib.Path]) -> list[pathlib.Path]:
         elif path.exists():
             found.append(path)
         elif glob.has_magic(text):
-            matching = sorted(map(pathlib.Path, glob.glob(text, recursive=True)))
+            matching = _matching(path)
             if not matching:
                 raise MeshError(f"{text}: no file matches")
             found += matching
         else:
             raise MeshError(f"{path}: there is no such file or folder")
     return found
+
+
+def _matching(pattern: pathlib.Path) -> list[pathlib.Path]:
+    """The paths of a glob, whose leading folders may have its signs in their names."""
+    there = next(p for p in [*pattern.parents, pathlib.Path()] if p.is_dir())
+    rest = glob.glob(str(pattern.relative_to(there)), root_dir=there, recursive=True)
+    return sorted(there / name for name in rest)
 
 
 def meshes_in(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -219,7 +227,7 @@ def frames_in(folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
       MeshError: it has none, or their names are not those of one sequence's frames.
     """
     paths = meshes_in(folder)
-    if other := _of_another_sequence(paths):
+    if other := of_another_sequence(paths):
         raise MeshError(
             f"{folder}: {paths[0].name} and {other.name} are not frames of one "
             "sequence, whose names differ by one number alone: give each sequence a "
@@ -228,23 +236,9 @@ def frames_in(folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
     return tuple(paths)
 
 
-def _of_another_sequence(paths: Sequence[pathlib.Path]) -> pathlib.Path | None:
-    """The first whose name differs by more than one number from the first one's."""
-    first = re.split(r"(\d+)", paths[0].name)
-    for other in paths[1:]:
-        parts = re.split(r"(\d+)", other.name)
-        differing = [
-            i for i, (a, b) in enumerate(zip(first, parts, strict=False)) if a != b
-        ]
-        # Odd places are numbers.
-        if len(parts) != len(first) or len(differing) > 1 or differing[0] % 2 == 0:
-            return other
-    return None
-
-
 def _decide(folder: pathlib.Path, paths: list[pathlib.Path]) -> tuple[str, str]:
     """Decides if a folder's meshes are scans or frames, and says why."""
-    if other := _of_another_sequence(paths):
+    if other := of_another_sequence(paths):
         return "each", f"{paths[0].name} and {other.name} differ by more than a number"
     middle = len(paths) // 2
     # Neighbours at the start, in the middle and at the end.
@@ -290,9 +284,3 @@ def other_files(folder: pathlib.Path) -> list[str]:
         for p in folder.iterdir()
         if p.is_file() and (p.suffix.lower() not in known or p.name[0] == ".")
     )
-
-
-def numbers_as_numbers(path: pathlib.Path) -> list[tuple[int, str]]:
-    """2.obj comes before 10.obj."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(p) if p.isdecimal() else -1, p) for p in parts]

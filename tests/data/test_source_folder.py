@@ -57,9 +57,6 @@ def test_trees_as_they_really_are(tree, tmp_path):
     assert [path.name for _, path in found] == ["1.obj", "3.OBJ"]
     rest = DatasetFolder(tmp_path).unmatched()
     assert "f\\xfcr.txt" in rest and len(rest) == 6
-    assert DatasetFolder(tmp_path).mentions("A_happy") and not DatasetFolder(
-        tmp_path
-    ).mentions("Z")
 
 
 @pytest.mark.parametrize(
@@ -97,11 +94,18 @@ def test_frames_are_grouped_by_number_and_gaps_found(tree, tmp_path):
         group_frames(DatasetFolder(tmp_path).take(pattern), "subject", "expression")
 
 
-def test_exclude_may_be_a_file(tmp_path):
-    (tmp_path / "bad.txt").write_text("F001_Angry\nF019\n")
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_exclude_may_be_a_file(tmp_path, mark):
+    content = mark + b"F001_Angry\r\n\nF019 \nJohn Smith\n"
+    (tmp_path / "bad.txt").write_bytes(content)
     config = ScanConfig(name="x", exclude=str(tmp_path / "bad.txt"))
-    assert config.exclude == ("F001_Angry", "F019")
-    with pytest.raises(ValueError, match="no such file"):
+    assert config.exclude == ("F001_Angry", "F019", "John Smith")
+    (tmp_path / "wide.txt").write_text("F001\n", encoding="utf-16")
+    with pytest.raises(
+        ValueError, match=r"wide\.txt: a text in UTF-16; save it in UTF"
+    ):
+        ScanConfig(name="x", exclude=str(tmp_path / "wide.txt"))
+    with pytest.raises(ValueError, match="cannot be read"):
         ScanConfig(name="x", exclude=str(tmp_path / "worse.txt"))
     with pytest.raises(ValueError, match=r"pose='front' must be"):
         ScanConfig(name="x", pose="front")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from smile_jax.core.text_files import read_text
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.scan_builder import ScanBuilder, ScanConfig, with_small
 from smile_jax.data.source_folder import DatasetFolder, FolderError
@@ -60,7 +61,7 @@ class Builder(ScanBuilder):
         """Subject -> (gender, age), from `info_list_v2.txt` where it is there."""
         people = {}
         for _, path in tree.take(r"info_list(_v\d)?\.txt"):
-            for number, line in enumerate(path.read_text().splitlines(), start=1):
+            for number, line in enumerate(read_text(path).splitlines(), start=1):
                 words = line.replace(",", " ").split()
                 if len(words) < 3 or not words[0].isdecimal():
                     continue  # a header, or a blank line

@@ -1,17 +1,19 @@
 """Any meshes of yours: a tree whose paths say what they are, or a CSV that does."""
 
-import collections
 import contextlib
 import csv
 import dataclasses
 import difflib
+import io
 import json
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from smile_jax.core.text_files import read_text
 from smile_jax.data.examples import Sequence4D
+from smile_jax.data.folder_layout import LayoutError, read_layout
 from smile_jax.data.mesh_sequence import check_texture, scale_mesh
 from smile_jax.data.scan_builder import (
     ScanBuilder,
@@ -47,12 +49,15 @@ class MeshFolderConfig(ScanConfig):
         of the groups as columns.
       classes: names of the expressions; () where there are no labels.
       template: a mesh in the folder whose triangles the `.npy` sequences have.
+      unit_mm: see `ScanConfig`; 0: each file's unit is guessed by its size.
     """
 
     pattern: str = "{subject}/{expression}/{frame}.*"
     csv: str = ""
     classes: Sequence[str] = ()
     template: str = ""
+
+    MAY_GUESS_UNIT: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,29 +79,10 @@ def _any_of(suffixes: Sequence[str]) -> str:
     return "|".join(map(re.escape, suffixes))
 
 
-def _pattern_of(paths: Sequence[pathlib.Path]) -> str:
-    """Returns the pattern by which most of the paths can be read.
-
-    By how deep they lie, and whether the files of a folder are numbered.
-    """
-    depths = collections.Counter(len(path.parts) for path in paths)
-    depth = depths.most_common(1)[0][0]
-    stems = [path.stem for path in paths if len(path.parts) == depth]
-    numbered = all(any(c.isdigit() for c in stem) for stem in stems)
-    if depth == 1:
-        parts = {stem.count("_") for stem in stems}
-        return "{subject}_{expression}.*" if parts == {1} else "{sequence}.*"
-    if depth == 2:
-        digits = all(stem.isdecimal() for stem in stems)
-        return "{sequence}/{frame}.*" if digits else "{subject}/{expression}.*"
-    frame = "*{frame}.*" if numbered else "{sequence}.*"
-    return "{subject}/{expression}/" + frame
-
-
-def _look(path: pathlib.Path) -> tuple[Mesh | None, str]:
+def _look(path: pathlib.Path, within: pathlib.Path) -> tuple[Mesh | None, str]:
     """A mesh, and what is to be said of it: that it cannot be read, or is no face."""
     try:
-        mesh = read_mesh(path)
+        mesh = read_mesh(path, within)
     except MeshError as error:
         return None, str(error)
     try:
@@ -106,17 +92,16 @@ def _look(path: pathlib.Path) -> tuple[Mesh | None, str]:
     return mesh, ""
 
 
-def _unit_of(folder: pathlib.Path, meshes: Sequence[Mesh]) -> float:
-    units = []
-    for mesh in meshes:
+def _unit_of(looked: Sequence[tuple[pathlib.Path, Mesh]]) -> tuple[float, str]:
+    """The unit of all files, or 0 where each has its own; and a line on that."""
+    of_unit: dict[float, pathlib.Path] = {}
+    for path, mesh in looked:
         with contextlib.suppress(MeshError):
-            units.append(guess_unit_mm(mesh))
-    if len(set(units)) > 1:
-        raise FolderError(
-            f"{folder}: its meshes are heads in units of {sorted(set(units))} "
-            "mm: bring them to one unit, or name unit_mm in --config"
-        )
-    return units[0] if units else 1.0
+            of_unit.setdefault(guess_unit_mm(mesh), path)
+    if len(of_unit) < 2:
+        return next(iter(of_unit), 1.0), ""
+    said = ", ".join(f"{unit:g} mm as {path}" for unit, path in of_unit.items())
+    return 0.0, f"heads in several units ({said}): each file's is guessed by its size"
 
 
 class Builder(ScanBuilder):
@@ -157,7 +142,7 @@ class Builder(ScanBuilder):
           The fields, and lines that say what was filled in, and what is no face.
 
         Raises:
-          FolderError: there are no meshes, or they are of different units.
+          FolderError: there are no meshes, or their paths can be read in several ways.
         """
         tree = DatasetFolder(folder)
         paths = [path for _, path in tree.take(rf".*(?:{_any_of(MESH_SUFFIXES)})")]
@@ -167,29 +152,40 @@ class Builder(ScanBuilder):
                 f"{tree.describe()}"
             )
         found: dict[str, Any] = dict(given)
-        if "csv" not in given:
-            found.setdefault(
-                "pattern", _pattern_of([p.relative_to(folder) for p in paths])
-            )
+        lines = []
+        if "csv" not in given and "pattern" not in given:
+            try:
+                layout = read_layout([p.relative_to(folder) for p in paths])
+            except LayoutError as error:
+                raise FolderError(f"{folder}: {error}") from error
+            found["pattern"] = layout.pattern
+            lines.append(f"  {layout.said}")
         if "classes" not in given and "csv" not in given:
             regex = pattern_regex(found["pattern"], _SUFFIXES)
             groups = [match.groupdict() for match, _ in tree.take(regex)]
             names = {g["expression"] for g in groups if g.get("expression")}
             found["classes"] = sorted(names)
-        looked = [_look(p) for p in paths[:: max(len(paths) // _LOOKED_AT, 1)]]
-        meshes = [mesh for mesh, _ in looked if mesh is not None]
+        sample = paths[:: max(len(paths) // _LOOKED_AT, 1)]
+        if len(sample) < len(paths):
+            lines.append(
+                f"  looked at {len(sample)} of {len(paths)} meshes (--dry_run=all "
+                "reads every one)"
+            )
+        looked = [(path, *_look(path, folder)) for path in sample]
+        meshes = [(path, mesh) for path, mesh, _ in looked if mesh is not None]
         if "unit_mm" not in given and meshes:
-            found["unit_mm"] = _unit_of(folder, meshes)
+            found["unit_mm"], said = _unit_of(meshes)
+            lines += [f"  {said}"] if said else []
+        lines += [f"  {why}" for _, _, why in looked if why]
         if found.get("channels", "auto") == "auto":
-            bare = [m for m in meshes if m.colors is None and m.texture is None]
+            bare = [mesh for _, mesh in meshes if not mesh.has_texture]
             found["channels"] = [*(() if bare else ("texture",)), "depth", "normals"]
             if bare:
                 said = f"{len(bare)} of {len(meshes)} meshes that were looked at"
-                looked.append((None, f"no texture in the channels: {said} have none"))
+                lines.append(f"  no texture in the channels: {said} have none")
         found.setdefault("pose", "auto")
         found.setdefault("name", "mine")
-        lines = [f"--config='{json.dumps(found)}'"]
-        return found, lines + [f"  {why}" for _, why in looked if why]
+        return found, [f"--config='{json.dumps(found)}'", *lines]
 
     @property
     def CLASSES(self) -> Sequence[str]:  # type: ignore[override]
@@ -211,10 +207,12 @@ class Builder(ScanBuilder):
         for groups, path in rows:
             named = tuple(groups.get(name) or "" for name in _GROUPS[:-1])
             if not any(named):
-                named = (path.stem,)
+                named = (path.parent.name if groups.get("frame") else path.stem,)
             sequences.setdefault(named, []).append((groups, path))
+        names = [frames[0][0].get("sequence") for frames in sequences.values()]
+        unique = len(set(names)) == len(names)
         return [
-            self._sequence(named, frames, template)
+            self._sequence(named, frames, template, unique)
             for named, frames in sequences.items()
         ]
 
@@ -223,7 +221,9 @@ class Builder(ScanBuilder):
         named: tuple[str, ...],
         frames: list[tuple[dict[str, str], pathlib.Path]],
         template: Mesh | None,
+        unique: bool,
     ) -> Sequence4D:
+        """One sequence; its own name is its key where no other has it."""
         numbered = sorted(
             (
                 (_number(groups, "frame", path) or 0, path, groups)
@@ -243,7 +243,8 @@ class Builder(ScanBuilder):
                 f"{path} and {numbered[1][1]} have the same groups and frame; name "
                 "what tells them apart with {frame} or {sequence}"
             )
-        key = groups.get("sequence") or "_".join(name for name in named if name)
+        own = groups.get("sequence") if unique else None
+        key = own or "_".join(name for name in named if name)
         labels: dict[str, Any] = {
             "subject": groups.get("subject") or "unknown",
             "expression": self._expression(groups.get("expression"), path),
@@ -259,7 +260,7 @@ class Builder(ScanBuilder):
             raise FolderError(
                 f"{path}: a .npy sequence has no triangles; set the config's `template`"
             )
-        unit = self.builder_config.unit_mm
+        unit = self.builder_config.unit_mm or guess_unit_mm(template)
         return Sequence4D(key, VertexSequence(path, template, unit), labels)
 
     def _expression(self, name: str | None, path: pathlib.Path) -> str | None:
@@ -284,10 +285,8 @@ class Builder(ScanBuilder):
             raise FolderError(f"{table}: no such file; found:{tree.describe()}")
         try:
             rows = self._rows_of(table, tree)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise FolderError(
-                f"{table}: no CSV in UTF-8 ({error}); save it as that"
-            ) from error
+        except csv.Error as error:
+            raise FolderError(f"{table}: no CSV in UTF-8 ({error})") from error
         tree.take(r".*\.csv")
         tree.mark(path for _, path in rows)
         return rows
@@ -295,23 +294,24 @@ class Builder(ScanBuilder):
     def _rows_of(
         self, table: pathlib.Path, tree: DatasetFolder
     ) -> list[tuple[dict[str, str], pathlib.Path]]:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            names = list(reader.fieldnames or [])
-            if "path" not in names:
-                raise FolderError(f"{table}: row 1: no column `path` in {names}")
-            _check_names([n for n in names if n != "path"], f"{table}: row 1")
-            rows = []
-            for number, row in enumerate(reader, start=2):
-                # A row with more cells than names has them under None; one with fewer
-                # has None for the rest.
-                texts = [] if None in row else [text or "" for text in row.values()]
-                if not texts or not row["path"] or "\0" in "".join(texts):
-                    raise FolderError(
-                        f"{table}: row {number}: no path, a byte 0, or other cells "
-                        f"than {names}"
-                    )
-                rows.append((row, tree.root / row.pop("path")))
+        reader = csv.DictReader(io.StringIO(read_text(table), newline=""), strict=True)
+        names = list(reader.fieldnames or [])
+        if "path" not in names:
+            raise FolderError(f"{table}: row 1: no column `path` in {names}")
+        _check_names([n for n in names if n != "path"], f"{table}: row 1")
+        rows = []
+        for number, row in enumerate(reader, start=2):
+            # A row with more cells than names has them under None; one with fewer has
+            # None for the rest.
+            cells = (
+                {} if None in row else {n: (x or "").strip() for n, x in row.items()}
+            )
+            if not cells.get("path") or "\0" in "".join(cells.values()):
+                raise FolderError(
+                    f"{table}: row {number}: no path, a byte 0, or other cells than "
+                    f"{names}"
+                )
+            rows.append((cells, tree.root / cells.pop("path")))
         return rows
 
     def _template(self, tree: DatasetFolder) -> Mesh | None:
