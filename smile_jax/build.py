@@ -28,7 +28,36 @@ _DATA = flags.DEFINE_string("data_dir", "data", "Folder for built datasets.")
 _CONFIG = flags.DEFINE_string(
     "config", "", "Name of a builder's config, or a config in JSON."
 )
-_DRY = flags.DEFINE_boolean("dry_run", False, "Only say what would be built.")
+_DRY_RUNS = ("no", "sample", "all")
+
+
+class _DryRun(flags.ArgumentParser):
+    """--dry_run alone looks at a sample; --dry_run=all reads everything."""
+
+    syntactic_help = "sample or all"
+
+    def parse(self, argument: str | bool) -> str:
+        text = str(argument).lower()
+        found = {"true": "sample", "false": "no"}.get(text, text)
+        if found not in _DRY_RUNS:
+            raise ValueError(f"must be one of {', '.join(_DRY_RUNS[1:])}")
+        return found
+
+    def flag_type(self) -> str:
+        return "sample or all"
+
+
+_DRY: flags.FlagHolder[str] = flags.DEFINE_flag(
+    flags.Flag(
+        _DryRun(),
+        None,
+        "dry_run",
+        "no",
+        "Only say what would be built, by a sample; =all reads and renders everything, "
+        "lists every bad file, and ends as the build would.",
+        boolean=True,
+    )
+)
 
 
 def main(argv: list[str]) -> None:
@@ -47,9 +76,14 @@ def main(argv: list[str]) -> None:
         data_dir=_DATA.value, config=config, file_format="array_record"
     )
     options = _options()
-    if _DRY.value:
+    if _DRY.value != "no":
         sequences = builder.sequences(_ManualDownloads(_MANUAL.value))
-        print("\n".join(plan_of(sequences, config)))
+        print("\n".join(plan_of(sequences, config)), flush=True)
+        report = builder.try_all(sequences) if _DRY.value == "all" else None
+        lines = report.lines("would write", None) if report else builder.unknown_files()
+        print("\n".join(lines))
+        if report:
+            report.check()
         return
     builder.download_and_prepare(download_config=options)
     where = pathlib.Path(str(builder.data_path)).parent

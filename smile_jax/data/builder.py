@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import json
+import pathlib
 import sys
 import time
 import uuid
@@ -24,6 +25,7 @@ from smile_jax.data.records import FORMAT, RecordSource
 from smile_jax.data.rendering import RenderConfig, rendering_of
 from smile_jax.data.rest import PersonScans
 from smile_jax.data.schema import FacesConfig, face_features
+from smile_jax.data.unfinished_builds import only_build_in
 
 with needed_for("building a dataset", "build"):
     import cloudpickle
@@ -72,11 +74,7 @@ class BuildReport:
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
     def add(self, made: BuildResult) -> None:
-        """Counts one sequence.
-
-        Raises:
-          ValueError: more than 1 % of the sequences were given up.
-        """
+        """Counts one sequence."""
         for line in made.skipped:
             logging.warning("skipped %s", line)
         self.skipped += made.skipped
@@ -90,8 +88,57 @@ class BuildReport:
         self.found += made.found
         self.written += made.example is not None
         self.lost += made.example is None
+
+    def check_lost(self) -> None:
+        """Ends a build that has lost too much.
+
+        Raises:
+          ValueError: more than 1 % of the sequences were given up.
+        """
         if self.lost > max(MAX_SKIPPED * self.total, 1):
             self._fail(f"{self.lost} of {self.total} sequences are unreadable")
+
+    def check(self) -> None:
+        """Refuses what all of a build comes to.
+
+        Raises:
+          ValueError: more than 1 % of the sequences or of the frames were skipped.
+        """
+        self.check_lost()
+        frames_lost = len(self.skipped) - self.lost
+        if frames_lost > max(MAX_SKIPPED * self.frames, 1):
+            self._fail(f"{frames_lost} of {self.frames} frames are unreadable")
+
+    def lines(self, done: str, listed: int | None = _LISTED) -> list[str]:
+        """The report.
+
+        Args:
+          done: what came of the examples, such as "wrote".
+          listed: how many lines of each kind; None for all.
+        """
+        seconds = time.perf_counter() - self.started
+        said = [
+            f"{done} {self.written} examples, {self.frames} frames rendered in "
+            f"{seconds:.1f} s ({self.frames / max(seconds, 1e-9):.1f} frames/s); "
+            f"skipped {len(self.skipped)}; files not known: {len(self.unmatched)}"
+        ]
+        for word, of_kind in (
+            ("skipped", self.skipped),
+            ("not known", self.unmatched),
+            ("note", self.notes),
+        ):
+            said += [f"  {word} {line}" for line in of_kind[:listed]]
+            if listed is not None and len(of_kind) > listed:
+                said.append(f"  ... and {len(of_kind) - listed} more")
+        for name, count in self.repairs.items():
+            said.append(f"  repaired {name}: {count}")
+        for name, count in self.rests.items():
+            said.append(f"  captions against the {name}: {count}")
+        if self.plain:
+            said.append(f"  frames of one colour, without texture: {self.plain}")
+        if self.found:
+            said.append(f"  captions by landmarks that were found: {self.found}")
+        return said
 
     def finish(self) -> dict[str, Any]:
         """Prints the report; returns it for `dataset_info.metadata`.
@@ -99,26 +146,8 @@ class BuildReport:
         Raises:
           ValueError: more than 1 % of the frames were skipped.
         """
-        frames_lost = len(self.skipped) - self.lost
-        if frames_lost > max(MAX_SKIPPED * self.frames, 1):
-            self._fail(f"{frames_lost} of {self.frames} frames are unreadable")
-        seconds = time.perf_counter() - self.started
-        print(
-            f"\nwrote {self.written} examples, {self.frames} frames rendered in "
-            f"{seconds:.1f} s ({self.frames / max(seconds, 1e-9):.1f} frames/s); "
-            f"skipped {len(self.skipped)}; files not known: {len(self.unmatched)}"
-        )
-        _print_some("skipped", self.skipped)
-        _print_some("not known", self.unmatched)
-        _print_some("note", self.notes)
-        for name, count in self.repairs.items():
-            print(f"  repaired {name}: {count}")
-        for name, count in self.rests.items():
-            print(f"  captions against the {name}: {count}")
-        if self.plain:
-            print(f"  frames of one colour, without texture: {self.plain}")
-        if self.found:
-            print(f"  captions by landmarks that were found: {self.found}")
+        self.check()
+        print("", *self.lines("wrote"), sep="\n")
         return {
             "written": self.written,
             "frames": self.frames,
@@ -137,13 +166,6 @@ class BuildReport:
         raise ValueError(
             f"{what}, more than {MAX_SKIPPED:.0%}; repair or remove them:\n  {listed}"
         )
-
-
-def _print_some(word: str, lines: list[str]) -> None:
-    for line in lines[:_LISTED]:
-        print(f"  {word} {line}")
-    if len(lines) > _LISTED:
-        print(f"  ... and {len(lines) - _LISTED} more")
 
 
 def with_landmarks(sequences: list[Sequence4D], how: str) -> list[Sequence4D]:
@@ -275,7 +297,25 @@ class FaceDatasetBuilder(
     def _new_report(self, sequences: list[Sequence4D]) -> BuildReport:
         return BuildReport(total=len(sequences))
 
+    def unknown_files(self) -> list[str]:
+        """Lines on the files that are none of the dataset's, once it was listed."""
+        return []
+
+    def try_all(self, sequences: list[Sequence4D]) -> BuildReport:
+        """Makes every example and writes none; returns what a build would report."""
+        report = self._new_report(sequences)
+        ready = self._ready(sequences)
+        for made in run_everywhere(
+            make_example, ready, rendering_of(self.builder_config)
+        ):
+            report.add(made)
+        return report
+
     def _generate_examples(self, sequences: list[Sequence4D]) -> Any:
+        return (self._beam if self._with_beam else self._local)(self._ready(sequences))
+
+    def _ready(self, sequences: list[Sequence4D]) -> list[Sequence4D]:
+        """The sequences as workers take them, with what captions need."""
         if self.builder_config.captions:
             sequences = with_landmarks(sequences, self.builder_config.landmarks)
             sequences = with_persons(sequences, self.builder_config.rest)
@@ -284,13 +324,14 @@ class FaceDatasetBuilder(
         module = sys.modules[type(self).__module__]
         if not module.__name__.startswith("smile_jax."):
             cloudpickle.register_pickle_by_value(module)
-        return (self._beam if self._with_beam else self._local)(sequences)
+        return sequences
 
     def _local(self, sequences: list[Sequence4D]) -> Iterator[tuple[str, Any]]:
         for made in run_everywhere(
             make_example, sequences, rendering_of(self.builder_config)
         ):
             self._report.add(made)
+            self._report.check_lost()
             if made.example is not None:
                 yield made.key, made.example
         self._save_report()
@@ -318,8 +359,11 @@ class FaceDatasetBuilder(
 
     def download_and_prepare(self, **options: Any) -> None:
         """Builds as TFDS does, and indexes the records for random access."""
-        super().download_and_prepare(**options)
         folder = epath.Path(self.data_path)
+        local = "://" not in str(folder)
+        alone = only_build_in(pathlib.Path(folder).parent) if local else None
+        with alone or contextlib.nullcontext():
+            super().download_and_prepare(**options)
         written = self.info.file_format
         if written and written.value == FORMAT and not (folder / FILE).exists():
             source = RecordSource(folder, pixels=False)

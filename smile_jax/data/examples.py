@@ -247,6 +247,13 @@ class _Renderer:
         self._tell(mesh)
         return _RenderedFrame(image, turned, head)
 
+    def naming_file(self, error: MeshError, index: int) -> MeshError:
+        """The error, with the frame's file in it."""
+        paths = getattr(self._sequence.frames, "paths", ())
+        if not paths or str(paths[index]) in str(error):
+            return error
+        return MeshError(f"{paths[index]}: {error}")
+
     def _tell(self, mesh: Mesh) -> None:
         """Counts what was repaired, and keeps what is to be said of a file."""
         made = self._made
@@ -335,7 +342,7 @@ def _nearest(
         try:
             shown = render(index + step)
         except MeshError as error:
-            first_error = first_error or error
+            first_error = first_error or render.naming_file(error, index + step)
             continue
         if first_error is not None:
             made.skipped.append(f"{made.key}: {first_error}")

@@ -30,6 +30,7 @@ with needed_for("building a dataset", "build"):
 
 _MAX_FRAME = 10**8
 _MOST_NEAR, _LISTED = 3, 10  # names that a message shows
+_MOST_UNKNOWN = 50  # files that a dry run lists
 FRAMES = 8  # T of the `frames` configs (this project's choice)
 # Frontal and both sides by 20 degrees, as in the line of work that SMILE-VLM continues
 # (Behzad et al., MiT's public code), and two more for training to draw from.
@@ -216,6 +217,13 @@ class ScanBuilder(
         """Readers of the frames' landmark files; None where no frame has one."""
         found = tuple(paths)
         return LandmarkFiles(found, self.builder_config.unit_mm) if any(found) else None
+
+    @override
+    def unknown_files(self) -> list[str]:
+        unknown = self._tree.unmatched()
+        lines = [f"  not known {name}" for name in unknown[:_MOST_UNKNOWN]]
+        more = len(unknown) - len(lines)
+        return lines + ([f"  ... and {more} more"] if more else [])
 
     def _name_landmarks(self, sequences: list[Sequence4D]) -> None:
         """Sets the landmarks of a common topology.
