@@ -108,6 +108,14 @@ def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
             f"{path}: not a readable spreadsheet ({type(error).__name__}: {error}); "
             "copy it again"
         ) from error
+    if any(name.endswith("'") for name in header):
+        old = [name for name in header if name.endswith("'")]
+        raise FolderError(
+            f"{path}: row 1: columns {', '.join(old[:3])} are of an earlier label file "
+            "of 4DME, whose emotions are words such as Surprise+Positive; ask for "
+            "'4DME_Labelling_Micro_release v1.xlsx', whose columns are "
+            f"{', '.join(_COLUMNS[:3])} and so on"
+        )
     names = [*_COLUMNS, *(name.capitalize() for name in FOUR_DME)]
     missing = [name for name in names if name not in header]
     if missing:

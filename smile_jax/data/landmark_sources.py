@@ -1,13 +1,19 @@
 """Sources of a sequence's landmarks: files, fixed vertices, or the landmarker."""
 
+import collections
 import dataclasses
 import json
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 
 from smile_jax.core.text_files import read_text
+from smile_jax.data.source_folder import FolderError
 from smile_jax.mesh import Landmarks, Mesh, MeshError, read_landmarks
+from smile_jax.mesh.landmark_tracks import read_frame
+
+_OFFSETS = (0, 1, -1, 2, -2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +40,75 @@ class LandmarkFiles:
         read = read_landmarks(path)
         points = read.points * np.float32(self.unit_mm)
         return dataclasses.replace(read, points=points)
+
+
+@dataclasses.dataclass(frozen=True)
+class LandmarkTrack:
+    """The landmarks of a recording in one file, see `smile_jax.mesh.landmark_tracks`.
+
+    Attributes:
+      path: of the file.
+      numbers: of the frames in the file, in order of the sequence.
+      unit_mm: millimetres of the file's unit.
+    """
+
+    path: pathlib.Path
+    numbers: tuple[int, ...]
+    unit_mm: float = 1.0
+
+    def __call__(self, index: int, mesh: Mesh) -> Landmarks:
+        """Reads those of a frame.
+
+        Raises:
+          MeshError: it has none, or the file is damaged.
+        """
+        read = read_frame(self.path, self.numbers[index])
+        points = read.points * np.float32(self.unit_mm)
+        return dataclasses.replace(read, points=points)
+
+
+def numbers_offset(
+    sequences: Iterable[tuple[Iterable[int], Iterable[int]]],
+) -> tuple[int, int, int]:
+    """Finds by how much landmark files are numbered higher than meshes.
+
+    Some count from 1 where others count from 0. Frames that are missing are missing in
+    both, so their order says nothing, and their numbers do.
+
+    Args:
+      sequences: numbers of the meshes and of the landmarks of each recording.
+
+    Returns:
+      (offset, meshes that have landmarks by it, meshes of the recordings that have
+      any).
+
+    Raises:
+      FolderError: no offset fits half of the meshes, or two fit as many.
+    """
+    counts: collections.Counter[int] = collections.Counter()
+    total = 0
+    shown = ""
+    for meshes, landmarks in sequences:
+        first, second = set(meshes), set(landmarks)
+        if not second:
+            continue
+        total += len(first)
+        shown = shown or f"{_span(first)} and {_span(second)}"
+        for offset in _OFFSETS:
+            counts[offset] += len(first & {number - offset for number in second})
+    ranked = sorted(_OFFSETS, key=lambda offset: -counts[offset])
+    best, other = ranked[:2]
+    if total and (2 * counts[best] < total or counts[best] == counts[other]):
+        raise FolderError(
+            f"meshes and landmarks are numbered {shown}: {counts[best]} of {total} fit "
+            f"where these are {best} higher, {counts[other]} where {other}; name the "
+            "config's landmark_offset"
+        )
+    return best, counts[best], total
+
+
+def _span(numbers: set[int]) -> str:
+    return f"{min(numbers)} to {max(numbers)}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,8 +33,10 @@ BOSPHORUS = {
     "SADNESS": "sad",
     "SURPRISE": "surprise",
 }
-# What each task of BP4D is meant to elicit. From memory: a user who knows better sets
-# the config's `task_expressions`.
+# What the tasks of BP4D and of BP4D+ are meant to elicit, as public readers of them have
+# it: of BP4D two groups, of BP4D+ one (Canavan et al.). The two sets agree in T1 alone.
+# Of BP4D+, T4 (startled), T5 (sceptical), T6 (embarrassed) and T8 (pain) are none of the
+# six. Who knows better sets the config's `task_expressions`.
 BP4D_TASKS = {
     "T1": "happy",
     "T2": "sad",
@@ -42,6 +44,14 @@ BP4D_TASKS = {
     "T5": "fear",
     "T7": "anger",
     "T8": "disgust",
+}
+BP4D_PLUS_TASKS = {
+    "T1": "happy",
+    "T2": "surprise",
+    "T3": "sad",
+    "T7": "fear",
+    "T9": "anger",
+    "T10": "disgust",
 }
 COMA = (
     "bareteeth", "cheeks_in", "eyebrow", "high_smile", "lips_back", "lips_up",

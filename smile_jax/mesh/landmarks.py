@@ -9,6 +9,7 @@ import numpy as np
 from smile_jax.mesh.types import MeshError
 
 _MAX_LANDMARKS = 10_000
+_BINGHAMTON = 83  # landmarks of Binghamton's sets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,8 @@ def read_landmarks(path: str | pathlib.Path) -> Landmarks:
     The number of landmarks is what the file has: occluded and turned scans lack some.
 
     Args:
-      path: `.lm2`, `.lm3`, `.bnd`, `.bndplus` or `.pse`.
+      path: `.lm2`, `.lm3`, `.bnd`, `.bndplus` or `.pse`; of the last three, rows of
+        `index x y z`, or 83 of `x,y,z`.
 
     Raises:
       MeshError: naming the file, the byte and the fault.
@@ -93,6 +95,10 @@ class _Lines:
                 "follow; it is truncated"
             )
         return self._rest.pop()
+
+    def columns(self) -> int:
+        """How many words the next line has."""
+        return len(self._rest[-1][1].replace(",", " ").split()) if self._rest else 0
 
     def numbers(self, count: int, wanted: str) -> list[float]:
         """The finite numbers of the next line, at least `count`."""
@@ -151,8 +157,32 @@ def _lm2(lines: _Lines) -> Landmarks:
     return _landmarks(lines.path, points, 2, labels=tuple(labels))
 
 
+def _bare_table(lines: _Lines) -> Landmarks:
+    """83 rows `x,y,z` without an index, as users of BP4D+ write `.bndplus`.
+
+    What follows them, such as action units, is not read.
+    """
+    wanted = "one of 83 rows of x,y,z"
+    points: list[list[float]] = []
+    while lines and len(points) < _BINGHAMTON:
+        at = len(points)
+        values = lines.numbers(3, wanted)
+        if len(values) != 3:
+            raise lines.fault(at, f"row {at}: {values}", wanted)
+        points.append(values)
+    if len(points) < _BINGHAMTON:
+        raise MeshError(
+            f"{lines.path}: byte {lines.size}: {len(points)} rows of x,y,z, and not "
+            f"{_BINGHAMTON}; the file is truncated"
+        )
+    read = _landmarks(lines.path, points, 3)
+    return dataclasses.replace(read, scheme="binghamton83")
+
+
 def _table(lines: _Lines) -> Landmarks:
     """Rows `index x y z`; what has fewer columns at the very end is an empty row."""
+    if lines.columns() == 3:
+        return _bare_table(lines)
     rows: list[list[float]] = []
     while lines:
         wanted = "a row of index x y z"
@@ -171,7 +201,7 @@ def _table(lines: _Lines) -> Landmarks:
     return dataclasses.replace(
         _landmarks(lines.path, table[:, 1:], 3),
         vertices=table[:, 0].astype(np.int32),
-        scheme="binghamton83" if len(table) == 83 else "",
+        scheme="binghamton83" if len(table) == _BINGHAMTON else "",
     )
 
 

@@ -80,6 +80,7 @@ def test_one_person_has_one_spelling(tmp_path):
             FolderError, match=r"people whose names .*: '.+', '.+'; give"
         ):
             sequences(folder, tmp_path, csv="list.csv")
+    table.write_text("path,subject\n1.obj,A\n")
     with pytest.raises(FolderError, match=r"classes whose names .*'Happy', 'happy'"):
         sequences(folder, tmp_path, csv="list.csv", classes=["happy", "Happy"])
     table.write_text("path,subject\n1.obj,A\n", encoding="utf-16")

@@ -118,7 +118,7 @@ def test_bosphorus(trees, tmp_path):
 @pytest.mark.slow
 def test_bp4d(trees, tmp_path):
     dataset, source, _ = build(
-        "bp4d", trees / "bp4d", tmp_path, frames=2, clip_frames=2
+        "bp4d", trees / "bp4d", tmp_path, frames=2, clip_frames=2, edition="bp4d"
     )
     found = records(dataset, source)
     assert len(found) == 2 * 8 * 2  # frames 0 and 1, frame 2

@@ -25,7 +25,7 @@ atexit.register(shutil.rmtree, _TREES, ignore_errors=True)
 # builder -> (examples, further fields of the config)
 _BUILDERS = {
     "bosphorus": (16, {}),
-    "bp4d": (16, {"frames": 2}),
+    "bp4d": (16, {"frames": 2, "edition": "bp4d"}),
     "bu3dfe": (50, {}),
     "bu4dfe": (12, {"frames": 2, "dynamic": True}),
     "coma": (24, {"frames": 0, "dynamic": True}),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -109,7 +110,9 @@ class Builder(ScanBuilder):
         tree.take(r".*\.(?:jpg|jpeg|png|bmp|mtl)")
         found = []
         for keys, numbers, paths in group_frames(scans, "subject", "clip"):
+            person = _person(keys["subject"])
             label = labels.pop((keys["subject"], keys["clip"]), None)
+            label = label or labels.pop((person, keys["clip"]), None)
             if label is None:
                 self.notes.append(
                     f"{keys['subject']}/{keys['clip']}: left out, no spreadsheet has it"
@@ -124,7 +127,7 @@ class Builder(ScanBuilder):
                     numbers=numbers,
                     labels={
                         "expression": label.emotion(),
-                        "subject": keys["subject"],
+                        "subject": person,
                         "emotions": np.array(label.emotions, np.uint8),
                         "action_units": self._units(label),
                         "kind": label.kind,
@@ -163,6 +166,12 @@ class Builder(ScanBuilder):
                 f"action_units {order}; add them there"
             )
         return np.array([unit in label.action_units for unit in order], np.uint8)
+
+
+def _person(name: str) -> str:
+    """A person's name without a session: S13_1st and S13_2nd are S13."""
+    found = re.match(r"(S\d+)(?:_.*)?,?$", name)
+    return found[1] if found else name
 
 
 def _interval(label: Label, numbers: Sequence[int], read: bool) -> dict[str, int]:
