@@ -33,10 +33,10 @@ BOSPHORUS = {
     "SADNESS": "sad",
     "SURPRISE": "surprise",
 }
-# What the tasks of BP4D and of BP4D+ are meant to elicit, as public readers of them have
-# it: of BP4D two groups, of BP4D+ one (Canavan et al.). The two sets agree in T1 alone.
-# Of BP4D+, T4 (startled), T5 (sceptical), T6 (embarrassed) and T8 (pain) are none of the
-# six. Who knows better sets the config's `task_expressions`.
+# What the tasks of BP4D and of BP4D+ are meant to elicit, as public readers of them
+# have it: of BP4D two groups, of BP4D+ one (Canavan et al.). The two sets agree in T1
+# alone. Of BP4D+, T4 (startled), T5 (sceptical), T6 (embarrassed) and T8 (pain) are
+# none of the six. Who knows better sets the config's `task_expressions`.
 BP4D_TASKS = {
     "T1": "happy",
     "T2": "sad",
