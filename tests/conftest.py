@@ -37,10 +37,12 @@ import tests.typechecker  # noqa: F401 - jaxtyping looks it up by name
 _PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "smile_jax"
 _COMPILED = {
     "ball_means",
+    "depth_kernels",
     "number_parsing",
     "obj",
     "pitch_fit",
     "ply",
+    "point_clouds",
     "point_merging",
     "raster",
 }  # numba cannot compile the checks

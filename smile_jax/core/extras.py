@@ -28,6 +28,8 @@ EXTRA_OF = {
     "openpyxl": "build",
     "tensorflow": "build",
     "gradio": "page",
+    "OpenEXR": "scanners",
+    "skimage": "scanners",
     "torch": "test",
 }
 

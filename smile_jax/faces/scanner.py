@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from smile_jax.mesh import Framing, Mesh, render_views
+from smile_jax.mesh import Framing, Mesh, raster, render_views
 from smile_jax.mesh.bosphorus import grid_faces
 
 # Neighbouring points farther apart than this many spacings lie on different surfaces.
@@ -87,6 +87,36 @@ def scan_head(
         spacing=spacing,
         texture=views["texture"][0],
     )
+
+
+def depth_image_of(
+    mesh: Mesh, *, height: int, width: int, focal: float, distance_mm: float
+) -> Float32[np.ndarray, "h w"]:
+    """What a depth camera without noise measures of a head.
+
+    Args:
+      mesh: in mm, facing +z, its middle at the origin.
+      height: of the image, in pixels.
+      width: of the image, in pixels.
+      focal: length in pixels; the principal point is the middle.
+      distance_mm: of the camera from the origin.
+
+    Returns:
+      mm along the camera's axis, row 0 at the top; 0 where nothing is.
+    """
+    ahead = np.float32(distance_mm) - mesh.vertices[:, 2]
+    near = (1 / np.maximum(ahead, 1)).astype(np.float32)
+    columns = width / 2 + focal * mesh.vertices[:, 0] * near
+    rows = height / 2 - focal * mesh.vertices[:, 1] * near
+    pixels = np.stack([columns, rows], axis=1).astype(np.float32)
+    best = np.full((height, width), -np.inf, np.float32)
+    triangle = np.full((height, width), -1, np.int32)
+    weights = np.empty((height, width, 2), np.float32)
+    faces = mesh.faces.view(np.uint32)
+    raster.rasterize(
+        raster.snap(pixels), near, faces, True, True, best, triangle, weights
+    )
+    return np.where(triangle >= 0, 1 / best, 0).astype(np.float32)
 
 
 def _depth(mesh: Mesh, framing: Framing, size: int) -> np.ndarray:

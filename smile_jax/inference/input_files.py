@@ -16,7 +16,7 @@ from smile_jax.data.mesh_sequence import scale_mesh
 from smile_jax.data.source_folder import missing_numbers
 from smile_jax.mesh import Mesh, MeshError, frame_mesh, read_mesh
 from smile_jax.mesh.displacement import Displacement
-from smile_jax.mesh.readers import MESH_SUFFIXES
+from smile_jax.mesh.readers import MESH_SUFFIXES, is_scan
 from smile_jax.mesh.texture_paths import IMAGE_SUFFIXES
 from smile_jax.mesh.unit_guess import guess_unit_mm
 
@@ -25,7 +25,7 @@ HOWS = ("auto", "sequence", "each")
 # farther apart (this project's choice, see `Displacement.misfit`).
 _ONE_HEAD_MM = 0.7
 _LARGEST_NUMBER = 10**8  # of a frame; what is larger is a date or a time
-_BELONGING = {*IMAGE_SUFFIXES, ".mtl", ".bin", ".lm2", ".lm3", ".bnd"}
+_BELONGING = {*IMAGE_SUFFIXES, ".mtl", ".bin", ".lm2", ".lm3", ".bnd", ".json"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,15 +193,13 @@ def _without_meshes(folder: pathlib.Path, *, deeper: bool = False) -> MeshError:
 
 def _listed(folder: pathlib.Path) -> list[pathlib.Path]:
     found = [
-        p
-        for p in folder.iterdir()
-        if p.suffix.lower() in MESH_SUFFIXES and p.name[0] != "." and p.is_file()
+        p for p in folder.iterdir() if is_scan(p) and p.name[0] != "." and p.is_file()
     ]
     return sorted(found, key=numbers_as_numbers)
 
 
 def _any_below(folder: pathlib.Path) -> bool:
-    return any(p.suffix.lower() in MESH_SUFFIXES for p in folder.rglob("*"))
+    return any(map(is_scan, folder.rglob("*")))
 
 
 def _add_folder(

@@ -5,12 +5,18 @@ import pathlib
 import re
 from collections.abc import Callable
 
+import numpy as np
+
+from smile_jax.core.extras import MissingExtraError
 from smile_jax.mesh.bosphorus import read_bnt
 from smile_jax.mesh.cleaning import clean
+from smile_jax.mesh.depth_image import DEPTH_SUFFIXES, is_depth_image, read_depth_image
 from smile_jax.mesh.exchange import read_off, read_stl
 from smile_jax.mesh.gltf import read_gltf
 from smile_jax.mesh.obj import read_obj
 from smile_jax.mesh.ply import read_ply
+from smile_jax.mesh.point_clouds import read_pcd, read_xyz
+from smile_jax.mesh.surface_of_points import FEWEST, surface_of
 from smile_jax.mesh.types import Mesh, MeshError
 from smile_jax.mesh.vrml import read_vrml
 
@@ -22,9 +28,13 @@ def read_mesh(
 ) -> Mesh:
     """Reads a triangle mesh, cleans it and counts the repairs.
 
+    A point cloud gets a surface, see `surface_of`; a depth image that of its own grid,
+    see `read_depth_image`.
+
     Args:
       path: a `.wrl` (VRML 2.0), `.obj`, `.bnt` (Bosphorus), `.ply`, `.stl`, `.off`,
-        `.glb` or `.gltf` file, with its textures where there are some.
+        `.glb`, `.gltf`, `.pcd` or `.xyz` file, with its textures where there are some;
+        or a depth image, `.png`, `.exr` or `.npy`, with its camera beside it.
       within: folder outside of which no file that the mesh names is opened; by default
         that above the mesh's own.
 
@@ -42,6 +52,8 @@ def read_mesh(
     """
     path = pathlib.Path(path)
     reader = _READERS.get(path.suffix.lower())
+    if path.suffix.lower() in DEPTH_SUFFIXES:
+        reader = read_depth_image
     if reader is None:
         known = ", ".join(sorted(_READERS))
         raise MeshError(f"{path}: unknown mesh format {path.suffix!r}; known: {known}")
@@ -51,9 +63,39 @@ def read_mesh(
     try:
         check_content(path)
         mesh = reader(path, folder if within is None else pathlib.Path(within))
+        if len(mesh.vertices) and not len(mesh.faces):
+            mesh = _with_surface(path, mesh)
+    except MissingExtraError as error:
+        raise MeshError(f"{path}: {error}") from error
     except OSError as error:  # a disk that fails, a name in the file that is too long
         raise MeshError(f"{path}: byte 0: cannot be read ({error.strerror})") from error
     return clean(mesh, f"{path}: bytes 0 to {path.stat().st_size}")
+
+
+def is_scan(path: pathlib.Path) -> bool:
+    """True of a file that `read_mesh` reads; of images, of depth images alone."""
+    return path.suffix.lower() in MESH_SUFFIXES or is_depth_image(path)
+
+
+def _with_surface(path: pathlib.Path, cloud: Mesh) -> Mesh:
+    """A mesh through the points of a cloud.
+
+    Raises:
+      MeshError: it is none of a surface.
+    """
+    count = len(cloud.vertices)
+    said = f"{path}: has no faces; it is a point cloud of {count} points"
+    if count < FEWEST:
+        raise MeshError(f"{said}, too few for a face")
+    try:
+        vertices, faces, colors, lost = surface_of(cloud.vertices, cloud.colors)
+    except (ValueError, np.linalg.LinAlgError, MemoryError) as error:
+        raise MeshError(
+            f"{said}, through which no surface was found: {error}"
+        ) from error
+    repairs = {"lone points left out": lost} if lost else {}
+    notes = (f"it is a point cloud of {count} points, through which a surface is laid",)
+    return Mesh(vertices, faces, colors=colors, repairs=repairs, notes=notes)
 
 
 def check_content(path: pathlib.Path) -> None:
@@ -109,8 +151,10 @@ _READERS: dict[str, Callable[[pathlib.Path, pathlib.Path], Mesh]] = {
     ".gltf": read_gltf,
     ".obj": read_obj,
     ".off": read_off,
+    ".pcd": read_pcd,
     ".ply": read_ply,
     ".stl": read_stl,
     ".wrl": read_vrml,
+    ".xyz": read_xyz,
 }
 MESH_SUFFIXES = tuple(_READERS)

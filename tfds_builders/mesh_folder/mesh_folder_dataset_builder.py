@@ -27,13 +27,14 @@ from smile_jax.data.source_folder import (
 )
 from smile_jax.landmarking.landmarker import find_landmarks
 from smile_jax.mesh import Mesh, MeshError, VertexSequence, read_mesh
-from smile_jax.mesh.readers import MESH_SUFFIXES
+from smile_jax.mesh.depth_image import DEPTH_SUFFIXES, is_depth_image
+from smile_jax.mesh.readers import MESH_SUFFIXES, is_scan
 from smile_jax.mesh.unit_guess import guess_unit_mm
 
 _GROUPS = (
     "subject", "sequence", "expression", "intensity", "gender", "ethnicity", "frame",
 )  # fmt: skip
-_SUFFIXES = (*MESH_SUFFIXES, ".npy")
+_SUFFIXES = (*MESH_SUFFIXES, *DEPTH_SUFFIXES)
 _LOOKED_AT = 50  # meshes, before a config is suggested
 
 
@@ -145,7 +146,8 @@ class Builder(ScanBuilder):
           FolderError: there are no meshes, or their paths can be read in several ways.
         """
         tree = DatasetFolder(folder)
-        paths = [path for _, path in tree.take(rf".*(?:{_any_of(MESH_SUFFIXES)})")]
+        paths = [path for _, path in tree.take(rf".*(?:{_any_of(_SUFFIXES)})")]
+        paths = [path for path in paths if is_scan(path)]
         if not paths:
             raise FolderError(
                 f"{folder}: no mesh in it ({', '.join(MESH_SUFFIXES)}); found:"
@@ -201,7 +203,7 @@ class Builder(ScanBuilder):
 
     def find(self, tree: DatasetFolder) -> list[Sequence4D]:
         rows = self._csv_rows(tree) if self.builder_config.csv else self._rows(tree)
-        tree.take(r".*\.(?:jpg|jpeg|png|bmp|mtl|bin)")
+        tree.take(r".*\.(?:jpg|jpeg|png|bmp|mtl|bin|json)")
         template = self._template(tree)
         sequences: dict[tuple, list[tuple[dict[str, str], pathlib.Path]]] = {}
         for groups, path in rows:
@@ -233,7 +235,8 @@ class Builder(ScanBuilder):
         )
         numbers = [number for number, _, _ in numbered]
         _, path, groups = numbered[0]
-        if path.suffix.lower() == ".npy" and len(numbered) > 1:
+        sequence = path.suffix.lower() == ".npy" and not is_depth_image(path)
+        if sequence and len(numbered) > 1:
             raise FolderError(
                 f"{path} and {numbered[1][1]} are frames of one sequence; a .npy file "
                 "is a sequence by itself, so use a pattern without {frame}"
@@ -253,7 +256,7 @@ class Builder(ScanBuilder):
         intensity = _number(groups, "intensity", path)
         if intensity is not None:
             labels["intensity"] = intensity
-        if path.suffix.lower() != ".npy":
+        if not sequence:
             meshes = self.mesh_files([path for _, path, _ in numbered])
             return Sequence4D(key, meshes, labels, numbers)
         if template is None:
@@ -275,7 +278,11 @@ class Builder(ScanBuilder):
 
     def _rows(self, tree: DatasetFolder) -> list[tuple[dict[str, str], pathlib.Path]]:
         found = tree.take(pattern_regex(self.builder_config.pattern, _SUFFIXES))
-        return [(match.groupdict(), path) for match, path in found]
+        return [
+            (match.groupdict(), path)
+            for match, path in found
+            if is_scan(path) or path.suffix.lower() == ".npy"
+        ]
 
     def _csv_rows(
         self, tree: DatasetFolder
