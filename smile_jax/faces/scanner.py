@@ -89,34 +89,55 @@ def scan_head(
     )
 
 
-def depth_image_of(
-    mesh: Mesh, *, height: int, width: int, focal: float, distance_mm: float
-) -> Float32[np.ndarray, "h w"]:
-    """What a depth camera without noise measures of a head.
+@dataclasses.dataclass(frozen=True)
+class DepthSensor:
+    """A depth camera on the z axis that looks at the origin.
 
-    Args:
-      mesh: in mm, facing +z, its middle at the origin.
-      height: of the image, in pixels.
-      width: of the image, in pixels.
+    Attributes:
+      height, width: of its image, in pixels.
       focal: length in pixels; the principal point is the middle.
-      distance_mm: of the camera from the origin.
-
-    Returns:
-      mm along the camera's axis, row 0 at the top; 0 where nothing is.
+      distance_mm: from the origin.
     """
-    ahead = np.float32(distance_mm) - mesh.vertices[:, 2]
-    near = (1 / np.maximum(ahead, 1)).astype(np.float32)
-    columns = width / 2 + focal * mesh.vertices[:, 0] * near
-    rows = height / 2 - focal * mesh.vertices[:, 1] * near
-    pixels = np.stack([columns, rows], axis=1).astype(np.float32)
-    best = np.full((height, width), -np.inf, np.float32)
-    triangle = np.full((height, width), -1, np.int32)
-    weights = np.empty((height, width, 2), np.float32)
-    faces = mesh.faces.view(np.uint32)
-    raster.rasterize(
-        raster.snap(pixels), near, faces, True, True, best, triangle, weights
-    )
-    return np.where(triangle >= 0, 1 / best, 0).astype(np.float32)
+
+    height: int = 480
+    width: int = 640
+    focal: float = 600.0
+    distance_mm: float = 550.0
+
+    def depth(self, mesh: Mesh) -> Float32[np.ndarray, "h w"]:
+        """What it measures of a mesh in mm, without noise.
+
+        Returns:
+          mm along its axis, row 0 at the top; 0 where nothing is.
+        """
+        nearness, triangle = self._see(mesh)
+        return np.where(triangle >= 0, 1 / nearness, 0).astype(np.float32)
+
+    def visible_part(self, mesh: Mesh) -> Mesh:
+        """The triangles that it sees any of, without materials."""
+        _, triangle = self._see(mesh)
+        faces = mesh.faces[np.unique(triangle[triangle >= 0])]
+        used, packed = np.unique(faces, return_inverse=True)
+        colors = None if mesh.colors is None else mesh.colors[used]
+        return Mesh(
+            mesh.vertices[used], packed.reshape(-1, 3).astype(np.int32), colors=colors
+        )
+
+    def _see(self, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+        """1 / depth and the triangle of each pixel, -1 where there is none."""
+        ahead = np.float32(self.distance_mm) - mesh.vertices[:, 2]
+        near = (1 / np.maximum(ahead, 1)).astype(np.float32)
+        columns = self.width / 2 + self.focal * mesh.vertices[:, 0] * near
+        rows = self.height / 2 - self.focal * mesh.vertices[:, 1] * near
+        pixels = np.stack([columns, rows], axis=1).astype(np.float32)
+        best = np.full((self.height, self.width), -np.inf, np.float32)
+        triangle = np.full((self.height, self.width), -1, np.int32)
+        weights = np.empty((self.height, self.width, 2), np.float32)
+        faces = mesh.faces.view(np.uint32)
+        raster.rasterize(
+            raster.snap(pixels), near, faces, True, True, best, triangle, weights
+        )
+        return best, triangle
 
 
 def _depth(mesh: Mesh, framing: Framing, size: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from smile_jax.core.extras import needed_for
 
 FEWEST = 300  # points that a face can be known by
 # This project's choices.
-SMOOTHING = (
+SMOOTHING = 4.0  # square of a kernel over noise and spacing: normals of 6 degrees
     6.7  # square of a kernel's width over noise and spacing: normals of 4 degrees
 )
 _MOST = 120_000  # points; of more, those in a cell are averaged

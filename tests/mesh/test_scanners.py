@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from smile_jax.faces.scanner import depth_image_of
+from smile_jax.faces.scanner import DepthSensor
 from smile_jax.inference.input_files import find_inputs
 from smile_jax.mesh import MeshError, read_mesh
 from smile_jax.mesh.depth_image import is_depth_image, noise_of
@@ -29,7 +29,7 @@ def head() -> Mesh:
 
 @pytest.fixture(scope="module")
 def depth(head):
-    return depth_image_of(head, height=240, width=320, focal=FOCAL, distance_mm=AWAY)
+    return DepthSensor(240, 320, FOCAL, AWAY).depth(head)
 
 
 def camera(folder, unit_mm=1.0, name="camera.json", **more):
