@@ -136,9 +136,8 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         own, _ = answers(mesh_files(folder / "whole", found))
-        print(
-            f"{'seen as':24} {'same label':>12} {'cosine':>8} {'as noiseless':>14} lost"
-        )
+        head = ("seen as", "same label", "cosine", "as noiseless")
+        print("{:24} {:>12} {:>8} {:>14}  lost".format(*head))
         parts = {name: _SENSOR.visible_part(mesh) for name, mesh in found.items()}
         cut, lost = answers(mesh_files(folder / "parts", parts))
         print(line("its visible part", own, cut, cut, lost), flush=True)

@@ -15,8 +15,6 @@ from smile_jax.core.extras import needed_for
 FEWEST = 300  # points that a face can be known by
 # This project's choices.
 SMOOTHING = 4.0  # square of a kernel over noise and spacing: normals of 6 degrees
-    6.7  # square of a kernel's width over noise and spacing: normals of 4 degrees
-)
 _MOST = 120_000  # points; of more, those in a cell are averaged
 _NEIGHBOURS = 16  # that tell noise and spacing
 _LEAST, _MOST_NEAR = 16, 160  # neighbours that a distance is averaged over
