@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
+import scipy.io
 import trimesh
 from PIL import Image
 
@@ -14,8 +15,10 @@ from smile_jax.data.record_index import make_index, read_index, write_index
 from smile_jax.data.records import DataError
 from smile_jax.data.schema import FacesConfig
 from smile_jax.mesh import MeshError, VertexSequence, read_landmarks, read_mesh
+from smile_jax.mesh.landmark_tracks import count_frames, read_frame
 from smile_jax.mesh.landmarks import Landmarks
 from smile_jax.mesh.render import read_image
+from smile_jax.mesh.surface_of_points import FEWEST
 from smile_jax.mesh.types import Mesh
 from smile_jax.mesh.writers import (
     write_bnt,
@@ -27,6 +30,7 @@ from smile_jax.mesh.writers import (
 from smile_jax.models.hash_tokenizer import FILE, HashTokenizer
 from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.pretrained.weights import read_weights, write_tensors
+from tests.mesh.point_files import pcd
 from tests.mesh.scenes import rich_scene
 
 _SHARDS = {"x.array_record": 10}
@@ -144,6 +148,64 @@ def _write_bnt(folder: pathlib.Path) -> None:
     write_bnt(folder / "a.bnt", grid, grid[..., :2] / 5, x + y > 0, "a.png")
 
 
+def _write_xyz(folder: pathlib.Path) -> None:
+    """As many points as a surface is laid through, and a few less are refused."""
+    rng = np.random.default_rng(0)
+    flat = rng.random((FEWEST + 10, 2)) * 100
+    bumps = np.concatenate([flat, np.sin(flat[:, :1] / 20) * 9], axis=1)
+    np.savetxt(folder / "a.xyz", bumps, fmt="%.2f")
+
+
+def _write_pcd(folder: pathlib.Path) -> None:
+    """The grid of a sensor, packed."""
+    y, x = np.mgrid[:12, :14].astype(float)
+    grid = np.stack([x * 8, y * 8, 500 + x * y], -1).reshape(-1, 3)
+    pcd(folder / "a.pcd", grid, "binary_compressed", 12)
+
+
+def _depth(suffix: str, stem: str = "a") -> Reader:
+    def write(folder: pathlib.Path) -> None:
+        y, x = np.mgrid[:24, :24]
+        depth = (500 + x * y / 9).astype(np.uint16)
+        camera = '{"fx": 30, "fy": 30, "cx": 11.5, "cy": 11.5, "unit_mm": 1}'
+        (folder / f"{stem}.json").write_text(camera)
+        if suffix == "png":
+            Image.fromarray(depth).save(folder / f"{stem}.png")
+        elif suffix == "npy":
+            np.save(folder / f"{stem}.npy", depth.astype(np.float32))
+        else:
+            import OpenEXR
+
+            head = {"compression": OpenEXR.ZIP_COMPRESSION}
+            channel = OpenEXR.Channel(depth.astype(np.float32))
+            file = OpenEXR.File({**head, "type": OpenEXR.scanlineimage}, {"Z": channel})
+            file.write(str(folder / f"{stem}.exr"))
+
+    return Reader(f"{stem}.{suffix}", write, _mesh)
+
+
+def _read_camera(path: pathlib.Path) -> None:
+    _mesh(path.with_suffix(".png"))
+
+
+def _write_track(folder: pathlib.Path) -> None:
+    """Two frames of a recording."""
+    stereo = np.zeros((1, 2), dtype=[("pts_3d", object)])
+    stereo[0, 0]["pts_3d"] = np.arange(249.0).reshape(83, 3)
+    stereo[0, 1]["pts_3d"] = np.ones((83, 3))
+    scipy.io.savemat(folder / "a.mat", {"stereo": stereo}, do_compression=True)
+
+
+def _read_track(path: pathlib.Path) -> None:
+    for number in range(1, count_frames(path) + 1):
+        assert np.isfinite(read_frame(path, number).points).all()
+
+
+def _write_bare_rows(folder: pathlib.Path) -> None:
+    rows = np.arange(249.0).reshape(83, 3)
+    np.savetxt(folder / "a.bndplus", rows, fmt="%g", delimiter=",")
+
+
 def _points(suffix: str) -> Reader:
     def write(folder: pathlib.Path) -> None:
         points = np.arange(15, dtype=np.float32).reshape(5, 3)
@@ -205,6 +267,18 @@ READERS = {
     ),
     "ply_text": Reader("a.ply", _write_text_ply, _mesh, tokens=rb"\n|\S+"),
     "off": Reader("a.off", _write_off, _mesh, tokens=rb"\n|\S+"),
+    "xyz": Reader("a.xyz", _write_xyz, _mesh, tokens=rb"\n|\S+"),
+    "pcd": Reader("a.pcd", _write_pcd, _mesh),
+    "depth_png": _depth("png"),
+    "depth_npy": _depth("npy"),
+    "depth_exr": _depth("exr"),
+    "camera": Reader(
+        "camera.json", _depth("png", "camera").write, _read_camera, tokens=rb"[{}:,\"]"
+    ),
+    "mat": Reader("a.mat", _write_track, _read_track),
+    "bare_bndplus": Reader(
+        "a.bndplus", _write_bare_rows, _landmarks, tokens=rb"\n|[^\s,]+"
+    ),
     "stl": Reader("a.stl", _write_stl, _mesh),
     "glb": Reader("a.glb", lambda f: rich_scene(f / "a.glb") and None, _mesh),
     "gltf": Reader("a.gltf", _write_gltf, _mesh, tokens=rb"[\[\]{}:,\"]"),
