@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
     if path.is_dir():
         sheet = _sheet_of_folder(path)
     else:
-        sheet, said = _sheet(path, ())
+        sheet, said = _sheet(path, (), None)
         print(said)
     out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet).save(out)
@@ -67,7 +67,7 @@ def _sheet_of_folder(folder: pathlib.Path) -> np.ndarray:
     sheets = []
     for path in paths[:_MOST]:
         try:
-            sheet, said = _sheet(path, _ROWS_OF_MANY)
+            sheet, said = _sheet(path, _ROWS_OF_MANY, folder)
         except MeshError as error:
             print(f"skipped: {error}")
             continue
@@ -80,15 +80,18 @@ def _sheet_of_folder(folder: pathlib.Path) -> np.ndarray:
     return stacked_sheets(sheets)
 
 
-def _sheet(path: pathlib.Path, rows: tuple[str, ...]) -> tuple[np.ndarray, str]:
-    """Returns the sheet of one mesh, and a line about it."""
-    mesh = read_mesh(path)
-    unit, warning = _UNIT.value, ""
+def _sheet(
+    path: pathlib.Path, rows: tuple[str, ...], within: pathlib.Path | None
+) -> tuple[np.ndarray, str]:
+    """Returns the sheet of one mesh, and lines about it."""
+    mesh = read_mesh(path, within)
+    unit, warnings = _UNIT.value, [*mesh.notes, *mesh.texture_notes]
     if not unit:
         try:
             unit = guess_unit_mm(mesh)
         except MeshError as error:
-            unit, warning = 1.0, f"\n  warning: {error}"
+            unit = 1.0
+            warnings.append(str(error))
     mesh, framing = _placed(mesh, unit)
     yaws = [float(yaw) for yaw in _YAWS.value]
     buffers = render_views(
@@ -103,7 +106,7 @@ def _sheet(path: pathlib.Path, rows: tuple[str, ...]) -> tuple[np.ndarray, str]:
     said = (
         f"{path}: {len(mesh.vertices)} points, {len(mesh.faces)} triangles, unit "
         f"{unit:g} mm, {framing.mm_per_pixel(_SIZE.value):.3f} mm/pixel, repairs: "
-        f"{repairs}{warning}"
+        f"{repairs}" + "".join(f"\n  warning: {warning}" for warning in warnings)
     )
     return contact_sheet(buffers, yaws, title=path.name, rows=rows), said
 

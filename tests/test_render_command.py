@@ -1,9 +1,12 @@
 """`smile-jax render`."""
 
+import dataclasses
+
 import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from smile_jax.faces.scanner import DepthSensor
 from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import run_module
@@ -49,3 +52,16 @@ def test_folders_units_and_poses(tmp_path):
     (tmp_path / "c.obj").write_text(CUBE_OBJ)
     done = run_module("smile_jax.render", str(tmp_path / "c.obj"), f"--out={out}")
     assert "warning: 2 across: no head in mm, cm, m" in done.stdout
+
+
+def test_a_depth_image_is_drawn(tmp_path):
+    (head,) = performed("happy", seed=3)
+    middle = head.vertices.mean(axis=0)
+    head = dataclasses.replace(head, vertices=head.vertices - middle)
+    depth = 10 * DepthSensor(240, 320, 300.0, 500.0).depth(head)
+    Image.fromarray(depth.round().astype(np.uint16)).save(tmp_path / "a.png")
+    (tmp_path / "camera.json").write_text('{"fx": 300, "unit_mm": 0.1}')
+    for given in (tmp_path / "a.png", tmp_path):
+        done = run_module("smile_jax.render", str(given), f"--out={tmp_path}/o.jpg")
+        assert done.returncode == 0, done.stderr
+        assert "a.png: " in done.stdout and "unit 1 mm" in done.stdout

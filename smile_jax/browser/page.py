@@ -117,7 +117,8 @@ class Page:
             rate = _RATE_HZ if len(paths) > 1 else 0.0
         else:
             raise MeshError("drop a mesh, or pick a generated face")
-        clip = InputClip(paths[0].name, tuple(paths))
+        # Above the folder lie the files of other visitors.
+        clip = InputClip(paths[0].name, tuple(paths), within=paths[0].parent)
         question = self.ask(words)
         reading = ReadingOptions(rate_hz=rate, timeline=len(paths) > 1, keep=True)
         ((_, answer),) = self.model.answers([clip], question, reading)
@@ -156,7 +157,8 @@ class Page:
         chosen = chosen_frames(len(shown.clip.paths)).tolist()
         meshes = []
         for i in chosen:
-            mesh = scale_mesh(read_mesh(shown.clip.paths[i]), placing.unit_mm)
+            path = shown.clip.paths[i]
+            mesh = scale_mesh(read_mesh(path, path.parent), placing.unit_mm)
             meshes.append(frontalize(mesh, placing.pose) if placing.pose else mesh)
         return scene(meshes, chosen, shown.apex)
 

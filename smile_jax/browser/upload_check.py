@@ -55,7 +55,7 @@ def _parse(paths: list[pathlib.Path], memory: int, said: multiprocessing.Queue) 
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     try:
         for path in paths:
-            mesh = read_mesh(path)
+            mesh = read_mesh(path, path.parent)
             if len(mesh.vertices) > _MOST_POINTS:
                 raise MeshError(
                     f"{path.name}: {len(mesh.vertices)} points; at most {_MOST_POINTS}"
