@@ -4,9 +4,11 @@
 
 The builders are those of `tfds build`, by name or folder; the dataset is the same.
 Before anything is rendered it says what it found, and how long it will take; --dry_run
-ends there. Without --config, `mesh_folder` looks at the folder and fills in how its
-paths are to be read, classes, channels and unit, and says so; other builders list their
-configs. `"channels": "auto"` in a JSON config leaves texture out where there is none.
+ends there, and --dry_run=all reads and renders everything, writes nothing, lists every
+bad file and ends as the build would. Without --config, `mesh_folder` looks at the
+folder and fills in how its paths are to be read, classes, channels and unit, and says
+so; other builders list their configs. `"channels": "auto"` in a JSON config leaves
+texture out where there is none.
 """
 
 import dataclasses
@@ -28,7 +30,7 @@ _DATA = flags.DEFINE_string("data_dir", "data", "Folder for built datasets.")
 _CONFIG = flags.DEFINE_string(
     "config", "", "Name of a builder's config, or a config in JSON."
 )
-_DRY_RUNS = ("no", "sample", "all")
+_DRY_RUNS = ("", "sample", "all")
 
 
 class _DryRun(flags.ArgumentParser):
@@ -38,7 +40,7 @@ class _DryRun(flags.ArgumentParser):
 
     def parse(self, argument: str | bool) -> str:
         text = str(argument).lower()
-        found = {"true": "sample", "false": "no"}.get(text, text)
+        found = {"true": "sample", "false": ""}.get(text, text)
         if found not in _DRY_RUNS:
             raise ValueError(f"must be one of {', '.join(_DRY_RUNS[1:])}")
         return found
@@ -52,7 +54,7 @@ _DRY: flags.FlagHolder[str] = flags.DEFINE_flag(
         _DryRun(),
         None,
         "dry_run",
-        "no",
+        "",
         "Only say what would be built, by a sample; =all reads and renders everything, "
         "lists every bad file, and ends as the build would.",
         boolean=True,
@@ -76,7 +78,7 @@ def main(argv: list[str]) -> None:
         data_dir=_DATA.value, config=config, file_format="array_record"
     )
     options = _options()
-    if _DRY.value != "no":
+    if _DRY.value:
         sequences = builder.sequences(_ManualDownloads(_MANUAL.value))
         print("\n".join(plan_of(sequences, config)), flush=True)
         report = builder.try_all(sequences) if _DRY.value == "all" else None

@@ -128,6 +128,7 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from smile_jax.core.text_files import printable
     from smile_jax.inference.input_files import find_inputs
     from smile_jax.inference.preprocessing import ReadingOptions
     from smile_jax.inference.recognizer import Recognizer
@@ -159,6 +160,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "require_face": arguments.require_face,
         "reading": dataclasses.asdict(reading),
         "embeddings": bool(arguments.embeddings),
+        "inputs": [printable(clip.name) for clip in found.clips],
         "model": recognizer.fingerprint,
     }
     out = _Outputs(arguments, asked)
@@ -209,6 +211,12 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         check_output(arguments.plot, PLOTS)
         with needed_for("--plot"):
             import matplotlib  # noqa: F401
+    outputs = (
+        arguments.out, arguments.timeline, arguments.plot, arguments.embeddings
+    )  # fmt: skip
+    named = [path.absolute() for path in outputs if path]
+    if len(set(named)) < len(named):
+        raise ValueError(f"{named[0]}: two outputs have this name; give each its own")
     if arguments.resume and not _first_output(arguments):
         raise ValueError("--resume goes on with a file: name it with --out")
 

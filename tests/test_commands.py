@@ -21,7 +21,7 @@ RENDER = ("smile_jax.render", "{tmp}/mesh.obj")
 REHEARSE = ("smile_jax.rehearse", "--format=bu3dfe")
 AOT = ("smile_jax.aot", "--config=experiments/demo.py")
 MISTAKES = [
-    ((*DEMO, "--config.train.stepz=3"), "did you mean 'steps'"),
+    ((*DEMO, "--config.train.stepz=3"), "did you mean config.train.steps?"),
     ((*DEMO, "--config.model.vision.heads=0"), "heads=0: must be between"),
     ((*DEMO, "--config.model.vision.patch_size=0"), "patch_size=0: must be"),
     ((*DEMO, "--config.model.vision.width=-16"), "width=-16: must be"),

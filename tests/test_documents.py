@@ -80,9 +80,9 @@ def _flags(module: str) -> set[str]:
     for node in ast.walk(ast.parse(_source(module).read_text())):
         if isinstance(node, ast.Call) and node.args:
             called = ast.unparse(node.func)
-            name = node.args[0]
+            name = node.args[2 if called == "flags.Flag" else 0]
             if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                if ".DEFINE_" in called:
+                if ".DEFINE_" in called or called == "flags.Flag":
                     found.add(name.value)
                 elif called in ("add", "kind.add_argument"):
                     found.add(name.value.removeprefix("--"))

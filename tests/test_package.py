@@ -157,7 +157,11 @@ def test_every_module_of_an_extra_is_declared():
     """In setup.cfg, by the extra that messages name."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    names = {"sklearn": "scikit-learn", "tensorflow": "tensorflow-cpu"}
+    names = {
+        "sklearn": "scikit-learn",
+        "skimage": "scikit-image",
+        "tensorflow": "tensorflow-cpu",
+    }
     for module, extra in EXTRA_OF.items():
         wanted = names.get(module, module).replace("_", "-")
         listed = config["options.extras_require"][extra].replace("_", "-")

@@ -65,7 +65,8 @@ class _Column:
 
     Attributes:
       values: of each path.
-      kind: "expression", "number" (of a frame), "name", or "same" for all.
+      kind: "expression", "number" (of a frame), "take" (a number of the name before),
+        "name", or "same" for all.
       before: what stands between it and the column before.
       prefix, suffix: of a frame's number in its stem.
     """
@@ -145,14 +146,21 @@ def read_layout(paths: Sequence[pathlib.PurePath]) -> Layout:
 
 def _columns(paths: Sequence[pathlib.PurePath]) -> list[_Column]:
     """The folders and words of paths of one depth, with what each is."""
-    found = []
+    found: list[_Column] = []
     rows = [[*path.parts[:-1], path.stem] for path in paths]
     for place, values in enumerate(map(list, zip(*rows, strict=True))):
         last = place == len(rows[0]) - 1
         parts = _words(values)
         kind = _kind(values)
         frames = _frames(paths) if last else None
-        if frames is not None:
+        told = any(column.kind == "expression" for column in found)
+        if frames is not None and not told and any(map(names_expression, frames)):
+            frames = None  # `p1_happy`: the number may be a person's
+        takes = _takes(values) if last and frames is None else []
+        if takes and not parts:
+            found += takes
+            parts = takes
+        elif frames is not None:
             found.append(_Column(values, "number", "", *frames))
         elif parts:
             found += parts
@@ -187,6 +195,22 @@ def _words(values: Sequence[str]) -> list[_Column]:
     # `1_neutral`, where each word has a number of its own, is a name as a whole.
     whole = len(set(values)) == len(set(zip(*named, strict=True)))
     return columns if named and not (whole and _kind(values) == "expression") else []
+
+
+def _takes(values: Sequence[str]) -> list[_Column]:
+    """Names and numbers of stems such as `anna_1`, where names have several numbers.
+
+    Else one person would become as many as there are numbers.
+    """
+    parts = [re.fullmatch(r"(.*?\D)([_\-. ]+)(\d+)", value) for value in values]
+    if not all(parts):
+        return []
+    names = [part[1] for part in parts if part]
+    signs = {part[2] for part in parts if part}
+    if len(signs) > 1 or not 1 < len(set(names)) < len(set(values)):
+        return []
+    numbers = [part[3] for part in parts if part]
+    return [_Column(names, _kind(names), ""), _Column(numbers, "take", signs.pop())]
 
 
 def _frames(paths: Sequence[pathlib.PurePath]) -> tuple[str, str] | None:
@@ -231,6 +255,14 @@ def _readings(columns: Sequence[_Column]) -> list[list[str]]:
     names = [i for i, kind in enumerate(kinds) if kind == "name"]
     numbers = [i for i, kind in enumerate(kinds) if kind == "number"]
 
+    if "take" in kinds:
+        place = kinds.index("take")
+        return [
+            _with_role(_readings([*columns[:place], dataclasses.replace(
+                columns[place], kind="same")])[0], place, role)
+            for role in ("frame", "sequence")
+        ]  # fmt: skip
+
     def roles(given: dict[int, str]) -> list[str]:
         frames = dict.fromkeys(numbers, "frame")
         return [(frames | given).get(i, "") for i in range(len(kinds))]
@@ -265,6 +297,10 @@ def _readings(columns: Sequence[_Column]) -> list[list[str]]:
         return [roles({names[0]: role}) for role in ("subject", "sequence")]
     alone = names or ([] if numbers else [len(kinds) - 1])
     return [roles(dict.fromkeys(alone, "sequence"))]
+
+
+def _with_role(roles: list[str], place: int, role: str) -> list[str]:
+    return [role if i == place else one for i, one in enumerate(roles)]
 
 
 def _pattern(columns: Sequence[_Column], roles: Sequence[str]) -> str:

@@ -329,7 +329,8 @@ def check_names(names: Iterable[str], what: str) -> None:
     alike: dict[str, list[str]] = {}
     for name in sorted(set(names)):
         plain = unicodedata.normalize("NFKC", name).casefold()
-        alike.setdefault("".join(plain.split()), []).append(name)
+        seen = [c for c in plain if not c.isspace() and unicodedata.category(c) != "Cf"]
+        alike.setdefault("".join(seen), []).append(name)
     same = [names for names in alike.values() if len(names) > 1]
     if same:
         shown = "; ".join(", ".join(map(repr, names)) for names in same[:_MOST_NEAR])

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from smile_jax.core.files import replace_text
 from smile_jax.core.text_files import printable
 from smile_jax.inference.prediction import ARRAYS, Prediction
 from smile_jax.inference.timeline import Timeline
 
 _SUFFIX = ".part"
+_KEYS = {"name", "row"}
 _CURVES = ("frames", "time_s", "motion_mm", "probabilities")
 
 
@@ -73,9 +75,19 @@ class AnswerFile:
         if not self.path.is_file():
             return
         with self.path.open(encoding="utf-8") as file:
-            for text in file:
-                if text.endswith("\n"):
-                    yield json.loads(text)
+            for number, text in enumerate(file):
+                if not text.endswith("\n"):
+                    return
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    line = None
+                if not isinstance(line, dict) or (number and not {*line} >= _KEYS):
+                    raise ValueError(
+                        f"{self.path}: line {number + 1} is damaged; remove the file "
+                        "and begin again"
+                    )
+                yield line
 
     def add(self, name: str, answer: Prediction) -> None:
         """Keeps one answer."""
@@ -138,7 +150,7 @@ class AnswerFile:
     def _rewrite(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Writes whole lines alone, so that the next one begins on its own."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        self.path.write_text(text, encoding="utf-8")
+        replace_text(self.path, text)
 
 
 def _packed(array: np.ndarray) -> dict[str, Any]:

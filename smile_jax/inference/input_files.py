@@ -25,6 +25,7 @@ HOWS = ("auto", "sequence", "each")
 # farther apart (this project's choice, see `Displacement.misfit`).
 _ONE_HEAD_MM = 0.7
 _LARGEST_NUMBER = 10**8  # of a frame; what is larger is a date or a time
+_DEEPEST_LISTS = 8  # lists that name lists
 _BELONGING = {*IMAGE_SUFFIXES, ".mtl", ".bin", ".lm2", ".lm3", ".bnd", ".json"}
 
 
@@ -127,7 +128,7 @@ def find_inputs(
     if how not in HOWS:
         raise ValueError(f"{how!r}: must be one of {', '.join(HOWS)}")
     found = InputFiles()
-    for path in _expanded(given):
+    for path in _expanded(given, _DEEPEST_LISTS):
         if not path.is_dir():
             found.clips.append(InputClip(str(path), (path,)))
             continue
@@ -144,7 +145,7 @@ def find_inputs(
     return found
 
 
-def _expanded(given: Iterable[str | pathlib.Path]) -> list[pathlib.Path]:
+def _expanded(given: Iterable[str | pathlib.Path], depth: int) -> list[pathlib.Path]:
     """Globs and lists as the paths that they stand for."""
     found: list[pathlib.Path] = []
     for one in given:
@@ -154,7 +155,9 @@ def _expanded(given: Iterable[str | pathlib.Path]) -> list[pathlib.Path]:
             listed = pathlib.Path(text[1:])
             if not listed.is_file():
                 raise MeshError(f"{listed}: there is no such list")
-            found += _expanded(read_names(listed))
+            if not depth:
+                raise MeshError(f"{listed}: lists in lists, more than {_DEEPEST_LISTS}")
+            found += _expanded(read_names(listed), depth - 1)
         elif path.exists():
             found.append(path)
         elif glob.has_magic(text):
@@ -209,7 +212,7 @@ def _add_folder(
     if len(paths) == 1:
         how = "each"
     elif how == "auto":
-        how, why = _decide(folder, paths)
+        how, why = _decide(folder, paths, within)
         kind = "one sequence" if how == "sequence" else "single scans"
         found.decided.append(f"{folder}: {len(paths)} meshes, taken as {kind}: {why}")
     if how == "sequence":
@@ -234,7 +237,9 @@ def frames_in(folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
     return tuple(paths)
 
 
-def _decide(folder: pathlib.Path, paths: list[pathlib.Path]) -> tuple[str, str]:
+def _decide(
+    folder: pathlib.Path, paths: list[pathlib.Path], within: pathlib.Path
+) -> tuple[str, str]:
     """Decides if a folder's meshes are scans or frames, and says why."""
     if other := of_another_sequence(paths):
         return "each", f"{paths[0].name} and {other.name} differ by more than a number"
@@ -244,7 +249,7 @@ def _decide(folder: pathlib.Path, paths: list[pathlib.Path]) -> tuple[str, str]:
     apart: list[float] = []
     for i in starts:
         try:
-            apart.append(_apart(paths[i], paths[i + 1]))
+            apart.append(_apart(paths[i], paths[i + 1], within))
         except MeshError as error:
             failed = error
     if not apart:
@@ -261,9 +266,9 @@ def _decide(folder: pathlib.Path, paths: list[pathlib.Path]) -> tuple[str, str]:
     )
 
 
-def _apart(first: pathlib.Path, second: pathlib.Path) -> float:
+def _apart(first: pathlib.Path, second: pathlib.Path, within: pathlib.Path) -> float:
     """Returns the distance of two heads in mm; infinite if their units differ."""
-    meshes: list[Mesh] = [read_mesh(first), read_mesh(second)]
+    meshes: list[Mesh] = [read_mesh(first, within), read_mesh(second, within)]
     units = [guess_unit_mm(mesh) for mesh in meshes]
     if units[0] != units[1]:
         return float("inf")

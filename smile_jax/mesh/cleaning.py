@@ -62,18 +62,40 @@ def clean(mesh: Mesh, name: str) -> Mesh:
             (~np.isfinite(uv)).any(axis=1).sum()
         )
         uv = np.nan_to_num(uv, nan=0.0, posinf=0.0, neginf=0.0)
+    corners = None if mesh.uv_faces is None else mesh.uv_faces[keep]
+    if uv is not None and corners is not None:
+        uv, corners = _in_first_tile(uv, corners)
     return dataclasses.replace(
         mesh,
         vertices=np.ascontiguousarray(vertices[kept]),
         faces=np.ascontiguousarray(renumber[faces[keep]], dtype=np.int32),
         uv=uv,
-        uv_faces=None if mesh.uv_faces is None else mesh.uv_faces[keep],
+        uv_faces=corners,
         face_materials=None
         if mesh.face_materials is None
         else mesh.face_materials[keep],
         colors=None if mesh.colors is None else mesh.colors[kept],
         repairs={k: v for k, v in repairs.items() if v},
     )
+
+
+def _in_first_tile(
+    uv: np.ndarray, corners: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Moves triangles of repeated images by whole tiles to where the image is."""
+    if not len(uv) or (uv.min() >= 0 and uv.max() <= 1):
+        return uv, corners
+    middle = uv[corners].mean(axis=1)
+    tile = np.floor(middle).astype(np.float32)
+    tile[(middle >= 0) & (middle <= 1)] = 0
+    outside = tile.any(axis=1)
+    if not outside.any():
+        return uv, corners
+    moved = uv[corners[outside]] - tile[outside][:, None]
+    corners = corners.copy()
+    added = len(uv) + np.arange(3 * outside.sum(), dtype=np.int32)
+    corners[outside] = added.reshape(-1, 3)
+    return np.concatenate([uv, moved.reshape(-1, 2).astype(np.float32)]), corners
 
 
 def _check(mesh: Mesh, name: str) -> None:

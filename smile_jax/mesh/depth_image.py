@@ -19,6 +19,7 @@ from smile_jax.mesh.types import Mesh, MeshError
 CAMERA = "camera.json"
 DEPTH_SUFFIXES = (".png", ".exr", ".npy")
 _MOST_PIXELS = 4096 * 4096
+_ENOUGH_PIXELS = 1280 * 720  # of a sensor, half a mm each on a face
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 _DEPTH_CHANNELS = ("Z", "depth", "Y", "R")  # of an EXR file, the first that is there
 # This project's choices, in mm: what is farther apart than a jump is another surface; a
@@ -95,6 +96,9 @@ def read_depth_image(path: pathlib.Path, within: pathlib.Path) -> Mesh:
         )
     depth, step = _read(path)
     camera = _camera(beside, depth.shape)
+    depth, camera = _thinned(depth, camera)
+    with np.errstate(invalid="ignore"):
+        depth = np.asarray(depth, np.float64)
     depth, step = depth * camera.unit_mm, step * camera.unit_mm
     depth = np.where(np.isfinite(depth) & (depth > 0), depth, 0.0)
     if not (depth > 0).any():
@@ -107,6 +111,21 @@ def read_depth_image(path: pathlib.Path, within: pathlib.Path) -> Mesh:
         jump = _JUMP + 4 * noise
         depth = smooth(depth, focal, sigma, jump, _REACH)
     return _mesh(path, depth[::-1], camera)
+
+
+def _thinned(depth: np.ndarray, camera: DepthCamera) -> tuple[np.ndarray, DepthCamera]:
+    """Every second pixel, or fewer, of more than faces need."""
+    step = math.ceil(math.sqrt(depth.size / _ENOUGH_PIXELS))
+    if step < 2:
+        return depth, camera
+    shrunk = dataclasses.replace(
+        camera,
+        fx=camera.fx / step,
+        fy=camera.fy / step,
+        cx=camera.cx / step,
+        cy=camera.cy / step,
+    )
+    return depth[::step, ::step], shrunk
 
 
 def noise_of(depth: Float[np.ndarray, "h w"], focal: float) -> float:
@@ -211,7 +230,7 @@ def nearest_piece(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _read(path: pathlib.Path) -> tuple[np.ndarray, float]:
-    """The image as float64 (h, w), and the step of its numbers, 0 of floats."""
+    """The image (h, w), and the step of its numbers, 0 of floats."""
     suffix = path.suffix.lower()
     try:
         if suffix == ".png":
@@ -228,7 +247,7 @@ def _read(path: pathlib.Path) -> tuple[np.ndarray, float]:
         if image.dtype == np.uint16:  # the largest stands for nothing
             image = np.where(image == np.iinfo(np.uint16).max, 0, image)
         step = 1.0 if image.dtype.kind in "ui" else 0.0
-        return np.asarray(image, np.float64), step
+        return image, step
     except MeshError:
         raise
     except Exception as error:  # parsers raise whatever they meet
@@ -253,6 +272,12 @@ def _exr(path: pathlib.Path) -> np.ndarray:
     with needed_for("an EXR image", "scanners"):
         import OpenEXR
 
+    with OpenEXR.File(str(path), header_only=True) as file:
+        low, high = file.header()["dataWindow"]
+        size = (high[0] - low[0] + 1, high[1] - low[1] + 1)
+        count = len(file.channels())
+    if not 0 < int(size[0]) * int(size[1]) * max(count, 1) <= _MOST_PIXELS:
+        raise ValueError(f"{size} pixels of {count} channels, over {_MOST_PIXELS}")
     with OpenEXR.File(str(path)) as file:
         channels = file.channels()
         names = [name for name in _DEPTH_CHANNELS if name in channels]

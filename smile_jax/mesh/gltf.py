@@ -19,7 +19,7 @@ import numpy as np
 
 from smile_jax.mesh.joining import Part, join
 from smile_jax.mesh.render import as_shown
-from smile_jax.mesh.texture_paths import FilesBeside
+from smile_jax.mesh.texture_paths import IMAGE_SUFFIXES, FilesBeside
 from smile_jax.mesh.types import EmbeddedImage, ImageSource, Material, Mesh, MeshError
 
 _KINDS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -27,13 +27,15 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _DEEPEST = 32
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _MOST_JOINTS = 4096
+_MOST_PARTS, _MOST_NODES = 10_000, 100_000
+_AT_ONCE = 50_000  # points that a skin moves
 # Extensions that pack points so that this reader does not see them.
 _PACKED = {
     "KHR_draco_mesh_compression": "Draco",
     "EXT_meshopt_compression": "meshopt",
     "KHR_meshopt_compression": "meshopt",
 }
-_IMAGES = ("image/png", "image/jpeg", "")
+_IMAGES = (b"\x89PNG\r\n", b"\xff\xd8\xff")  # how PNG and JPEG begin
 
 
 def read_gltf(path: pathlib.Path, within: pathlib.Path) -> Mesh:
@@ -113,14 +115,15 @@ class _File:
     tree: dict[str, Any]
     binary: bytes
     files: FilesBeside
+    notes: list[str] = dataclasses.field(default_factory=list)
     _buffers: dict[int, bytes] = dataclasses.field(default_factory=dict)
+    _images: dict[int, ImageSource | None] = dataclasses.field(default_factory=dict)
 
     def mesh(self) -> Mesh:
         """The scene as one mesh."""
         self._refuse_packed()
-        size = self._bytes_in_all()
         placed = list(self._placed())
-        self._check_size(placed, size)
+        self._check_size(placed, self.size)
         parts: list[Part] = []
         left_out = 0
         for node, matrix in placed:
@@ -139,7 +142,7 @@ class _File:
                 f"{len(self.tree.get('meshes', []))} meshes and {len(placed)} nodes "
                 "that place some"
             )
-        notes = []
+        notes = list(dict.fromkeys(self.notes))
         if self.tree.get("animations"):
             notes.append("its animations are not read, it is as at rest")
         if left_out:
@@ -169,7 +172,8 @@ class _File:
                     "read: export it without compression"
                 )
 
-    def _bytes_in_all(self) -> int:
+    @functools.cached_property
+    def size(self) -> int:
         """Bytes of the file and of the buffers that it names.
 
         Raises:
@@ -243,6 +247,8 @@ class _File:
         one = self.tree["accessors"][_index(number)]
         kind = np.dtype(_KINDS[one["componentType"]])
         width, count = _WIDTHS[one["type"]], int(one["count"])
+        if not 0 < count * width <= self.size:
+            raise ValueError(f"{count} x {width} numbers in {self.size} bytes")
         if "bufferView" in one:
             offset = int(one.get("byteOffset", 0))
             values = self._packed(one["bufferView"], offset, kind, count, width)
@@ -319,8 +325,13 @@ class _File:
         Each of a thousand nodes may place the same mesh, and accessors without bytes
         may have any length.
         """
-        points = indices = 0
+        points = indices = parts = 0
+        if len(self.tree.get("nodes", [])) > _MOST_NODES:
+            raise ValueError(f"more than {_MOST_NODES} nodes")
         for node, _ in placed:
+            parts += len(self.tree["meshes"][_index(node["mesh"])]["primitives"])
+            if parts > _MOST_PARTS:
+                raise ValueError(f"its nodes place more than {_MOST_PARTS} parts")
             for primitive in self.tree["meshes"][_index(node["mesh"])]["primitives"]:
                 position = primitive["attributes"]["POSITION"]
                 points += int(self.tree["accessors"][_index(position)]["count"])
@@ -402,7 +413,9 @@ class _File:
     def _skinned(
         self, vertices: np.ndarray, attributes: dict[str, Any], skin: np.ndarray
     ) -> np.ndarray:
-        joints = self.accessor(attributes["JOINTS_0"]).astype(np.int64)
+        if "JOINTS_1" in attributes:
+            self.notes.append("of a skin's joints the first four a point are applied")
+        joints = self.accessor(attributes["JOINTS_0"])
         weights = _unit(self.accessor(attributes["WEIGHTS_0"])).astype(np.float64)
         if len(joints) != len(vertices) or joints.shape != weights.shape:
             raise ValueError("joints of a skin for other points")
@@ -411,10 +424,12 @@ class _File:
         total = weights.sum(axis=1, keepdims=True)
         weights = np.divide(weights, total, where=total > 0, out=np.zeros_like(weights))
         out = np.zeros_like(vertices)
-        for k in range(joints.shape[1]):
-            matrices = skin[joints[:, k]]
-            moved = np.einsum("nij,nj->ni", matrices[:, :3, :3], vertices)
-            out += weights[:, k : k + 1] * (moved + matrices[:, :3, 3])
+        for start in range(0, len(vertices), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            for k in range(joints.shape[1]):
+                matrices = skin[joints[some, k]]
+                moved = np.einsum("nij,nj->ni", matrices[:, :3, :3], vertices[some])
+                out[some] += weights[some, k : k + 1] * (moved + matrices[:, :3, 3])
         return out
 
     def _material(self, number: int | None) -> tuple[Material, "_TexCoord"]:
@@ -431,13 +446,19 @@ class _File:
         red, green, blue = (float(x) for x in (factor or (1, 1, 1))[:3])
         tint = (red, green, blue)
         image = None if texture is None else self._image(_index(texture["index"]))
-        shown = None if factor is None else tuple(as_shown(x) for x in tint)
+        shown = tuple(as_shown(x) for x in tint)
         return (
             Material(image, shown, tint if image else (1.0, 1.0, 1.0)),  # type: ignore[arg-type]
             _TexCoord.of(texture or {}),
         )
 
     def _image(self, number: int) -> ImageSource | None:
+        """The image of a texture, which is read once."""
+        if number not in self._images:
+            self._images[number] = self._read_image(number)
+        return self._images[number]
+
+    def _read_image(self, number: int) -> ImageSource | None:
         source = self.tree["textures"][number].get("source")
         if source is None:
             self.files.miss("texture image", f"texture {number}, PNG or JPEG")
@@ -446,15 +467,20 @@ class _File:
         image = self.tree["images"][_index(source)]
         name, kind = f"{self.path}: image {source}", str(image.get("mimeType", ""))
         uri = image.get("uri")
-        if kind not in _IMAGES:
-            self.files.notes.append(f"its image {source} is {kind[:40]}, not read")
-            self.files.images_missed += 1
-        elif uri and str(uri).startswith("data:"):
-            return EmbeddedImage(name, _data_uri(str(uri)))
+        if uri and not str(uri).startswith("data:"):
+            named = urllib.parse.unquote(str(uri))
+            if pathlib.PureWindowsPath(named).suffix.lower() in IMAGE_SUFFIXES:
+                return self.files.image([named])
+            content, kind = b"", kind or named
         elif uri:
-            return self.files.image([urllib.parse.unquote(str(uri))])
-        elif "bufferView" in image:
-            return EmbeddedImage(name, bytes(self._view(image["bufferView"])[0]))
+            content = _data_uri(str(uri))
+        else:
+            content = bytes(self._view(_index(image["bufferView"]))[0])
+        if content.startswith(_IMAGES):
+            return EmbeddedImage(name, content)
+        said = kind[:40] or "of an unknown kind"
+        self.files.notes.append(f"its image {source} is {said}, not read")
+        self.files.images_missed += 1
         return None
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import zlib
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ _STRUCT, _POINTS = "stereo", "pts_3d"
 _ROWS = 83
 _LARGEST = 256 << 20  # bytes of a file
 _MOST_FRAMES = 100_000
+# MATLAB's level 5 format, and how far its packed parts may grow (our choice).
+_HEADER, _PACKED = 128, 15
+_TIMES, _BESIDE, _CHUNK = 8, 8 << 20, 1 << 20
 
 
 def count_frames(path: pathlib.Path) -> int:
@@ -61,12 +65,36 @@ def _frames_of(path: pathlib.Path, changed: int) -> list[np.ndarray | None]:
     size = path.stat().st_size
     if size > _LARGEST:
         raise MeshError(f"{path}: {size >> 20} MB; at most {_LARGEST >> 20} are read")
+    count_frames(path)  # refuses what is none, or too much
     try:
+        _check_unpacked(path)
         content = scipy.io.loadmat(str(path), variable_names=[_STRUCT])
         rows = [_points_of(one) for one in content[_STRUCT].ravel()]
     except Exception as error:  # SciPy's parser raises whatever it meets
         raise _unreadable(path, error) from error
     return rows
+
+
+def _check_unpacked(path: pathlib.Path) -> None:
+    """Refuses a file whose packed parts become far more than it has.
+
+    Raises:
+      ValueError: they do.
+    """
+    content = path.read_bytes()
+    most = _TIMES * len(content) + _BESIDE
+    at, total = _HEADER, 0
+    while at + 8 <= len(content):
+        kind, length = np.frombuffer(content, "<u4", 2, at).tolist()
+        if kind == _PACKED:
+            unpack = zlib.decompressobj()
+            part = content[at + 8 : at + 8 + length]
+            while part and total <= most:
+                total += len(unpack.decompress(part, _CHUNK))
+                part = unpack.unconsumed_tail
+        if total > most:
+            raise ValueError(f"it unpacks to more than {most} bytes")
+        at += 8 + length + (0 if kind == _PACKED else -length % 8)
 
 
 def _points_of(frame: Any) -> np.ndarray | None:

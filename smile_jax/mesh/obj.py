@@ -12,11 +12,12 @@ from smile_jax.mesh.number_parsing import line_end, parse_number
 from smile_jax.mesh.texture_paths import MOST_NAMES, FilesBeside, as_text
 from smile_jax.mesh.types import Material, Mesh, MeshError
 
-_MATERIALS = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]*)", re.MULTILINE)
+_MATERIALS = re.compile(rb"(?:^|(?<=[\r\n]))[ \t]*mtllib[ \t]+([^\r\n]*)")
 _OF_MATERIALS = re.compile(
-    rb"^[ \t]*(newmtl|Kd|map_Kd)[ \t]+([^\r\n]*)", re.MULTILINE | re.IGNORECASE
+    rb"(?:^|(?<=[\r\n]))[ \t]*(newmtl|Kd|map_Kd)[ \t]+([^\r\n]*)", re.IGNORECASE
 )
-_CONTINUED = re.compile(rb"\\[ \t]*\r?\n")
+# But for comments, which may end in a Windows folder.
+_CONTINUED = re.compile(rb"^([^#\r\n]*)\\([ \t]*\r?\n)", re.MULTILINE)
 _OPTIONS = re.compile(r"^(?:-[A-Za-z]+(?:\s+(?:[-+.\deE]+|on|off|[rgbmlz]))*\s+)+")
 _BOM = b"\xef\xbb\xbf"
 _MOST_LIBRARIES, _LONGEST = 16, 1 << 20  # material libraries, and bytes of one
@@ -71,7 +72,9 @@ def read_obj(path: pathlib.Path, within: pathlib.Path) -> Mesh:
     if content.startswith(_BOM):
         content = b"   " + content[len(_BOM) :]
     if b"\\" in content:  # blanks for the line's end: no byte changes its place
-        content = _CONTINUED.sub(lambda end: b" " * len(end.group()), content)
+        content = _CONTINUED.sub(
+            lambda line: line[1] + b" " * (1 + len(line[2])), content
+        )
     data = np.frombuffer(content, np.uint8)
     points, corners, triangles, uses = _count(data)
     vertices = np.empty((points, 3), np.float32)
@@ -152,7 +155,7 @@ def _add_materials(
 ) -> None:
     """Adds the materials of one library; the first of a name counts."""
     with library.open("rb") as file:
-        content = file.read(_LONGEST)
+        content = file.read(_LONGEST).removeprefix(_BOM)
     color: tuple[float, float, float] | None = None
     images: dict[str, list[str]] = {}
     colors: dict[str, tuple[float, float, float] | None] = {}
@@ -205,11 +208,13 @@ def _in_use(
     """
     materials = list(library.values())
     with_image = [i for i, one in enumerate(materials) if one.image is not None]
-    if not names or len(materials) < 2:  # an image is for somebody
-        first = with_image[0] if with_image else 0
-        return tuple(materials[first : first + 1]), np.zeros(1 + len(names), np.int32)
     place = {name: i for i, name in enumerate(library)}
     small = {name.lower(): i for i, name in enumerate(library)}
+    if not any(name.lower() in small for name in names):  # an image is for somebody
+        for name in dict.fromkeys(names[:_MOST_LIBRARIES] if materials else ()):
+            files.miss("material", name)
+        first = with_image[0] if with_image else 0
+        return tuple(materials[first : first + 1]), np.zeros(1 + len(names), np.int32)
     nothing = len(materials)
     numbers = [nothing]
     for name in names:
@@ -221,8 +226,7 @@ def _in_use(
 
 
 def _rest_of_line(content: bytes, at: int) -> bytes:
-    end = content.find(b"\n", at)
-    lines = content[at : end if end >= 0 else None][:_LONGEST_LINE].splitlines()
+    lines = content[at : at + _LONGEST_LINE].splitlines()
     return lines[0].strip() if lines else b""
 
 

@@ -28,7 +28,7 @@ _KINDS = {
     **dict.fromkeys(("double", "float64"), "f8"),
 }
 _MAX_HEADER = 1 << 16
-_TEXTURES = re.compile(rb"^comment[ \t]+TextureFile[ \t]+([^\r\n]*)", re.MULTILINE)
+_TEXTURES = re.compile(rb"(?<=[\r\n])comment[ \t]+TextureFile[ \t]+([^\r\n]*)")
 _UV = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"))
 _COLORS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"))
 _INDICES = ("vertex_indices", "vertex_index")
@@ -37,7 +37,7 @@ _TEXT, _LITTLE, _BIG = "ascii", "binary_little_endian", "binary_big_endian"
 
 
 @dataclasses.dataclass(frozen=True)
-class _Property:
+class Property:
     """A property of an element; `count` is the kind of a list's length, else ""."""
 
     name: str
@@ -46,12 +46,12 @@ class _Property:
 
 
 @dataclasses.dataclass
-class _Element:
+class Element:
     """What the header announces of an element."""
 
     name: str
     count: int
-    properties: list[_Property] = dataclasses.field(default_factory=list)
+    properties: list[Property] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,11 +80,11 @@ def read_ply(path: pathlib.Path, within: pathlib.Path) -> Mesh:
     """
     data = path.read_bytes()
     form, elements, at = _header(path, data)
-    reader = _Text if form == _TEXT else _Binary
+    reader = TextRows if form == _TEXT else BinaryRows
     body = reader(path, data, at, form)
     found: dict[str, _Columns] = {}
     for element in elements:
-        columns = body.take(element)
+        columns = body.take(element)  # that without properties too: it has lines
         found.setdefault(element.name, columns)
     points = found.get("vertex", {})
     missing = [name for name in "xyz" if not isinstance(points.get(name), np.ndarray)]
@@ -94,19 +94,26 @@ def read_ply(path: pathlib.Path, within: pathlib.Path) -> Mesh:
         )
     with np.errstate(over="ignore", invalid="ignore"):  # `clean` counts what is inf
         vertices = _stack(points, "x", "y", "z").astype(np.float32)
-    faces, corners, unpaired = _faces(path, found)
+    faces, corners, unpaired = polygons_of(path, found)
     files = FilesBeside(path, within)
     uv, uv_faces, of_face = _texture(points, found, faces, corners, unpaired)
     materials: tuple[Material, ...] = ()
     repairs: dict[str, int] = {}
+    listed = itertools.islice(_TEXTURES.findall(data[:at]), MOST_NAMES)
+    names = [as_text(name).strip() for name in listed]
     if uv is not None:
-        names = itertools.islice(_TEXTURES.findall(data[:at]), MOST_NAMES)
-        images = [files.image([as_text(name).strip()]) for name in names]
+        images = [files.image([name]) for name in names]
         materials, repairs = files.with_own_image(tuple(map(Material, images)))
-    several = of_face is not None and len(materials) > 1
+    elif names:
+        files.notes.append(
+            f"its texture image {names[0][:80]!r} has no coordinates in the file"
+        )
+    several = of_face is not None and len(materials) > 0
     if several:
         assert of_face is not None
-        number = np.where((of_face >= 0) & (of_face < len(materials)), of_face, 0)
+        known = (of_face >= 0) & (of_face < len(materials)) & (of_face % 1 == 0)
+        number = np.where(known, of_face, len(materials))
+        materials = (*materials, Material())
     lost = _short(found)
     if lost:
         repairs["polygons of fewer than 3 corners removed"] = lost
@@ -123,7 +130,7 @@ def read_ply(path: pathlib.Path, within: pathlib.Path) -> Mesh:
     )
 
 
-def _header(path: pathlib.Path, data: bytes) -> tuple[str, list[_Element], int]:
+def _header(path: pathlib.Path, data: bytes) -> tuple[str, list[Element], int]:
     """Returns the format, the elements and the byte where their rows begin."""
     head = data[:_MAX_HEADER]
     end = re.search(rb"end_header[ \t]*(?:\r\n|\n|\r)", head)
@@ -133,7 +140,7 @@ def _header(path: pathlib.Path, data: bytes) -> tuple[str, list[_Element], int]:
             "header from 'ply' to 'end_header'; the file is truncated or of another "
             "format"
         )
-    form, elements = "", list[_Element]()
+    form, elements = "", list[Element]()
     for number, line in enumerate(head[: end.start()].splitlines()):
         words = line.decode("latin-1").split()
         kind = words[0] if words else ""
@@ -144,7 +151,7 @@ def _header(path: pathlib.Path, data: bytes) -> tuple[str, list[_Element], int]:
         elif kind == "element":
             wrong = len(words) != 3 or not words[2].isdecimal() or len(words[2]) > 12
             if not wrong:
-                elements.append(_Element(words[1], int(words[2])))
+                elements.append(Element(words[1], int(words[2])))
         elif kind == "property":
             made = _property(words)
             wrong = made is None or not elements
@@ -160,16 +167,16 @@ def _header(path: pathlib.Path, data: bytes) -> tuple[str, list[_Element], int]:
     return form, elements, end.end()
 
 
-def _property(words: list[str]) -> _Property | None:
+def _property(words: list[str]) -> Property | None:
     if len(words) == 3 and words[1] in _KINDS:
-        return _Property(words[2], _KINDS[words[1]])
+        return Property(words[2], _KINDS[words[1]])
     whole = len(words) == 5 and words[1] == "list" and words[3] in _KINDS
     count = _KINDS.get(words[2], "f") if whole else "f"
-    return None if count[0] == "f" else _Property(words[4], _KINDS[words[3]], count)
+    return None if count[0] == "f" else Property(words[4], _KINDS[words[3]], count)
 
 
 @dataclasses.dataclass
-class _Body:
+class _Rows:
     """The rows after the header, taken one element after another."""
 
     path: pathlib.Path
@@ -177,7 +184,7 @@ class _Body:
     at: int
     form: str
 
-    def truncated(self, element: _Element, row: int, at: int) -> MeshError:
+    def truncated(self, element: Element, row: int, at: int) -> MeshError:
         return MeshError(
             f"{self.path}: byte {at}: the file ends, or its line does, in row {row} of "
             f"the {element.count} of {element.name[:40]!r} that it announces; it is "
@@ -185,13 +192,17 @@ class _Body:
         )
 
 
-class _Binary(_Body):
-    def take(self, element: _Element) -> _Columns:
+class BinaryRows(_Rows):
+    """Rows of bytes."""
+
+    def take(self, element: Element) -> _Columns:
         """The columns of the next element.
 
         Raises:
           MeshError: the file holds fewer rows.
         """
+        if not element.properties:
+            return {}
         swap = "<" if self.form == _LITTLE else ">"
         kinds = [np.dtype(swap + p.kind) for p in element.properties]
         counts = [np.dtype(swap + p.count) if p.count else None
@@ -228,7 +239,9 @@ class _Binary(_Body):
         return columns
 
 
-class _Text(_Body):
+class TextRows(_Rows):
+    """Rows of numbers, a line each."""
+
     def __init__(self, path: pathlib.Path, data: bytes, at: int, form: str) -> None:
         super().__init__(path, data, at, form)
         text = np.frombuffer(data, np.uint8)
@@ -245,7 +258,7 @@ class _Text(_Body):
             )
         self._count = lines
 
-    def take(self, element: _Element) -> _Columns:
+    def take(self, element: Element) -> _Columns:
         """The columns of the next element, of which each line is a row.
 
         Raises:
@@ -255,6 +268,8 @@ class _Text(_Body):
         if element.count > left:
             raise self.truncated(element, left, len(self.data))
         self._line += element.count
+        if not element.properties:
+            return {}
         heads = np.array([1 if p.count else 0 for p in element.properties], np.int64)
         lists = int(heads.sum())
         rows = self._lines[first : first + element.count]
@@ -383,7 +398,7 @@ def _lists_of(columns: _Columns, *names: str) -> Iterator[_List]:
             yield found
 
 
-def _faces(
+def polygons_of(
     path: pathlib.Path, found: dict[str, _Columns]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Polygons as fans, or strips.
@@ -399,7 +414,9 @@ def _faces(
         return _whole(path, polygons.values)[corners], corners, of_polygon
     strips = next(_lists_of(found.get("tristrips", {}), *_INDICES), None)
     if strips is not None and len(strips.values):
-        return _unstrip(_whole(path, strips.values)), nothing, np.empty(0, np.int64)
+        # One row may end a strip, as -1 does.
+        split = np.insert(_whole(path, strips.values), np.cumsum(strips.lengths), -1)
+        return _unstrip(split), nothing, np.empty(0, np.int64)
     return np.empty((0, 3), np.int32), nothing, np.empty(0, np.int64)
 
 
@@ -458,15 +475,20 @@ def _texture(
     polygons = next(_lists_of(columns, *_INDICES), None)
     number = columns.get("texnumber")
     of_face = number[of_polygon] if isinstance(number, np.ndarray) else None
-    if (
-        coordinates is not None
-        and polygons is not None
-        and len(of_polygon)
-        and np.array_equal(coordinates.lengths, 2 * polygons.lengths)
-    ):
-        with np.errstate(over="ignore"):
-            uv = np.asarray(coordinates.values, np.float32).reshape(-1, 2)
-        return uv, corners.astype(np.int32), of_face
+    if coordinates is not None and polygons is not None and len(of_polygon):
+        has = coordinates.lengths == 2 * polygons.lengths
+        if has.any() and (coordinates.lengths[~has] == 0).all():
+            with np.errstate(over="ignore"):
+                uv = np.asarray(coordinates.values, np.float32).reshape(-1, 2)
+            # A corner's place among those with coordinates; the last stands for none.
+            before = np.cumsum(np.where(has, 0, polygons.lengths))
+            places = corners - before[of_polygon][:, None]
+            with_none = np.concatenate([uv, np.zeros((1, 2), np.float32)])
+            places = np.where(has[of_polygon][:, None], places, len(uv))
+            if not has.all():
+                of_face = np.zeros(len(of_polygon)) if of_face is None else of_face
+                of_face = np.where(has[of_polygon], of_face, -1)
+            return with_none, places.astype(np.int32), of_face
     for names in _UV:
         if all(isinstance(points.get(name), np.ndarray) for name in names):
             with np.errstate(over="ignore"):
@@ -474,7 +496,7 @@ def _texture(
     return None, None, None
 
 
-def _colors(points: _Columns, elements: list[_Element]) -> np.ndarray | None:
+def _colors(points: _Columns, elements: list[Element]) -> np.ndarray | None:
     """Colours of the points in [0, 1]."""
     kinds = {p.name: p.kind for e in elements if e.name == "vertex"
              for p in e.properties}  # fmt: skip

@@ -168,7 +168,7 @@ def _columns(
         if len(text) < width * points or points < 1:
             raise truncated(len(text), "numbers")
         try:
-            table = np.array(text[: width * points], "S32").astype(np.float64)
+            table = np.array([float(word) for word in text[: width * points]])
         except ValueError as error:
             raise MeshError(f"{path}: byte {at}: {str(error)[:80]}") from error
         table = table.reshape(points, width)

@@ -84,7 +84,8 @@ def _with_surface(path: pathlib.Path, cloud: Mesh) -> Mesh:
       MeshError: it is none of a surface.
     """
     count = len(cloud.vertices)
-    said = f"{path}: has no faces; it is a point cloud of {count} points"
+    where = f"{path}: bytes 0 to {path.stat().st_size}"
+    said = f"{where}: has no faces; it is a point cloud of {count} points"
     if count < FEWEST:
         raise MeshError(f"{said}, too few for a face")
     try:

@@ -17,7 +17,7 @@ from smile_jax.mesh.cameras import (
     project,
     view_rotation,
 )
-from smile_jax.mesh.types import EmbeddedImage, ImageSource, Mesh, MeshError
+from smile_jax.mesh.types import EmbeddedImage, ImageSource, Material, Mesh, MeshError
 
 MAX_VIEWS = 9
 # Formats of the datasets' textures: Pillow would start other programs for some others.
@@ -189,12 +189,15 @@ def _as_8_bits(grey: np.ndarray, mode: str) -> np.ndarray:
     values = np.nan_to_num(grey.astype(np.float64), posinf=0.0, neginf=0.0)
     low, high = 0.0, 65535.0
     if mode != "F":
-        high = high if values.max(initial=0) <= high else 2.0**32 - 1
+        if values.min(initial=0) < 0:  # Pillow has no kind for 32 bits without sign
+            values, high = np.where(values < 0, values + 2.0**32, values), 2.0**32 - 1
+        elif values.max(initial=0) > high:
+            high = 2.0**31 - 1
     elif values.min(initial=0) >= 0 and values.max(initial=0) <= 255:
         high = 1.0 if values.max(initial=0) <= 1 else 255.0
     else:
         low, high = float(values.min()), float(values.max())
-    scaled = (values - low) * (255 / (high - low))
+    scaled = (values - low) * (255 / max(high - low, 1e-300))
     return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -231,7 +234,7 @@ class _Look:
         Empty arrays stand for what is missing, as compiled code takes arrays only.
         """
         images: list[np.ndarray] = []
-        placed: dict[ImageSource, tuple[int, int, int]] = {}
+        placed: dict[Material, tuple[int, int, int]] = {}
         materials, which = mesh.materials, mesh.face_materials
         if texture is not None:
             materials, which = (), None
@@ -239,7 +242,7 @@ class _Look:
         elif mesh.uv is not None:
             images = _read_images(mesh, placed)
         none = (0, 0, 0)
-        layout = [placed.get(m.image, none) if m.image else none for m in materials]
+        layout = [placed.get(material, none) for material in materials]
         if texture is not None:
             layout = [(0, *texture.shape[:2])]
         shown = bool(images) and mesh.uv is not None and mesh.uv_faces is not None
@@ -257,22 +260,27 @@ class _Look:
 
 
 def _read_images(
-    mesh: Mesh, placed: dict[ImageSource, tuple[int, int, int]]
+    mesh: Mesh, placed: dict[Material, tuple[int, int, int]]
 ) -> list[np.ndarray]:
     """Reads the images that faces show; `placed` receives their rows of the layout.
 
-    Raises:
-      MeshError: they have too many pixels together.
+    Several are made smaller where they have too many pixels together.
     """
+    shown = [m for m in dict.fromkeys(mesh.used_materials) if m.image is not None]
+    read: dict[tuple, tuple[int, int, int]] = {}  # of an image in a tint
     images, first = [], 0
-    tinted = {m.image: m.tint for m in mesh.used_materials if m.image is not None}
-    for source in mesh.images:
-        image = read_image(source)
-        placed[source] = (first, *image.shape[:2])
-        first += image.shape[0] * image.shape[1]
-        if first > _MOST_PIXELS:
-            raise MeshError(f"{source}: its mesh has images of over {first} pixels")
-        images.append(_tint(image, tinted[source]))
+    share = _MOST_PIXELS // max(len({(m.image, m.tint) for m in shown}), 1)
+    for material in shown:
+        key = (material.image, material.tint)
+        if key not in read:
+            assert material.image is not None
+            image = _tint(read_image(material.image), material.tint)
+            while image.shape[0] * image.shape[1] > share:
+                image = np.ascontiguousarray(image[::2, ::2])
+            images.append(image)
+            read[key] = (first, *image.shape[:2])
+            first += image.shape[0] * image.shape[1]
+        placed[material] = read[key]
     return images
 
 

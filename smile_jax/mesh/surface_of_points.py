@@ -192,8 +192,8 @@ def _cells_beside(
     """Flat indices of the grid's corners within two cells of a point."""
     place = np.unique(np.floor((points - origin) / cell).astype(np.int64), axis=0)
     steps = np.stack(np.meshgrid(*[np.arange(-1, 3)] * 3, indexing="ij"), axis=-1)
-    found = np.empty(0, np.int64)
+    found = np.zeros(int(np.prod(shape)), bool)
     for step in steps.reshape(-1, 3):
         beside = np.clip(place + step, 0, shape - 1)
-        found = np.union1d(found, np.ravel_multi_index(beside.T, shape))
-    return found
+        found[np.ravel_multi_index(beside.T, shape)] = True
+    return np.flatnonzero(found)

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from smile_jax.mesh.types import Material
 
@@ -13,6 +13,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 TEXTURE_MISSING = "texture image missing"
 _SHOWN = 100  # letters of a name
 _LONGEST_NAME = 255  # bytes, that file systems take
+_DEEPEST = 16  # folders in a name
 
 
 @dataclasses.dataclass
@@ -108,16 +109,28 @@ class FilesBeside:
         return materials, {TEXTURE_MISSING: 1} if self.images_missed else {}
 
     def _in_any_case(self, place: pathlib.Path) -> pathlib.Path | None:
-        """A file of this name, or of one that differs in the case of its letters."""
-        if len(os.fsencode(place.name)) > _LONGEST_NAME:
+        """A file of this path, or of one that differs in the case of its letters."""
+        return self._entry(place, _DEEPEST, pathlib.Path.is_file)
+
+    def _entry(
+        self,
+        place: pathlib.Path,
+        depth: int,
+        is_kind: Callable[[pathlib.Path], bool],
+    ) -> pathlib.Path | None:
+        if not depth or len(os.fsencode(place.name)) > _LONGEST_NAME:
             return None
-        if place.is_file():
+        if is_kind(place):
             return place
-        if place.parent not in self._listed:
-            self._listed[place.parent] = _names_in(place.parent)
-        same = self._listed[place.parent].get(place.name.lower(), [])
-        found = (place.parent / name for name in same)
-        return next((path for path in found if path.is_file()), None)
+        folder: pathlib.Path | None = place.parent
+        if not place.parent.is_dir() and place.parent != place:
+            folder = self._entry(place.parent, depth - 1, pathlib.Path.is_dir)
+        if folder is None:
+            return None
+        if folder not in self._listed:
+            self._listed[folder] = _names_in(folder)
+        same = self._listed[folder].get(place.name.lower(), [])
+        return next((folder / name for name in same if is_kind(folder / name)), None)
 
     def _allowed(self, place: pathlib.Path) -> bool:
         return _absolute(place).is_relative_to(_absolute(self.within))

@@ -21,7 +21,9 @@ from smile_jax.mesh.types import Material, Mesh, MeshError
 
 # What structures the text outside of number lists.
 _TOKEN = re.compile(
-    rb'#[^\r\n]*|"(?:[^"\\]|\\.)*"?|[A-Za-z_][\w.+-]*|[+-]?[\d.][\w.+-]*|[\[\]{}]'
+    rb'#[^\r\n]*|"(?:[^"\\]|\\.)*"?|[\[\]{}]|[+-]?[\d.][\w.+-]*'
+    # ISO/IEC 14772-1, A.3: whatever else is a name, in UTF-8.
+    rb'|[^\x00-\x20"#\',.\[\]{}\\+\-0-9][^\x00-\x20"#\',\[\]{}\\]*'
 )
 _INDEX_FIELDS = ("coordIndex", "texCoordIndex", "colorIndex")
 # Fields that a mesh needs; of others only the nodes that DEF names count.
@@ -36,6 +38,7 @@ _FIELDS = frozenset(
 )
 _NOT_READ = ("PROTO", "EXTERNPROTO", "Inline")
 _DEEPEST = 100
+_LINE_END = re.compile(rb"[\r\n]")
 _VRML_1 = re.compile(rb"#VRML V1", re.IGNORECASE)
 
 
@@ -165,32 +168,35 @@ class _Parser:
         nodes, fields = [top], ["children"]  # open nodes, and the field of each
         name = ""  # that DEF gave to the node that comes
         before = ""  # the last word
+        proto = ""  # inside of what defines a kind of node, until its body opens
         while found := _TOKEN.search(data, at):
             token, at = found.group(), found.end()
             first, node = token[:1], nodes[-1]
+            field = "" if proto else fields[-1]
             if first == b"#":
                 continue
             if first == b'"':
-                node.add(fields[-1], as_text(token.strip(b'"')))
+                node.add(field, as_text(token.strip(b'"')))
             elif first == b"{":
                 made = _Node(before, found.start())
                 if name:
                     self._named[name] = made
-                node.add(fields[-1], made)
+                node.add(field, made)
                 nodes.append(made)
                 fields.append("")
-                name = ""
+                name = proto = ""
             elif first == b"[":
                 if _holds_numbers(data, at):
                     values, after = _numbers(
-                        self._path, self._bytes, at, fields[-1] in _INDEX_FIELDS
+                        self._path, self._bytes, at, field in _INDEX_FIELDS
                     )
-                    if fields[-1] in _FIELDS:
-                        node.fields[fields[-1]] = _Numbers(values, found.start())
+                    if field in _FIELDS and len(nodes) > 1:
+                        node.fields[field] = _Numbers(values, found.start())
                     at = after + 1
                 else:  # its items are the field's
                     nodes.append(_Node("[", found.start(), node.fields))
-                    fields.append(fields[-1])
+                    fields.append(field)
+                proto = "" if proto == "EXTERNPROTO" else proto
             elif first in b"}]":
                 if len(nodes) == 1 or (node.kind == "[") != (first == b"]"):
                     raise MeshError(
@@ -208,6 +214,7 @@ class _Parser:
                     self._use(node, fields[-1], word, found.start())
                 elif word in _NOT_READ:
                     self.notes.append(f"its {word} nodes are not read")
+                    proto = "" if word == "Inline" else word
                 elif not (
                     node.kind == "[" or word in ("DEF", "USE") or _opens(data, at)
                 ):
@@ -237,7 +244,7 @@ class _Parser:
 
 def _filed(node: _Node, field: str, word: str, at_top: bool) -> str:
     """Files a number or a truth under a field; another word is the next field."""
-    if word[0].isalpha() or word[0] == "_":
+    if word[0] not in "0123456789+-.":
         if word not in ("TRUE", "FALSE", "NULL"):
             return field if at_top else word
         if field in _FIELDS:
@@ -266,7 +273,7 @@ def _shapes(
       MeshError: they place more points than the file has bytes.
     """
     waiting = [(scene, np.eye(4), 0)]
-    placed = 0
+    placed = points = corners = 0
     while waiting:
         node, matrix, depth = waiting.pop()
         placed += 1
@@ -278,6 +285,13 @@ def _shapes(
         if node.kind == "Shape":
             geometry = node.node("geometry")
             if geometry is not None and geometry.kind == "IndexedFaceSet":
+                points += _length(_list_of(geometry, "coord", "Coordinate", "point"))
+                corners += _length(geometry.fields.get("coordIndex"))
+                if max(points // 3, corners) > size:
+                    raise MeshError(
+                        f"{path}: byte {node.at}: nodes used again place over {size} "
+                        "points; the file is damaged"
+                    )
                 yield node, matrix
             continue
         if node.kind == "Transform":
@@ -290,6 +304,10 @@ def _shapes(
         elif node.kind == "LOD":
             kept = kept[:1]
         waiting += [(child, matrix, depth + 1) for child in reversed(kept)]
+
+
+def _length(numbers: Any) -> int:
+    return len(numbers.values) if isinstance(numbers, _Numbers) else 0
 
 
 def _matrix(node: _Node) -> np.ndarray:
@@ -349,8 +367,8 @@ def _holds_numbers(data: bytes, at: int) -> bool:
         if byte in b" ,\t\r\n\f\v":
             at += 1
         elif byte == b"#":
-            ends = [e for e in (data.find(b"\n", at), data.find(b"\r", at)) if e > 0]
-            at = min(ends, default=len(data))
+            end = _LINE_END.search(data, at)
+            at = end.start() if end else len(data)
         else:
             letters = data[at : at + 3].lower()
             return byte in b"0123456789+-.]" or letters in (b"nan", b"inf")

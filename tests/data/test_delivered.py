@@ -89,13 +89,15 @@ def test_the_offset_of_landmark_files_is_by_their_numbers(tmp_path):
         *(f"F024/T1/{i:04d}.obj" for i in meshes),
         *(f"3DFeatures/BND/F024_T1_{i + 1:04d}.bndplus" for i in meshes),
     )
-    builder, by_key = found(bp4d, folder, tmp_path, clip_frames=0)
+    builder, by_key = found(bp4d, folder, tmp_path, clip_frames=0, captions=True)
     paths = by_key["F024_T1"].landmarks.paths
     assert [int(path.stem[-4:]) for path in paths] == [1, 2, 4, 5, 7]
     assert "landmarks are numbered +1 against the meshes: by that 5 of 5" in (
         "".join(builder.notes)
     )
-    _, by_key = found(bp4d, folder, tmp_path, clip_frames=0, landmark_offset=0)
+    _, by_key = found(
+        bp4d, folder, tmp_path, clip_frames=0, captions=True, landmark_offset=0
+    )
     paths = by_key["F024_T1"].landmarks.paths
     assert [path and int(path.stem[-4:]) for path in paths] == [None, 1, None, 4, None]
 
@@ -136,7 +138,7 @@ def test_landmarks_of_a_whole_recording(tmp_path):
         with pytest.raises(MeshError, match=rf"F024_T1\.mat: frame {number}: no landm"):
             read_frame(path, number)
     tree(tmp_path, *(f"F024/T1/{i:04d}.obj" for i in range(3)))
-    builder, by_key = found(bp4d, tmp_path, tmp_path, clip_frames=0)
+    builder, by_key = found(bp4d, tmp_path, tmp_path, clip_frames=0, captions=True)
     assert by_key["F024_T1"].landmarks.numbers == (1, 2, 3)
     assert not builder._tree.unmatched()
 
@@ -148,6 +150,9 @@ def test_files_that_are_no_such_recording(tmp_path):
         count_frames(path)
     mat(path, [np.zeros((49, 2))])
     with pytest.raises(MeshError, match=r"x\.mat: .*pts_3d is \(49, 2\)"):
+        read_frame(path, 1)
+    mat(path, [np.zeros(4 << 20)])
+    with pytest.raises(MeshError, match=r"x\.mat: .*it unpacks to more than"):
         read_frame(path, 1)
     path.write_bytes(path.read_bytes()[:150])
     for read in (count_frames, lambda p: read_frame(p, 1)):

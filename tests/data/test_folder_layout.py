@@ -87,6 +87,17 @@ def test_two_readings_as_good_are_both_shown(pattern, names, both):
     assert tuple(shown) == both
 
 
+def test_a_person_with_several_takes_stays_one():
+    names = [f"{e}/{p}_{i}.obj" for e in FACES for p in PEOPLE for i in range(3)]
+    with pytest.raises(LayoutError) as error:
+        read_layout([pathlib.PurePath(name) for name in names])
+    assert "{expression}/{subject}_{frame}.*" in str(error.value)
+    assert "{expression}/{subject}_{sequence}.*" in str(error.value)
+    assert "6 people" not in str(error.value)
+    listed = [pathlib.PurePath(f"p{i}_happy.obj") for i in range(4)]
+    assert read_layout(listed).pattern == "{subject}_{expression}.*"
+
+
 @pytest.mark.parametrize(
     "name, read", [("seq{i}", "{sequence}"), ("P{i:02}", "{subject}")]
 )

@@ -88,11 +88,29 @@ def test_one_person_has_one_spelling(tmp_path):
         sequences(folder, tmp_path, csv="list.csv")
 
 
+@pytest.mark.parametrize(
+    "rows, said",
+    [
+        ("1.obj,A\n./1.obj,B\n", "is of 'A' and of 'B'"),
+        ("1.obj,A\n2.obj,\n", "2.obj has no subject, where others have"),
+        ("../1.obj,A\n", "row 2: ../1.obj lies outside of"),
+        ("/etc/1.obj,A\n", "row 2: /etc/1.obj lies outside of"),
+    ],
+)
+def test_tables_in_which_people_are_not_clear(tmp_path, rows, said):
+    folder = touched(tmp_path / "in", "1.obj", "2.obj")
+    (folder / "list.csv").write_text(f"path,subject\n{rows}")
+    with pytest.raises(FolderError, match=said):
+        sequences(folder, tmp_path, csv="list.csv")
+
+
 def test_names_in_two_unicode_forms_are_one():
     composed, decomposed = "Zo\u00eb", "Zoe\u0308"
     assert composed != decomposed
     with pytest.raises(FolderError, match="people"):
         check_names([composed, decomposed], "people")
+    with pytest.raises(FolderError, match="people"):
+        check_names(["A", "A\u200b"], "people")
     check_names(["Zoe", composed, "Anna"], "people")
 
 

@@ -47,6 +47,15 @@ def test_answers_are_kept_and_gone_on_with(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("line", ["[1]", "{", '{"name": "a"}'])
+def test_a_damaged_file_is_named(tmp_path, line):
+    file = AnswerFile.beside(tmp_path / "answers.csv", ASKED)
+    with file.path.open("a") as half:
+        half.write(f"{line}\n")
+    with pytest.raises(ValueError, match=r"answers\.csv\.part: line 2 is damaged"):
+        AnswerFile.beside(tmp_path / "answers.csv", ASKED, resume=True)
+
+
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many")
@@ -127,6 +136,7 @@ def test_rows_come_as_they_are_answered(command, monkeypatch, capfd):
         ("--embeddings={tmp}/x.npy", r"x\.npy: name a file of \.npz"),
         ("--embeddings={tmp}/file/x.npz", "nothing can be written there"),
         ("--resume", "name it with --out"),
+        ("--out={tmp}/x.csv --timeline={tmp}/x.csv", "two outputs have this name"),
     ],
 )
 def test_outputs_are_checked_before_anything_is_answered(
@@ -135,4 +145,4 @@ def test_outputs_are_checked_before_anything_is_answered(
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(Recognizer, "load", lambda _: pytest.fail("it was loaded"))
     with pytest.raises(ValueError, match=said):
-        command(flag.format(tmp=tmp_path))
+        command(*flag.format(tmp=tmp_path).split())

@@ -85,6 +85,12 @@ def test_lists_with_a_byte_order_mark(tmp_path, mark):
         find_inputs([f"@{tmp_path}/list.txt"])
 
 
+def test_lists_that_name_themselves(tmp_path):
+    (tmp_path / "list.txt").write_text(f"@{tmp_path}/list.txt\n")
+    with pytest.raises(MeshError, match=r"list\.txt: lists in lists"):
+        find_inputs([f"@{tmp_path}/list.txt"])
+
+
 def test_names_that_are_no_frames_are_scans(heads, tmp_path):
     _, people = heads
     folder = write_all(tmp_path / "x", people[:2], "f{}.ply")

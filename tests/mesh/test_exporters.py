@@ -67,6 +67,10 @@ def test_strips_of_a_ply(tmp_path):
     rows = [*lines(POINTS), "9 0 1 3 2 4 -1 0 1 4"]
     faces = read_mesh(ply(tmp_path / "a.ply", elements, rows)).faces
     assert faces.tolist() == [[0, 1, 3], [3, 1, 2], [3, 2, 4], [0, 1, 4]]
+    elements = elements.replace("tristrips 1", "tristrips 2")
+    rows = [*lines(POINTS), "3 0 1 3", "3 2 3 4"]  # a row may end a strip
+    faces = read_mesh(ply(tmp_path / "a.ply", elements, rows)).faces
+    assert faces.tolist() == [[0, 1, 3], [2, 3, 4]]
 
 
 @pytest.mark.parametrize("names", [("s", "t"), ("u", "v"), ("texture_u", "texture_v")])
@@ -95,11 +99,27 @@ def test_texture_of_faces_of_a_ply_and_several_images(tmp_path):
     rows = lines([*POINTS, [4, 0, 1, 2, 3, 8, *first, 1], [3, 3, 2, 4, 6, *second, 0]])
     both = "comment TextureFile a.jpg\ncomment TextureFile b.jpg\n"
     mesh = read_mesh(ply(tmp_path / "x.ply", elements, rows, before=both))
-    assert [m.image.name for m in mesh.materials] == ["a.jpg", "b.jpg"]
+    assert [m.image.name for m in mesh.materials[:2]] == ["a.jpg", "b.jpg"]
     assert mesh.face_materials.tolist() == [1, 1, 0]
     expected = [[[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 1], [0, 1]]]
     expected.append([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
     np.testing.assert_allclose(mesh.uv[mesh.uv_faces], expected)
+
+
+def test_faces_without_coordinates_beside_some_with(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.jpg")
+    elements = f"{HEAD}element face 3\n{FACES}property list uchar float texcoord\n"
+    both = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    rows = lines(
+        [*POINTS, [3, 0, 1, 2, 6, *both], [3, 0, 2, 3, 0], [3, 3, 2, 4, 6, *both]]
+    )
+    comment = "comment TextureFile a.jpg\n"
+    mesh = read_mesh(ply(tmp_path / "x.ply", elements, rows, before=comment))
+    np.testing.assert_allclose(mesh.uv[mesh.uv_faces[2]].ravel(), both)
+    assert [mesh.materials[i].image is None for i in mesh.face_materials] == [0, 1, 0]
+    bare = f"{HEAD}element face 1\n{FACES}"
+    path = ply(tmp_path / "y.ply", bare, [*lines(POINTS), "3 0 1 2"], before=comment)
+    assert "'a.jpg' has no coordinates" in read_mesh(path).texture_notes[0]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +167,13 @@ def test_lines_of_an_obj_that_go_on(tmp_path):
     assert read_mesh(tmp_path / "a.obj").faces.tolist() == [[0, 1, 2], [0, 2, 3]]
 
 
+def test_comments_that_end_in_a_backslash_are_no_lines_that_go_on(tmp_path):
+    text = "# C:\\scans\\\nv 5 5 5\nv 1 0 0\nv 0 1 0\nf 1 2 3 # \\\nf 3 2 1\n"
+    (tmp_path / "a.obj").write_text(text)
+    mesh = read_mesh(tmp_path / "a.obj")
+    assert mesh.vertices[0].tolist() == [5, 5, 5] and len(mesh.faces) == 2
+
+
 def test_off(tmp_path):
     rows = [*lines(POINTS), "3 0 1 2", "4 0 2 4 3"]
     text = "OFF\n# a comment\n5 2 0\n" + "\n".join(rows) + "\n"
@@ -154,7 +181,15 @@ def test_off(tmp_path):
     mesh = read_mesh(tmp_path / "a.off")
     np.testing.assert_array_equal(mesh.vertices, POINTS)
     assert len(mesh.faces) == 3
-    for bad in (text[:-12], text.replace("5 2 0", "5 999999999 0"), text[4:], ""):
+    short = text.replace("4 0 2 4 3", "9 0 2 4")
+    for bad in (
+        short,
+        text.replace("0 0 0\n", "", 1),
+        text[:-12],
+        text.replace("5 2 0", "5 999999999 0"),
+        text[4:],
+        "",
+    ):
         (tmp_path / "b.off").write_text(bad)
         with pytest.raises(MeshError, match=r"b\.off"):
             read_mesh(tmp_path / "b.off")

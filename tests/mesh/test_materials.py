@@ -74,6 +74,48 @@ def test_each_face_of_an_obj_has_its_material(tmp_path):
     assert tuple(seen[8, 4]) == GREEN and tuple(seen[8, 12]) == RED
 
 
+def test_faces_whose_material_is_nowhere_are_not_painted_with_another(tmp_path):
+    picture(tmp_path / "eye.png")
+    (tmp_path / "a.mtl").write_text("newmtl Eye\nmap_Kd eye.png\n")
+    (tmp_path / "a.obj").write_text(obj("usemtl None\n", "usemtl Eye\n"))
+    mesh = read_mesh(tmp_path / "a.obj")
+    assert halves(mesh) == [GREY, RED]
+    assert mesh.texture_notes == (
+        f"its material 'None' is not found in {tmp_path.parent}",
+    )
+    (tmp_path / "a.obj").write_text(obj("", "usemtl Eye\n"))
+    assert halves(read_mesh(tmp_path / "a.obj")) == [GREY, RED]
+    (tmp_path / "a.obj").write_text(obj("", ""))  # an image is for somebody
+    assert halves(read_mesh(tmp_path / "a.obj")) == [RED, RED]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_and_marks_of_libraries(tmp_path, end):
+    picture(tmp_path / "skin.png", GREEN)
+    text = "newmtl Skin\nmap_Kd skin.png\nnewmtl Eye\nKd 1 0 0\n".replace("\n", end)
+    (tmp_path / "a.mtl").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    content = obj("usemtl Skin\n", "usemtl Eye\n").replace("\n", end)
+    (tmp_path / "a.obj").write_bytes(content.encode())
+    assert halves(read_mesh(tmp_path / "a.obj")) == [GREEN, RED]
+
+
+def test_two_large_images_and_tiles_of_one(tmp_path):
+    """9 megapixels each, and coordinates in the second tile."""
+    for name, color in (("a.png", GREEN), ("b.png", BLUE)):
+        Image.new("RGB", (3000, 3000), color).save(tmp_path / name)
+    (tmp_path / "a.mtl").write_text("newmtl A\nmap_Kd a.png\nnewmtl B\nmap_Kd b.png\n")
+    (tmp_path / "a.obj").write_text(obj("usemtl A\n", "usemtl B\n"))
+    assert halves(read_mesh(tmp_path / "a.obj")) == [GREEN, BLUE]
+    two = Image.new("RGB", (4, 4), GREEN)
+    two.paste(RED, (2, 0, 4, 4))
+    two.save(tmp_path / "a.png")
+    (tmp_path / "a.obj").write_text(
+        "mtllib a.mtl\nv -2 0 0\nv 2 0 0\nv 2 2 0\nv -2 2 0\n"
+        "vt 1 0\nvt 2 0\nvt 2 1\nvt 1 1\nusemtl A\nf 1/1 2/2 3/3 4/4\n"
+    )
+    assert halves(read_mesh(tmp_path / "a.obj")) == [GREEN, RED]
+
+
 def test_materials_that_are_not_in_the_library(tmp_path):
     (tmp_path / "a.obj").write_text(obj("usemtl skin\n", "usemtl hair\n"))
     (tmp_path / "a.mtl").write_text("newmtl Skin\nKd 1 0 0\nnewmtl Eye\nKd 0 1 0\n")
@@ -99,6 +141,7 @@ def test_one_plain_colour_is_no_texture(tmp_path):
         ("textures/skin.png", "mtllib a.mtl\n", "map_Kd textures/skin.png"),
         ("textures/skin.png", "mtllib a.mtl\n", "map_Kd textures\\skin.png"),
         ("textures/Skin.PNG", "mtllib a.mtl\n", "map_kd textures/skin.png"),
+        ("textures/skin.png", "mtllib a.mtl\n", "map_Kd Textures\\Skin.PNG"),
         ("../skins/skin.png", "mtllib a.mtl\n", "map_Kd ../skins/skin.png"),
         ("mtl/skin.png", "mtllib mtl\\b.mtl\n", "map_Kd skin.png"),
         ("skin.png", "mtllib ./none.mtl a.mtl\n", "map_Kd C:\\x\\skin.png"),
@@ -196,6 +239,33 @@ def test_a_vrml_transform_is_applied_as_the_standard_says(tmp_path):
     assert np.cross(b - a, c - a)[2] > 0  # mirrored points, and still the same side
 
 
+def test_vrml_with_prototypes_and_names_in_utf_8(tmp_path):
+    proto = "PROTO Foo [ ] { Shape { } }\nEXTERNPROTO Bar [ field SFNode x NULL ] []\n"
+    text = VRML.format(left="", right="").replace("DEF S Shape", "DEF \u9854 Shape")
+    text = text.replace("coord Coordinate", "coord DEF \u70b9:a Coordinate")
+    head, body = text.split("\n", 1)
+    (tmp_path / "p.wrl").write_text(f"{head}\n{proto}{body}{proto}", encoding="utf-8")
+    mesh = read_mesh(tmp_path / "p.wrl")
+    assert len(mesh.faces) == 2 and mesh.vertices[:, 0].min() == -2
+    assert mesh.notes == tuple(
+        f"its {n} nodes are not read" for n in ("PROTO", "EXTERNPROTO")
+    )
+
+
+def test_vrml_shapes_again_and_again(tmp_path):
+    points = ", ".join(f"{i} {i * i % 7} 0" for i in range(500))
+    faces = " ".join(f"{i} {i + 1} {i + 2} -1" for i in range(498))
+    shape = (
+        "DEF a Shape { geometry IndexedFaceSet { coord Coordinate { point "
+        f"[{points}] }} coordIndex [{faces}] }} }}\n"
+    )
+    (tmp_path / "a.wrl").write_text("#VRML V2.0 utf8\n" + shape + "USE a " * 3000)
+    with pytest.raises(
+        MeshError, match=r"a\.wrl: byte \d+: nodes used again place over"
+    ):
+        read_mesh(tmp_path / "a.wrl")
+
+
 def test_vrml_that_uses_itself_again_and_again(tmp_path):
     groups = "".join(
         f"DEF G{i} Group {{ children [ {f'USE G{i - 1} ' * 10} ] }}\n"
@@ -237,6 +307,28 @@ def test_images_inside_of_a_glb_and_colours_of_primitives(tmp_path):
     tree["images"] = [{"bufferView": 0, "mimeType": "image/webp"}]
     mesh = read_mesh(glb(path, tree, BLOBS))
     assert mesh.texture_notes == ("its image 0 is image/webp, not read",)
+
+
+def test_one_image_in_two_tints_and_bombs(tmp_path):
+    def tinted(*factor):
+        look = {"baseColorTexture": {"index": 0}, "baseColorFactor": [*factor, 1]}
+        return {"pbrMetallicRoughness": look}
+
+    tree = {
+        "accessors": ACCESSORS,
+        "meshes": [{"primitives": [primitive(0)]}, {"primitives": [primitive(1)]}],
+        "nodes": [{"mesh": 0, "translation": [-2, 0, 0]}, {"mesh": 1}],
+        "materials": [tinted(1, 0, 0), tinted(0, 1, 0)],
+        "textures": [{"source": 0}],
+        "images": [{"bufferView": 3}],
+    }
+    path = glb(tmp_path / "a.glb", tree, [*BLOBS, png((255, 255, 255))])
+    assert halves(read_mesh(path)) == [RED, GREEN]
+    nothing = {"componentType": 5126, "count": 2 * 10**8, "type": "VEC2"}
+    tree["accessors"] = [ACCESSORS[0], nothing, ACCESSORS[2]]
+    path = glb(tmp_path / "a.glb", tree, [*BLOBS, png((255, 255, 255))])
+    with pytest.raises(MeshError, match=r"a\.glb: .*200000000 x 2 numbers in"):
+        read_mesh(path)
 
 
 def test_morph_weights_are_the_expression(tmp_path):

@@ -120,6 +120,6 @@ def test_truncated_binary_ply(tmp_path):
 
 def test_unknown_format_and_missing_file(tmp_path):
     with pytest.raises(MeshError, match=r"known: \.bnt, .*\.wrl"):
-        read_mesh(tmp_path / "scan.xyz")
+        read_mesh(tmp_path / "scan.abc")
     with pytest.raises(MeshError, match="no such file"):
         read_mesh(tmp_path / "scan.obj")

@@ -178,6 +178,8 @@ class Builder(ScanBuilder):
             match["recording"]: path
             for match, path in tree.take(rf"3DFeatures/(?:.*/)?{name}\.mat")
         }
+        if not self.builder_config.captions:
+            return lambda recording, numbers: None
         there: dict[str, list[int]] = {}
         for recording, number in files:
             there.setdefault(recording, []).append(number)

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import io
 import json
+import os
 import pathlib
 import re
 from collections.abc import Sequence
@@ -74,6 +75,29 @@ def _check_names(names: Sequence[str], where: str) -> None:
         if name not in _GROUPS:
             near = difflib.get_close_matches(name, _GROUPS, 1) or _GROUPS
             raise ValueError(f"{where} has {name!r}; did you mean {', '.join(near)}?")
+
+
+def _check_people(
+    table: pathlib.Path, rows: Sequence[tuple[dict[str, str], pathlib.Path]]
+) -> None:
+    """Refuses a table in which one file is of two people, or some are of nobody.
+
+    Raises:
+      FolderError: naming a file.
+    """
+    of_file: dict[pathlib.Path, str] = {}
+    nobody = None
+    for cells, path in rows:
+        person = cells.get("subject", "")
+        nobody = nobody or (None if person else path)
+        if of_file.setdefault(path, person) != person:
+            raise FolderError(
+                f"{table}: {path} is of {of_file[path]!r} and of {person!r}; keep one"
+            )
+    if nobody is not None and any(of_file.values()):
+        raise FolderError(
+            f"{table}: {nobody} has no subject, where others have; name everybody"
+        )
 
 
 def _any_of(suffixes: Sequence[str]) -> str:
@@ -167,7 +191,7 @@ class Builder(ScanBuilder):
             groups = [match.groupdict() for match, _ in tree.take(regex)]
             names = {g["expression"] for g in groups if g.get("expression")}
             found["classes"] = sorted(names)
-        sample = paths[:: max(len(paths) // _LOOKED_AT, 1)]
+        sample = paths[:: -(-len(paths) // _LOOKED_AT)]
         if len(sample) < len(paths):
             lines.append(
                 f"  looked at {len(sample)} of {len(paths)} meshes (--dry_run=all "
@@ -318,7 +342,14 @@ class Builder(ScanBuilder):
                     f"{table}: row {number}: no path, a byte 0, or other cells than "
                     f"{names}"
                 )
-            rows.append((cells, tree.root / cells.pop("path")))
+            name = os.path.normpath(cells.pop("path"))
+            if os.path.isabs(name) or name.startswith(".."):
+                raise FolderError(
+                    f"{table}: row {number}: {name} lies outside of {tree.root}; name "
+                    "files by their path in it"
+                )
+            rows.append((cells, tree.root / name))
+        _check_people(table, rows)
         return rows
 
     def _template(self, tree: DatasetFolder) -> Mesh | None:
