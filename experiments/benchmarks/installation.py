@@ -20,7 +20,7 @@ from smile_jax.core import command_line
 
 _EXTRAS = flags.DEFINE_list(
     "extras",
-    ["", "train", "evaluate", "build", "page", "demo", "all"],
+    ["", "train", "evaluate", "build", "page", "scanners", "demo", "all"],
     "Extras to install; an empty one is the default installation.",
 )
 _CONSTRAINTS = flags.DEFINE_string(
