@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import glob
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -33,7 +34,17 @@ class Checkpoints:
     """
 
     def __init__(self, workdir: pathlib.Path, *, keep: int = 2) -> None:
+        """Opens or makes the folder.
+
+        Raises:
+          CheckpointError: its path is one of which Orbax would lose what it writes.
+        """
         self.folder = pathlib.Path(workdir).absolute() / "checkpoints"
+        if glob.has_magic(str(self.folder)):
+            raise CheckpointError(
+                f"{workdir}: Orbax takes [, ? and * in a path for a pattern, and would "
+                "lose what it writes there; name a --workdir without them"
+            )
         self._options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, enable_async_checkpointing=True
         )

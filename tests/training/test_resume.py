@@ -363,3 +363,13 @@ def test_one_process_trains_in_a_folder(tiny_dataset, tmp_path):
         other.kill()
     with workdir_lock.lock_workdir(tmp_path):  # a killed process holds nothing
         assert str(os.getpid()) in (tmp_path / workdir_lock.FILE).read_text()
+
+
+@pytest.mark.parametrize("name", ["r[1]", "r*", "r?/run"])
+def test_folders_of_which_orbax_loses_what_it_writes(name, tmp_path):
+    """It globs the path of a checkpoint, and merges nothing."""
+    (tmp_path / name / "checkpoints").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"takes .* in a path for a pattern"):
+        Checkpoints.open(tmp_path / name)
+    (tmp_path / "a run" / "checkpoints").mkdir(parents=True)
+    assert Checkpoints.open(tmp_path / "a run").latest is None
