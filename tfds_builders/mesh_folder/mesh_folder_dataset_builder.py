@@ -317,7 +317,7 @@ class Builder(ScanBuilder):
         try:
             rows = self._rows_of(table, tree)
         except csv.Error as error:
-            raise FolderError(f"{table}: no CSV in UTF-8 ({error})") from error
+            raise FolderError(f"{table}: no CSV ({error})") from error
         tree.take(r".*\.csv")
         tree.mark(path for _, path in rows)
         return rows
