@@ -38,7 +38,8 @@ _ICT = flags.DEFINE_string(
 )
 # Where it is not read off the folder; the small one of each.
 _CONFIGS = {
-    **dict.fromkeys(("bp4d", "bu4dfe", "four_dme"), " --config=frames_64"),
+    **dict.fromkeys(("bu4dfe", "four_dme"), " --config=frames_64"),
+    "bp4d": " --config=bp4d_frames_64",
     "bosphorus": " --config=static_64",
     "bu3dfe": " --config=static_64",
     "coma": " --config=frames_64",
