@@ -12,7 +12,8 @@ from smile_jax.mesh.number_parsing import line_end, parse_number
 from smile_jax.mesh.texture_paths import MOST_NAMES, FilesBeside, as_text
 from smile_jax.mesh.types import Material, Mesh, MeshError
 
-_MATERIALS = re.compile(rb"(?:^|(?<=[\r\n]))[ \t]*mtllib[ \t]+([^\r\n]*)")
+# A word that the text is searched for: to try every byte for a line's begin is slow.
+_MATERIALS = re.compile(rb"mtllib[ \t]+([^\r\n]*)")
 _OF_MATERIALS = re.compile(
     rb"(?:^|(?<=[\r\n]))[ \t]*(newmtl|Kd|map_Kd)[ \t]+([^\r\n]*)", re.IGNORECASE
 )
@@ -132,7 +133,11 @@ def _library(
     """The materials by name, and how many libraries that are named are not there."""
     found: dict[str, Material] = {}
     missing = 0
-    lines = dict.fromkeys(_MATERIALS.findall(content))
+    lines = dict.fromkeys(
+        match[1]
+        for match in _MATERIALS.finditer(content)
+        if _begins_line(content, match.start())
+    )
     for line in itertools.islice(lines, _MOST_LIBRARIES):
         name = as_text(line[:_LONGEST_LINE]).strip()
         # A line may name several; names with blanks in them are as common.
@@ -223,6 +228,12 @@ def _in_use(
             files.miss("material", name)
         numbers.append(number)
     return (*materials, Material()), np.array(numbers, np.int32)
+
+
+def _begins_line(content: bytes, at: int) -> bool:
+    """True if nothing but blanks stands before a byte on its line."""
+    before = content[max(at - _LONGEST_LINE, 0) : at].rstrip(b" \t")
+    return not before or before[-1:] in b"\r\n"
 
 
 def _rest_of_line(content: bytes, at: int) -> bytes:
