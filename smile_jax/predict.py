@@ -154,15 +154,17 @@ def _run(arguments: argparse.Namespace) -> int:
         window_s=arguments.window_s,
         timeline=bool(arguments.timeline or arguments.plot),
     )
-    asked = {
-        "head": arguments.head,
-        "prompts": list(question.names),
-        "require_face": arguments.require_face,
-        "reading": dataclasses.asdict(reading),
-        "embeddings": bool(arguments.embeddings),
-        "inputs": [printable(clip.name) for clip in found.clips],
-        "model": recognizer.fingerprint,
-    }
+    asked = {}
+    if _first_output(arguments):  # what answers that are kept depend on
+        asked = {
+            "head": arguments.head,
+            "prompts": list(question.names),
+            "require_face": arguments.require_face,
+            "reading": dataclasses.asdict(reading),
+            "embeddings": bool(arguments.embeddings),
+            "inputs": [printable(clip.name) for clip in found.clips],
+            "model": recognizer.fingerprint,
+        }
     out = _Outputs(arguments, asked)
     left = [clip for clip in found.clips if not out.has(clip.name)]
     if len(left) < len(found.clips):

@@ -127,9 +127,7 @@ class BuildReport:
             ("not known", self.unmatched),
             ("note", self.notes),
         ):
-            said += [f"  {word} {line}" for line in of_kind[:listed]]
-            if listed is not None and len(of_kind) > listed:
-                said.append(f"  ... and {len(of_kind) - listed} more")
+            said += some_lines(word, of_kind, listed)
         for name, count in self.repairs.items():
             said.append(f"  repaired {name}: {count}")
         for name, count in self.rests.items():
@@ -166,6 +164,16 @@ class BuildReport:
         raise ValueError(
             f"{what}, more than {MAX_SKIPPED:.0%}; repair or remove them:\n  {listed}"
         )
+
+
+def some_lines(
+    word: str, lines: Sequence[str], listed: int | None = _LISTED
+) -> list[str]:
+    """The first lines of one kind, and how many more there are; None lists all."""
+    said = [f"  {word} {line}" for line in lines[:listed]]
+    if listed is not None and len(lines) > listed:
+        said.append(f"  ... and {len(lines) - listed} more")
+    return said
 
 
 def with_landmarks(sequences: list[Sequence4D], how: str) -> list[Sequence4D]:
@@ -361,8 +369,8 @@ class FaceDatasetBuilder(
         """Builds as TFDS does, and indexes the records for random access."""
         folder = epath.Path(self.data_path)
         local = "://" not in str(folder)
-        alone = only_build_in(pathlib.Path(folder).parent) if local else None
-        with alone or contextlib.nullcontext():
+        parent = pathlib.Path(folder).parent
+        with only_build_in(parent) if local else contextlib.nullcontext():
             super().download_and_prepare(**options)
         written = self.info.file_format
         if written and written.value == FORMAT and not (folder / FILE).exists():

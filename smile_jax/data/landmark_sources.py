@@ -37,9 +37,7 @@ class LandmarkFiles:
         path = self.paths[index]
         if path is None:
             raise MeshError(f"frame {index} has no landmark file")
-        read = read_landmarks(path)
-        points = read.points * np.float32(self.unit_mm)
-        return dataclasses.replace(read, points=points)
+        return _in_mm(read_landmarks(path), self.unit_mm)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +60,12 @@ class LandmarkTrack:
         Raises:
           MeshError: it has none, or the file is damaged.
         """
-        read = read_frame(self.path, self.numbers[index])
-        points = read.points * np.float32(self.unit_mm)
-        return dataclasses.replace(read, points=points)
+        return _in_mm(read_frame(self.path, self.numbers[index]), self.unit_mm)
+
+
+def _in_mm(landmarks: Landmarks, unit_mm: float) -> Landmarks:
+    points = landmarks.points * np.float32(unit_mm)
+    return dataclasses.replace(landmarks, points=points)
 
 
 def numbers_offset(

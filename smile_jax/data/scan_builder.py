@@ -13,7 +13,12 @@ from typing_extensions import override
 
 from smile_jax.core.extras import needed_for
 from smile_jax.core.text_files import TextFileError, read_names
-from smile_jax.data.builder import MAX_SKIPPED, BuildReport, FaceDatasetBuilder
+from smile_jax.data.builder import (
+    MAX_SKIPPED,
+    BuildReport,
+    FaceDatasetBuilder,
+    some_lines,
+)
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.landmark_sources import LandmarkFiles, read_vertex_list
 from smile_jax.data.mesh_sequence import MeshFiles
@@ -30,7 +35,6 @@ with needed_for("building a dataset", "build"):
 
 _MAX_FRAME = 10**8
 _MOST_NEAR, _LISTED = 3, 10  # names that a message shows
-_MOST_UNKNOWN = 50  # files that a dry run lists
 FRAMES = 8  # T of the `frames` configs (this project's choice)
 # Frontal and both sides by 20 degrees, as in the line of work that SMILE-VLM continues
 # (Behzad et al., MiT's public code), and two more for training to draw from.
@@ -227,10 +231,7 @@ class ScanBuilder(
 
     @override
     def unknown_files(self) -> list[str]:
-        unknown = self._tree.unmatched()
-        lines = [f"  not known {name}" for name in unknown[:_MOST_UNKNOWN]]
-        more = len(unknown) - len(lines)
-        return lines + ([f"  ... and {more} more"] if more else [])
+        return some_lines("not known", self._tree.unmatched())
 
     def _name_landmarks(self, sequences: list[Sequence4D]) -> None:
         """Sets the landmarks of a common topology.

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from smile_jax.mesh import Framing, Mesh, raster, render_views
 from smile_jax.mesh.bosphorus import grid_faces
+from smile_jax.mesh.polygons import pack
 
 # Neighbouring points farther apart than this many spacings lie on different surfaces.
 _MAX_STEP = 6.0
@@ -39,8 +40,7 @@ class Scan:
         vertices = self.points[self.valid]
         z = vertices[faces, 2]
         faces = faces[np.ptp(z, axis=1) < _MAX_STEP * self.spacing]
-        used, packed = np.unique(faces, return_inverse=True)
-        packed = packed.reshape(-1, 3).astype(np.int32)
+        used, packed = pack(faces, len(vertices))
         uv = self.uv[self.valid][used]
         return Mesh(vertices=vertices[used], faces=packed, uv=uv, uv_faces=packed)
 
@@ -117,11 +117,9 @@ class DepthSensor:
         """The triangles that it sees any of, without materials."""
         _, triangle = self._see(mesh)
         faces = mesh.faces[np.unique(triangle[triangle >= 0])]
-        used, packed = np.unique(faces, return_inverse=True)
+        used, packed = pack(faces, len(mesh.vertices))
         colors = None if mesh.colors is None else mesh.colors[used]
-        return Mesh(
-            mesh.vertices[used], packed.reshape(-1, 3).astype(np.int32), colors=colors
-        )
+        return Mesh(mesh.vertices[used], packed, colors=colors)
 
     def _see(self, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
         """1 / depth and the triangle of each pixel, -1 where there is none."""

@@ -13,6 +13,7 @@ from smile_jax.core.extras import needed_for
 from smile_jax.core.text_files import TextFileError, read_text
 from smile_jax.mesh.bosphorus import grid_faces
 from smile_jax.mesh.depth_kernels import smooth
+from smile_jax.mesh.polygons import pack
 from smile_jax.mesh.surface_of_points import SMOOTHING
 from smile_jax.mesh.types import Mesh, MeshError
 
@@ -161,46 +162,53 @@ def _mesh(path: pathlib.Path, depth: np.ndarray, camera: DepthCamera) -> Mesh:
     y = (rows - (height - 1 - camera.cy)) / camera.fy * z
     with np.errstate(over="ignore"):
         vertices = np.stack([x, y, -z], axis=1).astype(np.float32)
-    faces = whole_faces(valid, z, z / math.sqrt(camera.fx * camera.fy))
+    spacing = z / math.sqrt(camera.fx * camera.fy)
+    faces, notes = surface_of_grid(valid, z, spacing, vertices)
     if not len(faces):
         raise MeshError(
             f"{path}: byte 0: none of its {valid.sum()} depths is near to its "
             "neighbours; unit_mm of its camera may be wrong"
         )
-    kept, pieces = nearest_piece(vertices, faces)
-    notes = (f"the nearest of its {pieces} pieces is taken",) if pieces > 1 else ()
-    used = np.zeros(len(vertices), bool)
-    used[kept.ravel()] = True
-    number = np.cumsum(used) - 1
-    return Mesh(
-        vertices=vertices[used],
-        faces=np.ascontiguousarray(number[kept], np.int32),
-        notes=notes,
-    )
+    used, faces = pack(faces, len(vertices))
+    return Mesh(vertices=vertices[used], faces=faces, notes=notes)
 
 
-def whole_faces(
+def surface_of_grid(
     valid: Bool[np.ndarray, "h w"],
     depth: Float[np.ndarray, "n"],
     spacing: Float[np.ndarray, "n"],
-) -> np.ndarray:
-    """Triangles of a grid, but for those over a jump.
+    points: Float[np.ndarray, "n 3"],
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The head among the triangles of a sensor's grid.
 
     Args:
       valid: row 0 at the bottom.
       depth: in mm, of the valid points.
       spacing: of two of them on the surface, in mm.
+      points: in mm, +z to the camera.
 
     Returns:
-      (m, 3) int32.
+      (m, 3) int32, none where no points are neighbours; and what is to be said of it.
     """
+    faces = _whole_faces(valid, depth, spacing)
+    if not len(faces):
+        return faces, ()
+    kept, pieces = _nearest_piece(points, faces)
+    notes = (f"the nearest of its {pieces} pieces is taken",) if pieces > 1 else ()
+    return kept, notes
+
+
+def _whole_faces(
+    valid: np.ndarray, depth: np.ndarray, spacing: np.ndarray
+) -> np.ndarray:
+    """Triangles of a grid, but for those over a jump; see `surface_of_grid`."""
     faces = grid_faces(valid)
     corners = depth[faces]
     apart = corners.max(axis=1) - corners.min(axis=1)
     return faces[apart <= _JUMP + _JUMP_PIXELS * spacing[faces].min(axis=1)]
 
 
-def nearest_piece(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, int]:
+def _nearest_piece(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, int]:
     """The faces of the connected piece that is a head, and how many could be one.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from smile_jax.mesh.ply import Element, Property, TextRows, polygons_of
+from smile_jax.mesh.ply import Element, Property, TextRows, points_of, polygons_of
 from smile_jax.mesh.types import Mesh, MeshError
 
 _STL_HEADER, _STL_TRIANGLE = 84, 50  # bytes
@@ -48,10 +48,7 @@ def read_off(path: pathlib.Path, within: pathlib.Path) -> Mesh:
     xyz = [Property(axis, "f8") for axis in "xyz"]
     corners = [Property("vertex_indices", "i4", "u1")]
     rows = TextRows(path, data, head.end(), "ascii")
-    columns = rows.take(Element("points", points, xyz))
-    with np.errstate(over="ignore", invalid="ignore"):  # `clean` counts what is inf
-        found = [np.asarray(columns[axis], np.float64) for axis in "xyz"]
-        vertices = np.stack(found, axis=1).astype(np.float32)
+    vertices = points_of(rows.take(Element("points", points, xyz)))
     listed = rows.take(Element("faces", polygons, corners))
     faces, _, _ = polygons_of(path, {"face": listed})
     return Mesh(vertices=vertices, faces=faces)

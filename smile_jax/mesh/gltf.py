@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from smile_jax.mesh.joining import Part, join
+from smile_jax.mesh.polygons import fan, unstrip
 from smile_jax.mesh.render import as_shown
 from smile_jax.mesh.texture_paths import IMAGE_SUFFIXES, FilesBeside
 from smile_jax.mesh.types import EmbeddedImage, ImageSource, Material, Mesh, MeshError
@@ -129,11 +130,11 @@ class _File:
         for node, matrix in placed:
             mesh = self.tree["meshes"][node["mesh"]]
             weights = node.get("weights") or mesh.get("weights") or []
+            skin = None if "skin" not in node else self._skin(node["skin"])
             for primitive in mesh["primitives"]:
                 if primitive.get("mode", _TRIANGLES) not in (0, 4, 5, 6):
                     left_out += 1
                     continue
-                skin = None if "skin" not in node else self._skin(node["skin"])
                 parts.append(self._part(primitive, weights, matrix, skin))
         solid = [part for part in parts if len(part.mesh.faces)] or parts
         if not solid:
@@ -366,8 +367,9 @@ class _File:
         index = np.arange(count)
         if "indices" in primitive:
             index = self.accessor(primitive["indices"])[:, 0].astype(np.int64)
-            if index.max() >= count:
-                raise ValueError(f"index {index.max()} of {count} points")
+            if index.min() < 0 or index.max() >= count:
+                wrong = index.min() if index.min() < 0 else index.max()
+                raise ValueError(f"index {wrong} of {count} points")
         material, texcoord = self._material(primitive.get("material"))
         uv = colors = None
         if f"TEXCOORD_{texcoord.number}" in attributes:
@@ -544,14 +546,10 @@ def _triangles(index: np.ndarray, mode: int) -> np.ndarray:
     """(m, 3) corners of triangles, a strip or a fan; (0, 3) of points."""
     if mode == _TRIANGLES:
         return index[: len(index) // 3 * 3].reshape(-1, 3)
-    if mode == _STRIP and len(index) > 2:
-        faces = np.stack([index[:-2], index[1:-1], index[2:]], axis=1)
-        faces[1::2] = faces[1::2][:, [1, 0, 2]]
-        a, b, c = faces.T
-        return faces[(a != b) & (b != c) & (c != a)]
-    if mode == _FAN and len(index) > 2:
-        first = np.full(len(index) - 2, index[0])
-        return np.stack([first, index[1:-1], index[2:]], axis=1)
+    if mode == _STRIP:
+        return unstrip(index)
+    if mode == _FAN:
+        return index[fan(np.array([len(index)]))[0]]
     return np.empty((0, 3), np.int64)
 
 

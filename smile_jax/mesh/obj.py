@@ -32,15 +32,15 @@ _STATEMENTS = (
     "trace_obj ctech stech call csh"
 )
 _MODULUS = (1 << 31) - 1
-_CODES = np.sort(
-    [
-        functools.reduce(lambda code, byte: (code * 257 + byte) % _MODULUS, word, 7)
-        for word in _STATEMENTS.encode().split()
-    ]
-)
-_USEMTL = int(
-    functools.reduce(lambda code, byte: (code * 257 + byte) % _MODULUS, b"usemtl", 7)
-)
+
+
+def _code(word: bytes) -> int:
+    """A statement's keyword as a number, as `_kind` computes it."""
+    return functools.reduce(lambda code, byte: (code * 257 + byte) % _MODULUS, word, 7)
+
+
+_CODES = np.sort([_code(word) for word in _STATEMENTS.encode().split()])
+_USEMTL = _code(b"usemtl")
 _FAULTS = {
     1: "a point is three numbers, with a colour six, and decimals have a point",
     2: "a texture coordinate is two numbers, and decimals have a point",
@@ -161,7 +161,6 @@ def _add_materials(
     """Adds the materials of one library; the first of a name counts."""
     with library.open("rb") as file:
         content = file.read(_LONGEST).removeprefix(_BOM)
-    color: tuple[float, float, float] | None = None
     images: dict[str, list[str]] = {}
     colors: dict[str, tuple[float, float, float] | None] = {}
     name = ""
@@ -174,8 +173,7 @@ def _add_materials(
                 break
             colors.setdefault(name, None)
         elif word == b"kd":
-            color = _color(text)
-            colors[name] = colors.get(name) or color
+            colors[name] = colors.get(name) or _color(text)
         elif len(images.setdefault(name, [])) < 2 * MOST_NAMES:
             # Options such as `-s 1 1 1` stand before the name.
             bare = _OPTIONS.sub("", text) if text.startswith("-") else text

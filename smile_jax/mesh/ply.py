@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from smile_jax.mesh.number_parsing import is_space, parse_number
+from smile_jax.mesh.polygons import fan, unstrip
 from smile_jax.mesh.texture_paths import MOST_NAMES, FilesBeside, as_text
 from smile_jax.mesh.types import Material, Mesh, MeshError
 
@@ -92,11 +93,9 @@ def read_ply(path: pathlib.Path, within: pathlib.Path) -> Mesh:
         raise MeshError(
             f"{path}: byte {at}: its points have no {missing[0]}; the file is damaged"
         )
-    with np.errstate(over="ignore", invalid="ignore"):  # `clean` counts what is inf
-        vertices = _stack(points, "x", "y", "z").astype(np.float32)
-    faces, corners, unpaired = polygons_of(path, found)
+    faces, corners, of_polygon = polygons_of(path, found)
     files = FilesBeside(path, within)
-    uv, uv_faces, of_face = _texture(points, found, faces, corners, unpaired)
+    uv, uv_faces, of_face = _texture(points, found, faces, corners, of_polygon)
     materials: tuple[Material, ...] = ()
     repairs: dict[str, int] = {}
     listed = itertools.islice(_TEXTURES.findall(data[:at]), MOST_NAMES)
@@ -118,7 +117,7 @@ def read_ply(path: pathlib.Path, within: pathlib.Path) -> Mesh:
     if lost:
         repairs["polygons of fewer than 3 corners removed"] = lost
     return Mesh(
-        vertices=vertices,
+        vertices=points_of(points),
         faces=faces,
         uv=uv,
         uv_faces=uv_faces,
@@ -386,6 +385,12 @@ def _parse_text(data, at, values, lines, places):
     return line, -1
 
 
+def points_of(columns: _Columns) -> np.ndarray:
+    """(n, 3) float32 of the columns x, y and z."""
+    with np.errstate(over="ignore", invalid="ignore"):  # `clean` counts what is inf
+        return _stack(columns, "x", "y", "z").astype(np.float32)
+
+
 def _stack(columns: _Columns, *names: str) -> np.ndarray:
     found = [columns[name] for name in names]
     return np.stack([np.asarray(x, np.float64) for x in found], axis=1)
@@ -416,7 +421,7 @@ def polygons_of(
     if strips is not None and len(strips.values):
         # One row may end a strip, as -1 does.
         split = np.insert(_whole(path, strips.values), np.cumsum(strips.lengths), -1)
-        return _unstrip(split), nothing, np.empty(0, np.int64)
+        return unstrip(split), nothing, np.empty(0, np.int64)
     return np.empty((0, 3), np.int32), nothing, np.empty(0, np.int64)
 
 
@@ -425,41 +430,6 @@ def _whole(path: pathlib.Path, values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, np.float64)
     wrong = ~((values >= -1) & (values < 2**31 - 1) & (values % 1 == 0))
     return np.where(wrong, 2**31 - 1, values).astype(np.int32)
-
-
-def fan(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Polygons as triangles around their first corners.
-
-    Args:
-      lengths: (p,) corners of each polygon.
-
-    Returns:
-      (m, 3) places of the triangles' corners among all corners, and (m,) the polygon of
-      each triangle.
-    """
-    triangles = np.maximum(lengths - 2, 0)
-    of_polygon = np.repeat(np.arange(len(lengths)), triangles)
-    starts = (np.cumsum(lengths) - lengths)[of_polygon]
-    before = np.cumsum(triangles) - triangles
-    within = np.arange(triangles.sum()) - before[of_polygon]
-    corners = np.stack([starts, starts + within + 1, starts + within + 2], axis=1)
-    return corners, of_polygon
-
-
-def _unstrip(index: np.ndarray) -> np.ndarray:
-    """The triangles of strips that -1 ends; those of equal corners are left out."""
-    if len(index) < 3:
-        return np.empty((0, 3), np.int32)
-    ends = index == -1
-    run = np.arange(len(index)) - np.maximum.accumulate(
-        np.where(ends, np.arange(len(index)) + 1, 0)
-    )
-    faces = np.stack([index[:-2], index[1:-1], index[2:]], axis=1)
-    odd = run[:-2] % 2 == 1
-    faces[odd] = faces[odd][:, [1, 0, 2]]
-    a, b, c = faces.T
-    keep = ~(ends[:-2] | ends[1:-1] | ends[2:]) & (a != b) & (b != c) & (c != a)
-    return np.ascontiguousarray(faces[keep])
 
 
 def _texture(

@@ -6,7 +6,7 @@ import re
 import numba
 import numpy as np
 
-from smile_jax.mesh.depth_image import nearest_piece, whole_faces
+from smile_jax.mesh.depth_image import surface_of_grid
 from smile_jax.mesh.number_parsing import line_end, parse_number
 from smile_jax.mesh.types import Mesh, MeshError
 
@@ -265,15 +265,16 @@ def _organised(
     with np.errstate(invalid="ignore"):
         near = apart[np.isfinite(apart) & (apart > 0)]
     spacing = float(np.median(near)) * scale if len(near) else 0.0
-    faces = whole_faces(valid, depth * scale, np.full(len(points), spacing))
+    apart = np.full(len(points), spacing)
+    in_mm = points * np.float32(scale)
+    faces, notes = surface_of_grid(valid, depth * scale, apart, in_mm)
     if not len(faces):
         raise MeshError(f"{path}: byte 0: no points of its grid are neighbours")
-    kept, pieces = nearest_piece(points * np.float32(scale), faces)
     return Mesh(
         points,
-        np.ascontiguousarray(kept),
+        np.ascontiguousarray(faces),
         colors=None
         if colors is None
         else np.ascontiguousarray(colors.reshape(-1, width, 3)[::-1][valid]),
-        notes=(f"the nearest of its {pieces} pieces is taken",) if pieces > 1 else (),
+        notes=notes,
     )

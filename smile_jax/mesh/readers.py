@@ -40,7 +40,7 @@ def read_mesh(
 
     Returns:
       The mesh in the file's own units (face scans: mm). What it names and was not
-      found is in `notes`.
+      found is in `texture_notes`.
 
     Raises:
       MeshError: naming the file, the byte where it is broken, and what is wrong.

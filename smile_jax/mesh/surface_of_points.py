@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
 from smile_jax.core.extras import needed_for
+from smile_jax.mesh.polygons import pack
 
 FEWEST = 300  # points that a face can be known by
 # This project's choices.
@@ -91,13 +92,10 @@ def surface_of(
     height = np.abs(np.einsum("nc,nc->n", off, normals[index[:, 0]]))
     inside = np.linalg.norm(off, axis=1) <= _INSIDE * apart[:, -1]
     beside = inside & (height <= _NEAR * spacing + noise)
-    faces = faces[beside[faces].all(axis=1)]
-    used = np.zeros(len(vertices), bool)
-    used[faces.ravel()] = True
-    number = np.cumsum(used) - 1
+    used, faces = pack(faces[beside[faces].all(axis=1)], len(vertices))
     return (
         vertices[used].astype(np.float32),
-        np.ascontiguousarray(number[faces], np.int32),
+        faces,
         None if colors is None else colors[cKDTree(source).query(vertices[used])[1]],
         lost,
     )

@@ -6,7 +6,7 @@ import trimesh
 from PIL import Image
 
 from smile_jax.mesh import MeshError, read_mesh
-from smile_jax.mesh.ply import fan
+from smile_jax.mesh.polygons import fan
 
 POINTS = [(0, 0, 0), (2, 0, 0), (2, 2, 0), (0, 2, 0), (1, 3, 1)]
 XYZ = "property float x\nproperty float y\nproperty float z\n"
