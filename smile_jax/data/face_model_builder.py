@@ -24,7 +24,7 @@ from smile_jax.faces import (
 from smile_jax.faces.class_spellings import FOUR_DME, FOUR_DME_UNITS
 from smile_jax.faces.events import MACRO, Event, micro_takes
 from smile_jax.faces.expressions import MIDLINE_ACTIONS, SIDED_ACTIONS
-from smile_jax.faces.model import IDLE_ACTIONS
+from smile_jax.faces.families.face_model import IDLE_ACTIONS
 from smile_jax.faces.sampling import (
     RECORDED,
     Subject,

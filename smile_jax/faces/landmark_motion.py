@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from smile_jax.faces.model import FaceModel
+from smile_jax.faces.families.face_model import LinearFaceModel
 from smile_jax.mesh.landmark_schemes import (
     SADDLE_LEFT,
     SADDLE_RIGHT,
@@ -157,7 +157,7 @@ def person_at_rest(scans: Sequence[ScanPoints]) -> Reference:
     return Reference(middle, PERSON, scans)
 
 
-def modelled_at_rest(scan: ScanPoints, model: FaceModel) -> Reference:
+def modelled_at_rest(scan: ScanPoints, model: LinearFaceModel) -> Reference:
     """The model's face of this person with the expression taken off.
 
     Identity and actions are fitted to the landmarks together, by least squares with

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from smile_jax.faces.model import FaceModel
+from smile_jax.faces.families.face_model import FaceModel
 from smile_jax.faces.scanner import Scan, scan_head
 from smile_jax.mesh import Framing, Landmarks, Mesh
 from smile_jax.mesh.landmark_schemes import bosphorus_labels

@@ -24,7 +24,7 @@ from smile_jax.faces.expressions import (
     sample_actions,
     scale_actions,
 )
-from smile_jax.faces.model import FaceModel
+from smile_jax.faces.families.face_model import FaceModel, Person
 from smile_jax.mesh.cameras import view_rotation
 from smile_jax.mesh.raster import vertex_normals
 from smile_jax.mesh.types import Mesh
@@ -72,9 +72,9 @@ _DRIFT = 0.3  # of a head in a recording, share of the spread of poses
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A person: shape coefficients and pigments."""
+    """A person of a family, and the pigments."""
 
-    coefficients: Float32[np.ndarray, "modes"]
+    person: Person
     colors: Float32[np.ndarray, "n 3"]
 
 
@@ -82,7 +82,7 @@ def sample_subject(
     model: FaceModel, rng: np.random.Generator, difficulty: Difficulty
 ) -> Subject:
     """Draws a person. Skin runs from light to dark, evenly (this project's choice)."""
-    coefficients = difficulty.identity * rng.standard_normal(len(model.identity))
+    person = model.sample_person(rng, difficulty.identity)
     light, dark = np.array([0.93, 0.76, 0.66]), np.array([0.28, 0.17, 0.12])
     tone = rng.uniform()
     skin = light * (1 - tone) + dark * tone + 0.02 * rng.standard_normal(3)
@@ -96,7 +96,7 @@ def sample_subject(
     ):
         colors = colors * (1 - weight[:, None]) + weight[:, None] * pigment
     return Subject(
-        coefficients=np.clip(coefficients, -2.5, 2.5).astype(np.float32),
+        person=person,
         colors=np.clip(colors, 0, 1).astype(np.float32),
     )
 
@@ -134,7 +134,7 @@ class Clip(Sequence[Mesh]):
         frame = range(len(self))[index]
         course = self.course.items()
         actions = {name: weights[frame] for name, weights in course if weights[frame]}
-        vertices = self.model.acting(self._rest, actions)
+        vertices = self.model.acting(self.subject.person.rest, actions)
         vertices = vertices + self._sensor_noise(frame, vertices)
         rotation = _head_rotation(self.pose_deg[frame])
         vertices = (vertices @ rotation.T + self.shift).astype(np.float32)
@@ -146,10 +146,6 @@ class Clip(Sequence[Mesh]):
             ),
             landmarks=vertices[self.model.landmarks],
         )
-
-    @functools.cached_property
-    def _rest(self) -> np.ndarray:
-        return self.model.at_rest(self.subject.coefficients)
 
     def _sensor_noise(self, frame: int, vertices: np.ndarray) -> np.ndarray:
         """Depth noise of a scanner, along z; each frame's is its own."""

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float16, Float32
 from scipy.spatial.transform import Rotation
 
-from smile_jax.faces.model import FaceModel
+from smile_jax.faces.families.face_model import FaceModel
 from smile_jax.faces.sampling import Difficulty, Subject, sample_subject
 from smile_jax.faces.scanner import scan_head
-from smile_jax.faces.source import load_face_model
+from smile_jax.faces.families.catalogue import load_face_model
 from smile_jax.landmarking.landmark_pose import YAWS_DEG, pose_of
 from smile_jax.landmarking.rendered_inputs import (
     GREY,
@@ -82,7 +82,7 @@ def _head(model: FaceModel, rng: np.random.Generator) -> tuple[Mesh, Points]:
     actions = {
         name: float(rng.uniform()) for name in model.actions if rng.random() < 0.25
     }
-    vertices = _bent(model.shape(subject.coefficients, actions), rng)
+    vertices = _bent(model.acting(subject.person.rest, actions), rng)
     faces = model.faces
     points = vertices[model.landmarks]
     if rng.random() < 0.5:  # cut below the chin

@@ -80,10 +80,9 @@ def still(model):
 
 def moved_by(still, actions):
     """The first frame's mesh with actions performed, its head where it was."""
-    model, coefficients = still.model, still.subject.coefficients
+    model, rest = still.model, still.subject.person.rest
     first = still[0]
-    rest = model.shape(coefficients, {})
-    delta = model.shape(coefficients, actions) - rest
+    delta = model.acting(rest, actions) - rest
     return dataclasses.replace(
         first,
         vertices=first.vertices + delta,

@@ -8,7 +8,7 @@ import pytest
 from smile_jax.faces import load_face_model
 from smile_jax.faces.class_spellings import FOUR_DME
 from smile_jax.faces.events import MACRO, MICRO, idle_course, micro_takes
-from smile_jax.faces.model import IDLE_ACTIONS
+from smile_jax.faces.families.face_model import IDLE_ACTIONS
 from smile_jax.faces.sampling import (
     MICRO_STRENGTH,
     RECORDED,

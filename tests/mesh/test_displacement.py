@@ -17,7 +17,7 @@ def model():
 
 
 def head(model, actions, turn_deg=(0, 0, 0), noise=0.0, seed=0):
-    vertices = model.shape(np.zeros(len(model.identity), np.float32), actions)
+    vertices = model.acting(model.mean, actions)
     rng = np.random.default_rng(seed)
     vertices = vertices + noise * rng.normal(size=vertices.shape)
     turn = Rotation.from_euler("xyz", turn_deg, degrees=True).as_matrix()

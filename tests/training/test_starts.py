@@ -408,7 +408,7 @@ def meshes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("meshes")
     model = load_face_model("")
     for name, actions in (("smile", {"AU12": 1.0}), ("rest", {})):
-        vertices = model.shape(np.zeros(len(model.identity), np.float32), actions)
+        vertices = model.acting(model.mean, actions)
         mesh = Mesh(vertices=vertices, faces=model.faces, colors=model.base_colors)
         write_obj(folder / f"{name}.obj", mesh)
     return folder

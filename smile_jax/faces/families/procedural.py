@@ -5,9 +5,14 @@ chin; actions and identity modes are smooth displacement fields on it. All sizes
 millimetres and this project's choice; proportions follow the classical canons.
 """
 
+import dataclasses
+import pathlib
+
 import numpy as np
 
-from smile_jax.faces.model import FaceModel
+from smile_jax.faces.families.face_model import MOUTH, SKIN, TEETH, LinearFaceModel
+from smile_jax.faces.families.family import Family
+from smile_jax.mesh.types import MeshError
 
 _WIDTH, _HEIGHT, _DEPTH = 74.0, 104.0, 88.0  # half axes of the ellipsoid
 _MOUTH_Y, _MOUTH_HALF = -37.0, 23.0
@@ -17,11 +22,11 @@ _BROW_Y = 43.0
 _FINE, _COARSE = (81, 58), (41, 30)  # columns, rows above the mouth
 
 
-def load_procedural(fine: bool = True) -> FaceModel:
+def load_procedural(fine: bool = True) -> LinearFaceModel:
     """Builds the head: 9.3k points at `fine`, 2.5k else (for tests)."""
     columns, rows = _FINE if fine else _COARSE
     rest, faces, lower = _grid(columns, rows)
-    inside, inside_faces, inside_colors = _mouth_cavity()
+    inside, inside_faces, inside_colors, teeth = _mouth_cavity()
     n = len(rest)
     faces = np.concatenate([faces, inside_faces + n]).astype(np.int32)
 
@@ -38,13 +43,16 @@ def load_procedural(fine: bool = True) -> FaceModel:
     base = np.concatenate([colors, inside_colors])
     pad = np.zeros(len(inside))
     mean = np.concatenate([head, inside]).astype(np.float32)
-    return FaceModel(
-        name="procedural",
+    return LinearFaceModel(
+        name=PROCEDURAL.name,
         mean=mean,
         identity=np.stack([on_head(f) for f in _identity_fields(rest, lower)]),
         actions={name: on_head(f) for name, f in _action_fields(rest, lower).items()},
         idle={name: on_head(f) for name, f in _idle_fields(rest, lower).items()},
         faces=faces,
+        parts=np.concatenate([np.full(n, SKIN), np.where(teeth, TEETH, MOUTH)]).astype(
+            np.uint8
+        ),
         skin=(skin * np.concatenate([1 - eyes, pad])).astype(np.float32),
         lips=np.concatenate([lips, pad]).astype(np.float32),
         brows=np.concatenate([brows, pad]).astype(np.float32),
@@ -95,15 +103,19 @@ def _quads(index: np.ndarray) -> np.ndarray:
     return np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
 
 
-def _mouth_cavity() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A dark curved patch behind the lips, its upper rows the teeth."""
+def _mouth_cavity() -> tuple[np.ndarray, ...]:
+    """A dark curved patch behind the lips, its upper rows the teeth.
+
+    Returns points, triangles, colours, and which points are of teeth.
+    """
     x, y = np.meshgrid(np.linspace(-30, 30, 21), np.linspace(-72, -22, 26))
     z = 64 - 0.011 * x**2 - 0.6 * np.maximum(-45 - y, 0)
     index = np.arange(x.size).reshape(x.shape)
     teeth = (np.abs(x) < 19) & (y > -43) & (y < -30)
     colors = np.where(teeth[..., None], (0.9, 0.88, 0.82), (0.25, 0.07, 0.08))
     points = np.stack([x, y, z], axis=-1)
-    return points.reshape(-1, 3), _quads(index), colors.reshape(-1, 3)
+    faces = _quads(index)
+    return points.reshape(-1, 3), faces, colors.reshape(-1, 3), teeth.ravel()
 
 
 def _ramp(x: np.ndarray) -> np.ndarray:
@@ -301,3 +313,30 @@ def _landmarks(p: np.ndarray, lower: np.ndarray) -> np.ndarray:
     cost += 1e6 * (p[:, 2] < 10)
     cost += 1e6 * (of_lower[:, None] & ~lower | of_upper[:, None] & lower)
     return np.argmin(cost, axis=1).astype(np.int32)
+
+
+def _load(path: str | pathlib.Path, modes: int | None) -> LinearFaceModel:
+    model = load_procedural()
+    modes = len(model.identity) if modes is None else modes
+    if not 1 <= modes <= len(model.identity):
+        raise MeshError(
+            f"{modes} identity modes asked for, the procedural head has 1 to "
+            f"{len(model.identity)}"
+        )
+    return dataclasses.replace(model, identity=model.identity[:modes])
+
+
+PROCEDURAL = Family(
+    name="procedural",
+    title="procedural head",
+    source="this project, from formulas",
+    licence="Apache-2.0, as this repository",
+    where="smile_jax/faces/families/procedural.py",
+    points=9_259,
+    people="24 independent modes of shape",
+    units="millimetres",
+    odd="a mask without skull and ears; eyes are painted, they do not turn. For tests: "
+    "what learns from it alone does not know real heads",
+    load=_load,
+    has_mark=lambda name: False,
+)

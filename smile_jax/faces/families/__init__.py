@@ -1,0 +1,1 @@
+"""Face families: generated heads by where they come from, one module each."""
