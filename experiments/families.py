@@ -83,18 +83,20 @@ def sheet_of(models: Sequence[FaceModel], people: int, seed: int) -> Image.Image
         top = _TOP + i * people * _SIZE
         title = FAMILIES[model.name].title
         draw.text((8, top + 10), title.replace(" ", "\n"), fill=_INK, font=font)
-        for k in range(people):
-            person = np.random.default_rng((seed, k))
+        for number in range(people):
+            person = np.random.default_rng((seed, number))
             subject = sample_subject(model, person, _CALM)
             told = subject.person.attributes
-            words = [str(told[name]) for name in ("gender", "ethnicity") if name in told]
+            words = [
+                str(told[name]) for name in ("gender", "ethnicity") if name in told
+            ]
             if "age_years" in told:
                 words.append(f"{told['age_years']:.0f} years")
-            y = top + k * _SIZE
+            y = top + number * _SIZE
             draw.text((8, y + 48), "\n".join(words).lower(), fill=_FAINT, font=small)
             for column, name in enumerate(EXPRESSIONS):
                 level = 0 if name == "neutral" else 4
-                rng = np.random.default_rng((seed, k, column))
+                rng = np.random.default_rng((seed, number, column))
                 mesh = sample_clip(model, subject, name, level, rng, _CALM)[0]
                 sheet.paste(_portrait(mesh), (_LEFT + column * _SIZE, y))
     return sheet

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
-from typing import Any
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
@@ -25,6 +26,10 @@ from smile_jax.faces.class_spellings import FOUR_DME, FOUR_DME_UNITS
 from smile_jax.faces.events import MACRO, Event, micro_takes
 from smile_jax.faces.expressions import MIDLINE_ACTIONS, SIDED_ACTIONS
 from smile_jax.faces.families.face_model import IDLE_ACTIONS
+from smile_jax.faces.families.family import Family
+from smile_jax.faces.families.model_files import has_file
+from smile_jax.faces.families.procedural import PROCEDURAL
+from smile_jax.faces.randomization import Randomization, Surface
 from smile_jax.faces.sampling import (
     RECORDED,
     Subject,
@@ -68,7 +73,8 @@ class FaceModelConfig(FacesConfig):
       seconds: that so many frames take.
       seed: of everything; same seed, same bytes.
       difficulty: see `smile_jax.faces.Difficulty`; a dict of its fields is taken too.
-      identity_modes: how many modes of the model vary; None for all.
+      identity_modes: how many modes of the model vary; None for all. Of families whose
+        people are drawn by modes.
     """
 
     subjects: int = 100
@@ -215,17 +221,57 @@ RECORDINGS = FaceModelConfig(
     "second, with micro- and macro-expressions to be found",
 )
 
+HEADS = FaceModelConfig(
+    name="heads",
+    subjects=300,
+    captions=True,
+    channels=("normals",),
+    seed=3,
+    description="300 subjects who are in no other config, 6 expressions x 4 "
+    "intensities, neutral; whole heads; surface normals and captions",
+)
+SCANS = FaceModelConfig(
+    name="scans",
+    subjects=300,
+    captions=True,
+    channels=("normals",),
+    seed=4,
+    difficulty=Difficulty(randomize=Randomization()),
+    description="`heads` of other people, with shapes, cuts and samplings randomised",
+)
+
 CONFIGS = [
     STATIC, STATIC_224, DYNAMIC, TINY, STATIC_CAPTIONS, STATIC_CAPTIONS_FOUND,
-    CAPTIONS, MICRO, MICRO_MAGNIFIED, RECORDINGS, SUBTLE, BLENDED,
+    CAPTIONS, MICRO, MICRO_MAGNIFIED, RECORDINGS, SUBTLE, BLENDED, HEADS, SCANS,
 ]  # fmt: skip
+
+_BLENDED_SINCE = {
+    "version": "3.3.1",
+    "release_notes": {"3.3.1": "Performances are blended, which 3.3.0 left out."},
+}
+
+
+def _as_hard(config: FaceModelConfig) -> FaceModelConfig:
+    """Makes real heads as hard to read as the procedural one.
+
+    Their expressions are smaller: with more pose and shift pixels tell as little of
+    them as there.
+    """
+    if config.task != "posed":
+        return config
+    hard = dataclasses.replace(config.difficulty, pose_deg=10.0, shift_mm=7.0)
+    version: dict[str, Any] = _BLENDED_SINCE if hard.blend else {}
+    return dataclasses.replace(config, difficulty=hard, **version)
+
+
+HARD_CONFIGS = [_as_hard(config) for config in CONFIGS]
 
 
 @dataclasses.dataclass(frozen=True)
 class Performance(Sequence[Mesh]):
     """A clip of a face model, drawn where it is made: small to send to a process."""
 
-    path: str
+    source: str
     identity_modes: int | None
     person_seed: int
     seed: int
@@ -246,7 +292,7 @@ class Performance(Sequence[Mesh]):
 
 @functools.lru_cache(maxsize=1)
 def _clip_of(performance: Performance) -> Clip:
-    model = load_face_model(performance.path, performance.identity_modes)
+    model = load_face_model(performance.source, performance.identity_modes)
     p = performance
     person = sample_subject(model, np.random.default_rng(p.person_seed), p.difficulty)
     rng, hard, count = np.random.default_rng(p.seed), p.difficulty, p.num_frames
@@ -266,6 +312,9 @@ def _facts_of(performance: Performance, kept: int) -> dict[str, Any]:
     clip = _clip_of(performance)
     yaw, pitch, roll = clip.pose_deg.mean(axis=0)
     facts: dict[str, Any] = {"pose_deg": np.array([yaw, pitch, roll / 2], np.float32)}
+    facts |= clip.subject.person.attributes
+    if clip.surface is not None:
+        facts |= _scan_facts(clip.subject, clip.surface)
     if performance.task == "posed":
         return facts
     if performance.task == "micro":
@@ -283,6 +332,19 @@ def _facts_of(performance: Performance, kept: int) -> dict[str, Any]:
         if course is not None:
             weights[: len(places), column] = course[places]
     return facts | {"true_weights": weights}
+
+
+def _scan_facts(subject: Subject, surface: Surface) -> dict[str, Any]:
+    """What was drawn of a randomised scan."""
+    gains = [subject.gains[name] for name in _ALL_ACTIONS]
+    return {
+        "scale": np.float32(subject.scale),
+        "gains": np.array(gains, np.float32),
+        "scan_points": surface.sampling.shape[0],
+        "scan_smoothing": surface.smoothing,
+        "scan_cuts": ",".join(surface.cuts),
+        "scan_hidden": ",".join(surface.hidden),
+    }
 
 
 def _event_table(events: Sequence[Event]) -> dict[str, np.ndarray]:
@@ -309,9 +371,19 @@ class FaceModelBuilder(
     FaceDatasetBuilder,
     skip_registration=True,  # type: ignore[call-arg]
 ):
-    """Builds any `FaceModelConfig`; subclasses say which face model."""
+    """Builds any `FaceModelConfig`; subclasses say which face family.
+
+    Attributes:
+      FAMILY: its card.
+      URL: archive to download; "" for families that are not downloaded by builders.
+      ATTRIBUTES: numbers that the family knows of its people, beside gender and
+        ethnicity, as features.
+    """
 
     BUILDER_CONFIGS = CONFIGS
+    FAMILY: ClassVar[Family] = PROCEDURAL
+    URL: ClassVar[str] = ""
+    ATTRIBUTES: ClassVar[Mapping[str, Any]] = {}
 
     builder_config: FaceModelConfig
 
@@ -320,9 +392,20 @@ class FaceModelBuilder(
         """The classes of the config's task."""
         return EXPRESSIONS if self.builder_config.task == "posed" else FOUR_DME
 
-    def model_path(self, dl_manager: tfds.download.DownloadManager) -> str:
-        """Tree or archive of ICT-FaceKit; "" for the procedural head."""
-        return ""
+    def model_source(self, dl_manager: tfds.download.DownloadManager) -> str:
+        """The family's name, or where its files are: put there, or downloaded."""
+        if not self.FAMILY.archive:
+            return self.FAMILY.name
+        # TFDS' public `manual_dir` refuses a folder that is missing or empty; here the
+        # default one may be, and one that was asked for gets the family's message.
+        folder = pathlib.Path(dl_manager._manual_dir)
+        asked_for = folder != pathlib.Path(dl_manager.download_dir) / "manual"
+        found = _find_model(folder, self.FAMILY)
+        if found or asked_for:
+            return str(found or folder)
+        if not self.URL:
+            return self.FAMILY.name
+        return str(dl_manager.download_and_extract(self.URL))
 
     @override
     def extra_features(self) -> dict[str, tfds.features.FeatureConnector]:
@@ -332,6 +415,13 @@ class FaceModelBuilder(
             return tfds.features.Tensor(shape=shape, dtype=dtype)
 
         found: dict[str, Any] = {"pose_deg": numbers((3,), np.float32)}
+        found |= self.ATTRIBUTES
+        if config.difficulty.randomize:
+            gains = numbers((len(_ALL_ACTIONS),), np.float32)
+            found |= {"scale": np.float32, "gains": gains}
+            found |= dict.fromkeys(("scan_points", "scan_smoothing"), np.int32)
+            texts = ("scan_cuts", "scan_hidden")
+            found |= {name: tfds.features.Text() for name in texts}
         if config.task != "posed":
             found["true_weights"] = numbers(
                 (config.frames, len(_ALL_ACTIONS)), np.float32
@@ -352,16 +442,31 @@ class FaceModelBuilder(
     @override
     def sequences(self, dl_manager: tfds.download.DownloadManager) -> list[Sequence4D]:
         config = self.builder_config
-        path = self.model_path(dl_manager)
-        load_face_model(path, config.identity_modes)  # what is wrong shows here
+        source = self.model_source(dl_manager)
+        load_face_model(source, config.identity_modes)  # what is wrong shows here
         people = [f"S{person:04d}" for person in range(config.subjects)]
         make = {"micro": micro_sequences, "recordings": recordings}
         one = make.get(config.task, posed_sequences)
-        return [sequence for person in people for sequence in one(config, path, person)]
+        return [
+            sequence for person in people for sequence in one(config, source, person)
+        ]
+
+
+def _find_model(folder: pathlib.Path, family: Family) -> pathlib.Path | None:
+    """The folder where it holds the family's files, else an archive of them in it."""
+    if has_file(folder, family.has_mark):
+        return folder
+    found = [
+        path
+        for path in sorted(folder.glob("*"))
+        if family.archive in path.name.lower()
+        and path.suffix in (".zip", ".xz", ".gz", ".tar", ".whl")
+    ]
+    return found[0] if found else None
 
 
 def posed_sequences(
-    config: FaceModelConfig, path: str, subject: str
+    config: FaceModelConfig, source: str, subject: str
 ) -> Iterator[Sequence4D]:
     """Yields each expression of a person in each intensity."""
     for expression in EXPRESSIONS:
@@ -369,20 +474,20 @@ def posed_sequences(
         for intensity in (0,) * config.neutral if neutral else config.intensities:
             key = f"{subject}_{expression}_{intensity:02d}"
             frames = _performance(
-                config, path, subject, key, expression=expression, intensity=intensity
+                config, source, subject, key, expression=expression, intensity=intensity
             )
             labels = {"expression": expression, "intensity": intensity}
             yield _sequence(config, key, subject, frames, labels)
 
 
 def micro_sequences(
-    config: FaceModelConfig, path: str, subject: str
+    config: FaceModelConfig, source: str, subject: str
 ) -> Iterator[Sequence4D]:
     """Micro-expressions of a person; the label is the emotion where there is one."""
     takes = micro_takes(seed_of(f"{config.seed}/{subject}"))
     for number, emotions in enumerate(takes, 1):
         key = f"{subject}_{number:03d}"
-        frames = _performance(config, path, subject, key, emotions=emotions)
+        frames = _performance(config, source, subject, key, emotions=emotions)
         (first, *more) = emotions
         labels = {
             "expression": None if more else first,
@@ -392,7 +497,7 @@ def micro_sequences(
 
 
 def recordings(
-    config: FaceModelConfig, path: str, subject: str
+    config: FaceModelConfig, source: str, subject: str
 ) -> Iterator[Sequence4D]:
     """Long sequences of a person, of different lengths."""
     most = config.sequence_frames
@@ -400,7 +505,7 @@ def recordings(
         key = f"{subject}_recording_{number:02d}"
         length = np.random.default_rng(seed_of(f"{config.seed}/{key}/length"))
         count = int(length.integers(2 * most // 3, most + 1))
-        frames = _performance(config, path, subject, key, num_frames=count)
+        frames = _performance(config, source, subject, key, num_frames=count)
         yield _sequence(config, key, subject, frames, {"expression": None})
 
 
@@ -415,11 +520,11 @@ def _person_seed(config: FaceModelConfig, subject: str) -> int:
 
 
 def _performance(
-    config: FaceModelConfig, path: str, subject: str, key: str, **fields: Any
+    config: FaceModelConfig, source: str, subject: str, key: str, **fields: Any
 ) -> Performance:
     given: dict[str, Any] = {"num_frames": config.sequence_frames} | fields
     return Performance(
-        path=path,
+        source=source,
         identity_modes=config.identity_modes,
         person_seed=_person_seed(config, subject),
         seed=seed_of(f"{config.seed}/{key}"),

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
+from smile_jax.faces.families.procedural import load_procedural
 from smile_jax.faces.landmark_motion import (
     Reference,
     ScanPoints,
@@ -12,7 +13,6 @@ from smile_jax.faces.landmark_motion import (
     person_at_rest,
     scan_points,
 )
-from smile_jax.faces.families.procedural import load_procedural
 from smile_jax.mesh import Landmarks, Mesh, MeshError
 
 _ENOUGH = 3  # readable scans of a person, of which the median is at rest

@@ -19,6 +19,7 @@ from smile_jax.core.workers import run_everywhere
 from smile_jax.faces import class_spellings as names
 from smile_jax.faces.events import micro_takes
 from smile_jax.faces.expressions import EXPRESSIONS
+from smile_jax.faces.families.catalogue import load_face_model
 from smile_jax.faces.families.face_model import FaceModel
 from smile_jax.faces.rehearsal_scans import WRITERS, Shot
 from smile_jax.faces.sampling import (
@@ -30,7 +31,6 @@ from smile_jax.faces.sampling import (
     sample_micro_clip,
     sample_subject,
 )
-from smile_jax.faces.families.catalogue import load_face_model
 
 _SIX = EXPRESSIONS[:-1]
 _FOUR_DME_HZ = 60.0

@@ -25,6 +25,13 @@ from smile_jax.faces.expressions import (
     scale_actions,
 )
 from smile_jax.faces.families.face_model import FaceModel, Person
+from smile_jax.faces.randomization import (
+    Randomization,
+    Surface,
+    draw_gains,
+    draw_surface,
+    unlike_any,
+)
 from smile_jax.mesh.cameras import view_rotation
 from smile_jax.mesh.raster import vertex_normals
 from smile_jax.mesh.types import Mesh
@@ -47,6 +54,8 @@ class Difficulty:
       hole_mm: mean radius of a hole.
       lighting: strength in [0, 1] of the shading that a scanner's lights leave in the
         texture.
+      randomize: also vary shapes, cuts and samplings; None leaves heads as they are.
+        A dict of its fields is taken too.
     """
 
     strength: float = 1.0
@@ -62,6 +71,11 @@ class Difficulty:
     holes: float = 1.0
     hole_mm: float = 6.0
     lighting: float = 0.3
+    randomize: Randomization | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.randomize, dict):
+            object.__setattr__(self, "randomize", Randomization(**self.randomize))
 
 
 # Of recordings in which micro-expressions are looked for, and their weights.
@@ -72,17 +86,33 @@ _DRIFT = 0.3  # of a head in a recording, share of the spread of poses
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A person of a family, and the pigments."""
+    """A person of a family, as datasets have them.
+
+    Attributes:
+      person: as the family gives them.
+      colors: (n, 3) pigments in [0, 1].
+      gains: on the weight of each action; 1 where it is not named.
+      scale: factor on lengths.
+    """
 
     person: Person
     colors: Float32[np.ndarray, "n 3"]
+    gains: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    scale: float = 1.0
 
 
 def sample_subject(
     model: FaceModel, rng: np.random.Generator, difficulty: Difficulty
 ) -> Subject:
     """Draws a person. Skin runs from light to dark, evenly (this project's choice)."""
-    person = model.sample_person(rng, difficulty.identity)
+    how = difficulty.randomize
+    if how:
+        person = unlike_any(model, rng, difficulty.identity, how)
+        gains = draw_gains((*model.actions, *model.idle), rng, how)
+        scale = float(rng.uniform(*how.scale))
+    else:
+        person = model.sample_person(rng, difficulty.identity)
+        gains, scale = {}, 1.0
     light, dark = np.array([0.93, 0.76, 0.66]), np.array([0.28, 0.17, 0.12])
     tone = rng.uniform()
     skin = light * (1 - tone) + dark * tone + 0.02 * rng.standard_normal(3)
@@ -98,6 +128,8 @@ def sample_subject(
     return Subject(
         person=person,
         colors=np.clip(colors, 0, 1).astype(np.float32),
+        gains=gains,
+        scale=scale,
     )
 
 
@@ -112,6 +144,7 @@ class Clip(Sequence[Mesh]):
       shift: of the head from the scanner's middle, in mm.
       light: direction of the light that stays in the texture.
       faces: triangles without the scan's holes.
+      surface: how the scanner samples the head; None: by the model's own points.
       noise: state of the generator that the sensor noise is drawn from.
       events: what is expressed when, in order.
     """
@@ -124,6 +157,7 @@ class Clip(Sequence[Mesh]):
     shift: np.ndarray
     light: np.ndarray
     faces: np.ndarray
+    surface: Surface | None
     noise: Any
     events: tuple[Event, ...]
 
@@ -133,18 +167,32 @@ class Clip(Sequence[Mesh]):
     def __getitem__(self, index):
         frame = range(len(self))[index]
         course = self.course.items()
-        actions = {name: weights[frame] for name, weights in course if weights[frame]}
+        gains = self.subject.gains
+        actions = {
+            name: weights[frame] * gains.get(name, 1.0)
+            for name, weights in course
+            if weights[frame]
+        }
         vertices = self.model.acting(self.subject.person.rest, actions)
-        vertices = vertices + self._sensor_noise(frame, vertices)
         rotation = _head_rotation(self.pose_deg[frame])
-        vertices = (vertices @ rotation.T + self.shift).astype(np.float32)
+        if self.surface is None:
+            vertices = vertices + self._sensor_noise(frame, vertices)
+            vertices = (vertices @ rotation.T + self.shift).astype(np.float32)
+            landmarks = vertices[self.model.landmarks]
+            colors, faces = self.subject.colors, self.faces
+        else:
+            vertices = self.subject.scale * vertices
+            landmarks = vertices[self.model.landmarks] @ rotation.T + self.shift
+            vertices = self.surface.sampling @ vertices
+            vertices = vertices + self._sensor_noise(frame, vertices)
+            vertices = (vertices @ rotation.T + self.shift).astype(np.float32)
+            colors = self.surface.sampling @ self.subject.colors
+            faces = self.surface.faces
         return Mesh(
             vertices=vertices,
-            faces=self.faces,
-            colors=_baked_light(
-                self.subject.colors, vertices, self.faces, self.light, self.difficulty
-            ),
-            landmarks=vertices[self.model.landmarks],
+            faces=faces,
+            colors=_baked_light(colors, vertices, faces, self.light, self.difficulty),
+            landmarks=landmarks.astype(np.float32),
         )
 
     def _sensor_noise(self, frame: int, vertices: np.ndarray) -> np.ndarray:
@@ -204,6 +252,7 @@ def sample_clip(
     time = np.arange(num_frames) / max(num_frames - 1, 1)
     shift = np.append(difficulty.shift_mm * rng.standard_normal(2), 0)
     faces = _punch_holes(model, rng, difficulty)
+    surface = _surface(model, subject, faces, rng, difficulty)
     return Clip(
         model=model,
         subject=subject,
@@ -216,6 +265,7 @@ def sample_clip(
         shift=shift,
         light=rng.standard_normal(3) + np.array([0, 0, 2]),
         faces=faces,
+        surface=surface,
         noise=rng.bit_generator.state,
         events=(),
     )
@@ -309,18 +359,33 @@ def _recorded(
     course = {name: np.minimum(weights, 1) for name, weights in course.items()}
     pose = difficulty.pose_deg * rng.standard_normal(3)
     drift = head_drift(num_frames, rate_hz, _DRIFT * difficulty.pose_deg, rng)
+    shift = np.append(difficulty.shift_mm * rng.standard_normal(2), 0)
+    light = rng.standard_normal(3) + np.array([0, 0, 2])
+    faces = _punch_holes(model, rng, difficulty)
     return Clip(
         model=model,
         subject=subject,
         difficulty=difficulty,
         course=course,
         pose_deg=pose + drift,
-        shift=np.append(difficulty.shift_mm * rng.standard_normal(2), 0),
-        light=rng.standard_normal(3) + np.array([0, 0, 2]),
-        faces=_punch_holes(model, rng, difficulty),
+        shift=shift,
+        light=light,
+        faces=faces,
+        surface=_surface(model, subject, faces, rng, difficulty),
         noise=rng.bit_generator.state,
         events=events,
     )
+
+
+def _surface(
+    model: FaceModel,
+    subject: Subject,
+    faces: np.ndarray,
+    rng: np.random.Generator,
+    difficulty: Difficulty,
+) -> Surface | None:
+    how = difficulty.randomize
+    return draw_surface(model, subject.person.rest, faces, rng, how) if how else None
 
 
 def _head_rotation(pose_deg: np.ndarray) -> np.ndarray:

@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Bool, Float16, Float32
 from scipy.spatial.transform import Rotation
 
+from smile_jax.faces.families.catalogue import load_face_model
 from smile_jax.faces.families.face_model import FaceModel
+from smile_jax.faces.randomization import bend
 from smile_jax.faces.sampling import Difficulty, Subject, sample_subject
 from smile_jax.faces.scanner import scan_head
-from smile_jax.faces.families.catalogue import load_face_model
 from smile_jax.landmarking.landmark_pose import YAWS_DEG, pose_of
 from smile_jax.landmarking.rendered_inputs import (
     GREY,
@@ -82,7 +83,10 @@ def _head(model: FaceModel, rng: np.random.Generator) -> tuple[Mesh, Points]:
     actions = {
         name: float(rng.uniform()) for name in model.actions if rng.random() < 0.25
     }
-    vertices = _bent(model.acting(subject.person.rest, actions), rng)
+    vertices = model.acting(subject.person.rest, actions)
+    stretch = rng.uniform(0.92, 1.08, size=3)
+    bent = bend(vertices, rng, 1.8, (70, 250))
+    vertices = (bent + (stretch - 1) * vertices).astype(np.float32)
     faces = model.faces
     points = vertices[model.landmarks]
     if rng.random() < 0.5:  # cut below the chin
@@ -101,16 +105,6 @@ def _head(model: FaceModel, rng: np.random.Generator) -> tuple[Mesh, Points]:
 
 def _colors(subject: Subject, shade: np.ndarray) -> np.ndarray:
     return (subject.colors * shade[:, None]).astype(np.float32)
-
-
-def _bent(vertices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Stretched and bent smoothly, so that faces are unlike any model's."""
-    out = vertices * rng.uniform(0.92, 1.08, size=3)
-    for _ in range(6):
-        wave = _unit(rng.standard_normal(3)) * 2 * np.pi / rng.uniform(70, 250)
-        swing = 1.8 * rng.standard_normal(3)
-        out = out + np.sin(vertices @ wave + rng.uniform(0, 6.3))[:, None] * swing
-    return out.astype(np.float32)
 
 
 def _turn(rng: np.random.Generator, wide: bool) -> np.ndarray:

