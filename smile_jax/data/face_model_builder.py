@@ -226,15 +226,14 @@ HEADS = FaceModelConfig(
     subjects=300,
     captions=True,
     channels=("normals",),
+    pose="landmarks",
     seed=3,
     description="300 subjects who are in no other config, 6 expressions x 4 "
-    "intensities, neutral; whole heads; surface normals and captions",
+    "intensities, neutral; turned to the front; surface normals and captions",
 )
-SCANS = FaceModelConfig(
+SCANS = dataclasses.replace(  # type: ignore[call-arg]
+    HEADS,
     name="scans",
-    subjects=300,
-    captions=True,
-    channels=("normals",),
     seed=4,
     difficulty=Difficulty(randomize=Randomization()),
     description="`heads` of other people, with shapes, cuts and samplings randomised",

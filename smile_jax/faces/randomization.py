@@ -197,22 +197,16 @@ def resample(
     weights = csr_matrix(identity(len(points), format="csr")[used])
     where = points[used].astype(np.float64)
     while count > 0.7 * len(where):
-        ends = _edges(faces, len(where))
-        faces = _divided(faces, ends, len(where))
-        rows = np.repeat(np.arange(len(ends)), 2)
-        halves = csr_matrix(
-            (np.full(2 * len(ends), 0.5), (rows, ends.ravel())),
-            shape=(len(ends), len(where)),
-        )
+        faces, halves = _divided(faces, len(where))
         weights = csr_matrix(vstack([weights, halves @ weights]))
-        where = np.concatenate([where, where[ends].mean(axis=1)])
+        where = np.concatenate([where, halves @ where])
     corners = where[faces]
     area = np.linalg.norm(
         np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
     )
     share = np.bincount(faces.ravel(), np.repeat(area, 3), minlength=len(where)) + 1e-9
     seeds = np.sort(rng.choice(len(where), count, replace=False, p=share / share.sum()))
-    ends = _edges(faces, len(where))
+    ends = _edges(faces)
     lengths = np.linalg.norm(where[ends[:, 0]] - where[ends[:, 1]], axis=1) + 1e-6
     graph = csr_matrix((lengths, ends.T), shape=(len(where),) * 2)
     _, _, owner = dijkstra(
@@ -222,41 +216,45 @@ def resample(
     label[seeds] = np.arange(count)
     cells = label[np.where(owner >= 0, owner, len(where))][faces]
     distinct = (cells != np.roll(cells, 1, axis=1)).all(axis=1) & (cells >= 0).all(1)
-    cells = cells[distinct]
-    first = np.argmin(cells, axis=1)[:, None]  # one way to write each triangle
-    cells = np.take_along_axis(cells, (first + np.arange(3)) % 3, axis=1)
-    cells = np.unique(cells, axis=0)
-    kept, packed = pack(cells.astype(np.int32), count)
+    kept, packed = pack(cells[distinct].astype(np.int32), count)
     return csr_matrix(weights[seeds[kept]]), packed
 
 
-def _edges(faces: np.ndarray, count: int) -> np.ndarray:
-    """(e, 2) the two ends of each edge, the smaller number first, in order."""
-    pairs = np.sort(np.concatenate([faces, np.roll(faces, 1, axis=1)])[:, :2], axis=1)
-    pairs = np.concatenate([pairs, np.sort(faces[:, 1:], axis=1)])
-    code = np.unique(pairs[:, 0].astype(np.int64) * count + pairs[:, 1])
-    return np.stack(np.divmod(code, count), axis=1)
+def _edges(faces: np.ndarray) -> np.ndarray:
+    """(3 m, 2) the ends of each triangle's edges."""
+    return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
 
 
-def _divided(faces: np.ndarray, ends: np.ndarray, count: int) -> np.ndarray:
-    """Each triangle as four, by the middles of its edges."""
-    code = ends[:, 0] * count + ends[:, 1]
+def _divided(faces: np.ndarray, count: int) -> tuple[np.ndarray, csr_matrix]:
+    """Each triangle as four, by the middles of its edges, which come after the points.
 
-    def middle(i: int, k: int) -> np.ndarray:
-        pair = np.sort(faces[:, [i, k]], axis=1).astype(np.int64)
-        return count + np.searchsorted(code, pair[:, 0] * count + pair[:, 1])
-
+    Returns the triangles, and the weights of the points in the middles.
+    """
+    low, high = np.sort(_edges(faces), axis=1).T.astype(np.int64)
+    code = low * count + high
+    order = np.argsort(code, kind="stable")
+    first = np.append(True, np.diff(code[order]) > 0)
+    number = np.empty(len(code), np.int64)
+    number[order] = np.cumsum(first) - 1
+    ends = np.stack(np.divmod(code[order][first], count), axis=1)
+    rows = np.repeat(np.arange(len(ends)), 2)
+    halves = csr_matrix(
+        (np.full(2 * len(ends), 0.5), (rows, ends.ravel())), shape=(len(ends), count)
+    )
     a, b, c = faces.T
-    ab, bc, ca = middle(0, 1), middle(1, 2), middle(2, 0)
+    ab, bc, ca = count + number.reshape(3, -1)
     parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
-    return np.concatenate([np.stack(part, axis=1) for part in parts]).astype(np.int32)
+    divided = np.concatenate([np.stack(part, axis=1) for part in parts])
+    return divided.astype(np.int32), halves
 
 
 def _neighbours(faces: np.ndarray, count: int) -> csr_matrix:
     """(count, count) 1 between points that share an edge."""
-    ends = _edges(faces, count)
+    ends = _edges(faces)
     both = np.concatenate([ends, ends[:, ::-1]])
-    return csr_matrix((np.ones(len(both)), both.T), shape=(count, count))
+    near = csr_matrix((np.ones(len(both)), both.T), shape=(count, count))
+    near.data[:] = 1
+    return near
 
 
 def _mixed(first: Person, second: Person, rng: np.random.Generator) -> Person:
