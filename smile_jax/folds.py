@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
         for i in plan.labelled
     }
     told = {
-        "dataset": str(dataset.path),
+        "dataset": dataset.location,
         "contents": dataset.contents,
         "people": dataset.people,
         "classes": list(config.data.classes),

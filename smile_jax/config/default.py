@@ -52,6 +52,10 @@ class DataKeys:
     """Keys that select the clips of a run."""
 
     dir: str = key("", "built dataset, <data_dir>/<name>/<config>")
+    mixture: tuple[tuple[str, float], ...] = key(
+        (), "in place of dir: several datasets and their weights, ((dir, weight), "
+        "...); 0 skips one; folds, people and train_people are of each"
+    )  # fmt: skip
     clip: str = key(
         "views", "feature to train on: frames, or one dynamic image per clip",
         choices=("views", "dynamic"),
@@ -393,6 +397,12 @@ class SmileKeys:
     center_people: bool = key(
         False, "subtract each person's mean in the batch before term 1"
     )
+    center_datasets: bool = key(
+        False, "of a mixture: subtract each dataset's mean in the batch before term 1"
+    )
+    negatives_within: bool = key(
+        False, "of a mixture, 'pairs': clips of other datasets are no negatives"
+    )
     form: str = key(
         "auto", "term 1 by B x B matrices, by D x D, or by the cheaper of them",
         choices=("auto", "gram", "full"),
@@ -683,8 +693,15 @@ def _typed(kind: type, values: Mapping[str, Any], prefix: str, complete: bool) -
         if dataclasses.is_dataclass(inner):
             section = f"{prefix}{name}."
             value = _typed(inner, value, section, complete)  # type: ignore[arg-type]
-        given[name] = tuple(value) if isinstance(value, list) else value
+        given[name] = _as_tuples(value)
     return kind(**given)
+
+
+def _as_tuples(value: Any) -> Any:
+    """JSON's lists as tuples, those inside them too."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_as_tuples(x) for x in value)
+    return value
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:

@@ -129,18 +129,49 @@ def _batch_problems(c: Config, devices: int) -> Iterator[str]:
         )
 
 
+def _mixture_problems(mixture: Any) -> Iterator[str]:
+    """Yields problems of what `data.mixture` looks like."""
+    pairs = [pair for pair in mixture if isinstance(pair, tuple) and len(pair) == 2]
+    if len(pairs) < len(mixture) or not all(
+        isinstance(path, str) and path and isinstance(weight, (int, float))
+        for path, weight in pairs
+    ):
+        yield (
+            f"data.mixture={mixture!r}: must be pairs of a dataset and its weight, "
+            "(('data/ict_faces/scans', 1.0), ('data/makehuman_faces/scans', 2.0))"
+        )
+        return
+    if any(not 0 <= weight < float("inf") for _, weight in pairs):
+        yield f"data.mixture={mixture!r}: weights must be 0 or positive numbers"
+    elif pairs and not any(weight for _, weight in pairs):
+        yield f"data.mixture={mixture!r}: all weights are 0; nothing is left"
+    paths = [path.rstrip("/") for path, weight in pairs if weight]
+    if len(set(paths)) < len(paths):
+        yield f"data.mixture={mixture!r}: names a dataset twice; add its weights up"
+
+
 def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
-    if not c.data.dir:
+    yield from _mixture_problems(c.data.mixture)
+    if c.data.dir and c.data.mixture:
+        yield (
+            f"data.dir={c.data.dir!r}: data.mixture names datasets, too; set one of "
+            "them to '' or ()"
+        )
+    elif not c.data.dir and not c.data.mixture:
         yield (
             "data.dir='': set it to a dataset, <data_dir>/<name>/<config>, built with "
             "`smile-jax build <name>`"
         )
-    elif must_exist and not epath.Path(c.data.dir).exists():
-        yield (
-            f"data.dir={c.data.dir!r}: no dataset there (there is no such folder). "
-            "Build it with `smile-jax build <name> --config=<config> "
-            "--data_dir=<data_dir>`"
-        )
+    folders = {f"data.dir={c.data.dir!r}": c.data.dir} if c.data.dir else {}
+    if not list(_mixture_problems(c.data.mixture)):
+        named = [path for path, weight in c.data.mixture if weight]
+        folders |= {f"data.mixture: {path!r}": path for path in named}
+    for said, folder in folders.items():
+        if must_exist and not epath.Path(folder).exists():
+            yield (
+                f"{said}: no dataset there (there is no such folder). Build it with "
+                "`smile-jax build <name> --config=<config> --data_dir=<data_dir>`"
+            )
     if c.data.fold >= c.data.folds:
         yield f"data.fold={c.data.fold}: must be 0 to {c.data.folds - 1}"
     if c.data.validation_fold >= c.data.folds:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from smile_jax.data.dataset import DERIVED, FaceDataset, Fields
-from smile_jax.data.records import RecordSource
 
 
 def example_fields(
@@ -16,8 +15,8 @@ def example_fields(
 ) -> Fields:
     """Returns the columns of what a method needs, by name.
 
-    "label" is the index into `classes`, "subject" and "sequence" number the dataset's;
-    -1 stands for none.
+    "label" is the index into `classes`, "subject" and "sequence" number the dataset's,
+    "dataset" those of a mixture; -1 stands for none.
 
     Args:
       needs: names, of `DERIVED` or `dataset.stored`.
@@ -31,6 +30,8 @@ def example_fields(
             return dataset.labels_over(classes)
         if name == "prompt":
             return prompt_rows
+        if name == "dataset":
+            return dataset.part_numbers
         if name in ("subject", "sequence"):
             names = dataset.subjects if name == "subject" else dataset.sequences
             return np.unique(names, return_inverse=True)[1].astype(np.int32)
@@ -63,7 +64,7 @@ def read_fields(
     found = {name: x[records] for name, x in columns.items() if x is not None}
     if not stored:
         return found
-    source = RecordSource(dataset.path, pixels=False)
+    source = dataset.open_records(pixels=False)
     rows: dict[str, list[np.ndarray]] = {name: [] for name in stored}
     for number in records:
         record = source[number]

@@ -20,7 +20,7 @@ from smile_jax.data.rendering import RenderConfig
 Fields = Mapping[str, np.ndarray | None]
 
 # Fields that are worked out of a dataset's index (`data.batch_fields`).
-DERIVED = ("label", "prompt", "subject", "sequence")
+DERIVED = ("label", "prompt", "subject", "sequence", "dataset")
 
 _METADATA = {"channels", "yaws_deg", "classes", "pose", "people"}
 
@@ -81,6 +81,38 @@ class FaceDataset:
         lists = [column.tolist() for column in columns]
         text = json.dumps([self.classes, *lists], ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def location(self) -> str:
+        """Where it is, as `data.mixture.open_location` takes it."""
+        return str(self.path.absolute())
+
+    @property
+    def part_numbers(self) -> np.ndarray:
+        """(n,) number of the dataset that each record is of; 0, but in a mixture."""
+        return np.zeros(len(self.labels), np.int32)
+
+    @property
+    def part_weights(self) -> Mapping[str, float]:
+        """The datasets of a mixture, <name>/<config>, and their weights; else none."""
+        return {}
+
+    @property
+    def groups(self) -> Mapping[str, np.ndarray]:
+        """Records by whose they are: of one group in all but mixtures."""
+        return {self.people: np.arange(len(self.labels))}
+
+    def own_subject(self, name: str) -> str:
+        """A subject's name in the dataset that they are of."""
+        return name
+
+    def open_records(self, *, pixels: bool = True) -> RecordSource:
+        """Random access to the records.
+
+        Args:
+          pixels: also decode the pictures.
+        """
+        return RecordSource(self.path, pixels=pixels)
 
     def records_of(self, classes: Sequence[str]) -> np.ndarray:
         """Indices of the records of some classes."""

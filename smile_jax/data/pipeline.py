@@ -15,7 +15,7 @@ from absl import flags
 from smile_jax.core.extras import needed_for
 from smile_jax.data.dataset import FaceDataset, Fields
 from smile_jax.data.frames import FrameSampling, cut
-from smile_jax.data.records import RecordSource
+from smile_jax.data.mixture import MixedDataset, MixedOrder, seed_of_part
 
 with needed_for("training"):
     import grain
@@ -36,7 +36,7 @@ class _Selection:
     def __init__(
         self, dataset: FaceDataset, records: np.ndarray, fields: Fields
     ) -> None:
-        self._source = RecordSource(dataset.path)
+        self._source = dataset.open_records()
         self._records, self._fields = records, fields
 
     def __len__(self) -> int:
@@ -74,9 +74,17 @@ class BlockedOrder:
       subjects: (n,) of the clips.
       block: clips in a row.
       seed: of all epochs.
+      places: (n,) of the clips among others; by default 0 to n - 1.
     """
 
-    def __init__(self, subjects: np.ndarray, block: int, seed: int) -> None:
+    def __init__(
+        self,
+        subjects: np.ndarray,
+        block: int,
+        seed: int,
+        places: np.ndarray | None = None,
+    ) -> None:
+        self._places = np.arange(len(subjects)) if places is None else places
         _, person = np.unique(subjects, return_inverse=True)
         self._clips = [np.flatnonzero(person == p) for p in range(person.max() + 1)]
         self._block, self._seed = block, seed
@@ -89,7 +97,7 @@ class BlockedOrder:
         if known != epoch:
             order = self._shuffled(epoch)
             self._epoch = epoch, order
-        return int(order[place])
+        return int(self._places[order[place]])
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng((self._seed, epoch))
@@ -104,7 +112,7 @@ class BlockedOrder:
 class _OrderedSelection:
     """A selection in another, endless order."""
 
-    def __init__(self, selection: _Selection, order: BlockedOrder) -> None:
+    def __init__(self, selection: _Selection, order: BlockedOrder | MixedOrder) -> None:
         self._selection, self._order = selection, order
 
     def __len__(self) -> int:
@@ -154,8 +162,8 @@ def train_batches(
     """
     local = batch_size // num_processes
     selection = _Selection(dataset, records, fields)
-    if person_block > 1:
-        order = BlockedOrder(dataset.subjects[records], person_block, seed)
+    if isinstance(dataset, MixedDataset) or person_block > 1:
+        order = _order(dataset, records, person_block, seed)
         stream = grain.MapDataset.source(_OrderedSelection(selection, order))
     else:
         stream = grain.MapDataset.source(selection).seed(seed).shuffle().repeat()
@@ -178,6 +186,21 @@ def train_batches(
             flags.FLAGS.mark_as_parsed()
         batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
     return iter(batches)
+
+
+def _order(
+    dataset: FaceDataset, records: np.ndarray, block: int, seed: int
+) -> BlockedOrder | MixedOrder:
+    """Each dataset of a mixture in an order of its own, and their turns."""
+    if not isinstance(dataset, MixedDataset):
+        return BlockedOrder(dataset.subjects[records], block, seed)
+    orders = []
+    for number, part in enumerate(dataset.parts):
+        places = np.flatnonzero(dataset.part_numbers[records] == number)
+        subjects = dataset.subjects[records[places]]
+        own = BlockedOrder(subjects, block, seed_of_part(seed, part.name), places)
+        orders.append(own)
+    return MixedOrder(orders, [part.weight for part in dataset.parts], block)
 
 
 def eval_batches(

@@ -219,7 +219,7 @@ def _digest(run: TrainedRun, clips: ClipSet, params: Any) -> str:
     """Returns a digest of all that embeddings depend on."""
     told = hashlib.sha256(repr(run.stored.spec.model).encode())
     for reader, records in clips.parts:
-        told.update(f"{reader.dataset.path} {reader.view} {reader.how}".encode())
+        told.update(f"{reader.dataset.location} {reader.view} {reader.how}".encode())
         told.update(records.tobytes())
     for path, x in jax.tree.leaves_with_path(params):
         told.update(jax.tree_util.keystr(path).encode())

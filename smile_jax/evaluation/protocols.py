@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from smile_jax.data.dataset import FaceDataset, open_dataset
-from smile_jax.data.records import RecordSource
 from smile_jax.data.splits import split_records
 from smile_jax.evaluation.trained_run import ProtocolError, TrainedRun
 
@@ -91,7 +90,7 @@ def _all_folds(run: TrainedRun) -> list[EvaluationFold]:
     Its pretraining saw the test people unlabelled (transductive).
     """
     plan, data = run.plan, run.config.data
-    if labelled := run.stored.info.labels_seen.get(plan.dataset.people, ()):
+    if labelled := _labelled(run, plan.dataset, np.arange(len(plan.dataset.labels))):
         raise ProtocolError(
             f"{run.workdir}: it, or a run that it started from, saw the labels of "
             f"{len(labelled)} subjects. k-fold evaluation would test on them. Evaluate "
@@ -124,15 +123,23 @@ def _refuse_no_clips(run: TrainedRun, test: np.ndarray | None) -> None:
 
 def _refuse_seen_labels(run: TrainedRun, test: np.ndarray) -> None:
     """Refuses a run that saw labels of people it is to be tested on."""
-    dataset = run.plan.dataset
-    labelled = set(run.stored.info.labels_seen.get(dataset.people, ()))
-    if seen := labelled & set(dataset.subjects[test].tolist()):
+    if seen := _labelled(run, run.plan.dataset, test):
         raise ProtocolError(
             f"{run.workdir}: it started from a run that saw the labels of "
             f"{len(seen)} of its test subjects ({', '.join(sorted(seen)[:5])} "
             "...); start from a run with the same data.folds, data.fold and "
             "data.fold_seed, or on another dataset"
         )
+
+
+def _labelled(run: TrainedRun, dataset: FaceDataset, records: np.ndarray) -> set[str]:
+    """Subjects of some records whose labels the run, or one before it, has seen."""
+    found = set()
+    for people, own in dataset.groups.items():
+        seen = set(run.stored.info.labels_seen.get(people, ()))
+        names = set(dataset.subjects[np.intersect1d(own, records)].tolist())
+        found |= {name for name in names if dataset.own_subject(name) in seen}
+    return found
 
 
 def all_clips(fold: EvaluationFold) -> tuple[np.ndarray, np.ndarray]:
@@ -162,8 +169,8 @@ def other_dataset(run: TrainedRun, folder: str) -> FaceDataset:
     """
     own, found = run.plan.dataset, open_dataset(folder)
     wrong = []
-    if found.people == own.people:
-        wrong.append(f"its people are the run's own ({own.people}); use holdout")
+    if found.people in own.groups:
+        wrong.append(f"its people are the run's own ({found.people}); use holdout")
     for name in ("yaws_deg", "clips", "framing", "still", "magnify", "band_hz"):
         ours, theirs = getattr(own, name), getattr(found, name)
         if ours != theirs:
@@ -190,7 +197,7 @@ def other_dataset(run: TrainedRun, folder: str) -> FaceDataset:
 
 def pixels_a_side(run: TrainedRun, dataset: FaceDataset) -> int:
     """Returns the size of a dataset's pictures, of the kind that a run sees."""
-    features = RecordSource(dataset.path).builder.info.features
+    features = dataset.open_records().builder.info.features
     return features[run.config.data.clip].shape[2]
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from smile_jax.config.factories import sampling
 from smile_jax.core import parallel
 from smile_jax.data.dataset import FaceDataset, open_dataset
-from smile_jax.data.records import RecordSource
 from smile_jax.data.time_windows import centres, filled_batches, windows
 from smile_jax.evaluation.embed import forward_of
 from smile_jax.evaluation.protocols import pixels_a_side
@@ -38,7 +37,7 @@ def read_recordings(
     """
     dataset = open_dataset(path)
     _check(run, dataset)
-    source = RecordSource(dataset.path)
+    source = dataset.open_records()
     sides: tuple[list[Recording], list[Recording]] = ([], [])
     forward, params = _embedder(run, dataset)
     for row, subject in enumerate(dataset.subjects):

@@ -16,10 +16,11 @@ from sklearn.manifold import TSNE
 from smile_jax.config.default import DataKeys
 from smile_jax.data.augment import amplified
 from smile_jax.data.channels import CHANNELS, channel_slices
-from smile_jax.data.dataset import FaceDataset, open_dataset
+from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.frames import FrameSampling, cut
 from smile_jax.data.lit_views import lit_views
-from smile_jax.data.records import PIXELS, RecordSource, as_shares
+from smile_jax.data.mixture import open_location
+from smile_jax.data.records import PIXELS, as_shares
 from smile_jax.evaluation.html import image_of, page, png_html
 from smile_jax.evaluation.metrics import calibration, people_interval
 from smile_jax.objectives import SOURCES
@@ -148,8 +149,8 @@ def _failures(results: dict[str, Any]) -> str:
     """Test clips that were taken for something else, the surest first."""
     sample, column = results["embedding"], _main_column(results)
     classes, p = results["classes"], sample["probabilities"]
-    dataset = open_dataset(results["dataset"])
-    source = RecordSource(dataset.path)
+    dataset = open_location(results["dataset"])
+    source = dataset.open_records()
     columns = results["predictions"]
     row_of = {name: row for row, name in enumerate(columns["sequence"])}
     wrong = []
@@ -291,8 +292,8 @@ def _wording_table(results: dict[str, Any]) -> str:
 
 def _samples(results: dict[str, Any]) -> Figure:
     """Three views of one test clip of each class, where its face has moved farthest."""
-    dataset = open_dataset(results["dataset"])
-    source = RecordSource(dataset.path)
+    dataset = open_location(results["dataset"])
+    source = dataset.open_records()
     records, labels = results["embedding"]["records"], results["embedding"]["labels"]
     names = sorted(dataset.channels, key=list(CHANNELS).index)
     classes = results["classes"]
@@ -316,7 +317,7 @@ def _samples(results: dict[str, Any]) -> Figure:
     return figure
 
 
-def _apex_views(dataset: FaceDataset, source: RecordSource, record: int) -> np.ndarray:
+def _apex_views(dataset: FaceDataset, source: Any, record: int) -> np.ndarray:
     """Three views (3, H, W, C) of a clip, as stored, where the face has moved most."""
     clip = source[record]
     feature = "views" if "views" in clip else "dynamic"

@@ -102,8 +102,8 @@ def results_of(
     ]
     yaws_deg = [tested_on.yaws_deg[c] for c in largest.embedding["cameras"]]
     return {
-        "dataset": str(tested_on.path),
-        "trained_on": str(first.plan.dataset.path),
+        "dataset": tested_on.location,
+        "trained_on": first.plan.dataset.location,
         "objective": first.config.objective.name,
         "labels_seen": {k: len(v) for k, v in first.stored.info.labels_seen.items()},
         "protocol": protocol,

@@ -26,6 +26,7 @@ from smile_jax.evaluation.protocols import results_folder
 from smile_jax.evaluation.suite_definition import Suite, SuiteError, function
 from smile_jax.objectives import OBJECTIVES, SOURCES
 from smile_jax.training import run_cost as spending
+from smile_jax.training.run_info import mixed_names
 from smile_jax.training.run_migration import NEW_KEYS
 
 _DONE = "benchmark.json"  # in a run's folder: what it was, and how long it took
@@ -195,6 +196,8 @@ def _values(config: Config) -> list[tuple[str, str]]:
             value = getattr(value, part)
         if key == "data.dir":  # which dataset, wherever it is
             value = _dataset(value)
+        elif key == "data.mixture":
+            value = tuple(mixed_names(value))
         if key not in NEW_KEYS or value != NEW_KEYS[key]:
             found.append((key, repr(value)))
     return found

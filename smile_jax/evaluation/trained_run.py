@@ -11,6 +11,7 @@ import numpy as np
 from smile_jax.config import Config, ConfigError, with_values
 from smile_jax.config.default import all_keys
 from smile_jax.config.factories import knows_words
+from smile_jax.data.mixture import at_location
 from smile_jax.models import Encoder
 from smile_jax.training.assembly import spec_of_fresh_run
 from smile_jax.training.checkpoints import CheckpointError
@@ -108,7 +109,11 @@ def load_run(
     stored = read_model(workdir)
     info, config = stored.info, stored.info.config
     keys = {f"evaluation.{k}": value for k, value in _parsed(settings or {}).items()}
-    keys["data.dir"] = info.dataset  # absolute, wherever this is started
+    # Absolute, wherever this is started.
+    if config.data.mixture:
+        keys["data.mixture"] = at_location(config.data.mixture, info.dataset)
+    else:
+        keys["data.dir"] = info.dataset
     config = with_values(config, keys)
     plan = make_plan(config, info.prompts)
     if plan.folds != info.folds:

@@ -15,6 +15,7 @@ from smile_jax.config.factories import knows_words
 from smile_jax.core.errors import in_a_line
 from smile_jax.core.extras import needed_for
 from smile_jax.core.pytree import flatten, unflatten
+from smile_jax.data.mixture import at_location, dataset_names, without_folders
 from smile_jax.models.encoder import PARTS
 from smile_jax.models.pretrained.hub import PretrainedError
 from smile_jax.models.pretrained.load import params_of
@@ -75,9 +76,14 @@ def _without_paths(info: RunInfo) -> RunInfo:
     named = {k: flat[k] for k in (*keys, "prompts.file")}
     local = {k: x for k, x in named.items() if pathlib.PurePath(x).is_absolute()}
     # <name>/<config>/<version>, by which a dataset is known anywhere.
-    dataset = "/".join(pathlib.PurePath(info.dataset).parts[-3:])
-    names = {k: pathlib.PurePath(x).name for k, x in local.items()}
-    config = with_values(info.config, names | {"data.dir": dataset})
+    dataset = without_folders(info.dataset)
+    names: dict[str, Any] = {k: pathlib.PurePath(x).name for k, x in local.items()}
+    mixture = info.config.data.mixture
+    if mixture:
+        names["data.mixture"] = at_location(mixture, dataset)
+    else:
+        names["data.dir"] = dataset
+    config = with_values(info.config, names)
     return dataclasses.replace(info, config=config, dataset=dataset)
 
 
@@ -196,7 +202,7 @@ Facial expressions from rendered 3D scans or 4D sequences, \
 | | |
 |---|---|
 | Parameters | {size:.2f} M (heads left out) |
-| Trained on | {pathlib.Path(info.dataset).parent.parent.name}, fold {c.data.fold} \
+| Trained on | {dataset_names(info.dataset)}, fold {c.data.fold} \
 of {c.data.folds} held out, {info.steps} steps of {c.train.batch_size} |
 | Text | source `{c.text_source}`: {labels} |
 | Started from | {", ".join(filter(None, start_from)) or "random parameters"} |

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from smile_jax.core import parallel
 from smile_jax.core.batch_statistics import (
@@ -23,6 +23,7 @@ def paired_alignment(
     t2i_weight: float = 0.5,
     actions: Float[Array, "B A"] | None = None,
     width: float = 1.0,
+    groups: Int[Array, "B"] | None = None,
     weights: Float[Array, "B"] | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
@@ -45,6 +46,8 @@ def paired_alignment(
       actions: what each example does, as numbers; None: equal captions alone are
         positives.
       width: of the bell over their distance.
+      groups: numbers; examples of other groups are neither positives nor negatives.
+        None: all are of one.
       weights: 1 for examples, 0 for padding.
       axis_name: device axis, None on one device.
 
@@ -74,9 +77,14 @@ def paired_alignment(
         alike = (targets @ all_targets.T > 0.5).astype(fused.dtype)
     else:
         alike = _likeness(actions.astype(fused.dtype), width, axis_name)
-    positive = alike * all_weights[None]
+    there = jnp.broadcast_to(all_weights[None], alike.shape)
+    if groups is not None:
+        there = there * (
+            groups[:, None] == parallel.all_gather(groups, axis_name)[None]
+        )
+    positive = alike * there
     positive = positive / jnp.maximum(positive.sum(axis=1, keepdims=True), 1)
-    padding = jnp.where(all_weights > 0, 0.0, -jnp.inf).astype(fused.dtype)[None]
+    padding = jnp.where(there > 0, 0.0, -jnp.inf).astype(fused.dtype)
 
     def cross_entropy(logits: Float[Array, "B A"]) -> Float[Array, "B"]:
         log_p = jax.nn.log_softmax(logits + padding)

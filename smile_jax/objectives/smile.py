@@ -60,18 +60,24 @@ class Smile(Objective):
     pair_width: float
     negative_focus: float
     center_people: bool
+    center_datasets: bool
+    negatives_within: bool
 
     @override
     def needed(self) -> tuple[str, ...]:
         asked = {
             "actions": self._softly or (self.redundancy and self._by_actions),
-            "subject": self._centered,
+            "subject": self.decorrelation and self.center_people,
+            "dataset": (self.decorrelation and self.center_datasets) or self._within,
         }
         return tuple(name for name, wanted in asked.items() if wanted)
 
     @property
-    def _centered(self) -> bool:
-        return bool(self.decorrelation and self.center_people)
+    def _within(self) -> bool:
+        """True if negatives are of the same dataset."""
+        return bool(self.alignment and self.negatives_within) and (
+            self.alignment_over == "pairs"
+        )
 
     @property
     def _softly(self) -> bool:
@@ -107,8 +113,13 @@ class Smile(Objective):
         terms = {}
         if self.decorrelation:
             z = at_least_float32(x.embeddings.heads["projector"])
-            if self._centered:  # who somebody is, is shared by views but not wanted
-                z = without_group_means(z, x.batch["subject"], axis_name)
+            # Who somebody is, and whose the clip, views share, but nobody wants it.
+            for group, centered in (
+                ("dataset", self.center_datasets),
+                ("subject", self.center_people),
+            ):
+                if centered:
+                    z = without_group_means(z, x.batch[group], axis_name)
             terms["decorrelation"] = Term(
                 self.decorrelation,
                 *multiview_decorrelation(
@@ -143,6 +154,7 @@ class Smile(Objective):
                 paired_alignment,
                 actions=compress_actions(x.batch["actions"]) if self._softly else None,
                 width=self.pair_width,
+                groups=x.batch["dataset"] if self._within else None,
                 t2i_weight=self.text_to_image,
             )
         else:

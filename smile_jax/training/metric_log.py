@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from smile_jax.config import Config
+from smile_jax.data.mixture import shares_between
 from smile_jax.training.assembly import optimizer_config
 from smile_jax.training.checkpoints import Checkpoints
 from smile_jax.training.metric_writer import MetricWriter, check_finite
@@ -34,6 +35,8 @@ class MetricLog:
         self._writer = workdir and MetricWriter(workdir, first, plan.steps)
         self._schedule = make_schedule(optimizer_config(config), plan.steps)
         self._images = images_a_step(config, plan)
+        self._batch, self._block = config.train.batch_size, config.data.person_block
+        self._weights = plan.dataset.part_weights
         self._pending: tuple[int, Any, dict[str, float]] | None = None
         self._newest: Any = None
         self.restart_clock(first)
@@ -82,6 +85,12 @@ class MetricLog:
         values["images_per_second"] = self._images * steps / seconds
         values["waited"] = self._waited / max(steps, 1)
         values["learning_rate"] = float(self._schedule(step - 1))
+        if self._weights:  # of a mixture: what each dataset gave since the last time
+            since, until = self._since * self._batch, step * self._batch
+            weights = list(self._weights.values())
+            shares = shares_between(weights, self._block, since, until)
+            for name, share in zip(self._weights, shares, strict=True):
+                values[f"share/{name}"] = float(share)
         values |= scores
         if self._writer:
             self._writer.write(step, values)

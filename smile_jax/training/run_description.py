@@ -43,6 +43,7 @@ def print_plan(config: Config, plan: Plan, spec: ModelSpec, state: TrainState) -
         f"data       {plan.dataset.path}: {len(plan.pretrain_records)} clips of "
         f"{subjects} subjects, fold {config.data.fold} of {config.data.folds} "
         f"held out\n"
+        f"{_shares(plan)}"
         f"devices    {devices} x {jax.devices()[0].device_kind}, "
         f"{jax.process_count()} process(es)\n"
         f"batch      {batch}, {batch // devices} a device, {config.data.views} views\n"
@@ -66,6 +67,16 @@ def print_plan(config: Config, plan: Plan, spec: ModelSpec, state: TrainState) -
         )
 
 
+def _shares(plan: Plan) -> str:
+    """A line for each dataset of a mixture."""
+    weights, lines = plan.dataset.part_weights, []
+    counts = np.bincount(plan.dataset.part_numbers[plan.pretrain_records])
+    total = sum(weights.values())
+    for (name, weight), count in zip(weights.items(), counts, strict=False):
+        lines.append(f"mixture    {weight / total:.1%} {name}, {count} clips\n")
+    return "".join(lines)
+
+
 def _method(config: Config, num_prompts: int) -> str:
     """The method, and what it says of itself."""
     objective = make_objective(config, num_prompts=num_prompts)
@@ -78,7 +89,7 @@ def run_info(config: Config, plan: Plan, spec: ModelSpec) -> RunInfo:
     return RunInfo(
         config=config,
         folds=plan.folds,
-        dataset=str(plan.dataset.path.absolute()),
+        dataset=plan.dataset.location,
         people=plan.dataset.people,
         contents=plan.dataset.contents,
         steps=plan.steps,
@@ -110,9 +121,11 @@ def _labels_seen(config: Config, plan: Plan, spec: ModelSpec) -> dict[str, list[
     """People -> subjects whose labels went into this run or into those before it."""
     seen = dict(spec.labels_seen)
     if uses_labels(config):
-        people = plan.dataset.people
-        subjects = set(plan.dataset.subjects[plan.pretrain_records].tolist())
-        seen[people] = sorted(subjects | set(seen.get(people, ())))
+        dataset = plan.dataset
+        for people, own in dataset.groups.items():
+            records = np.intersect1d(own, plan.pretrain_records)
+            names = map(dataset.own_subject, dataset.subjects[records].tolist())
+            seen[people] = sorted({*names, *seen.get(people, ())})
     return seen
 
 

@@ -9,6 +9,7 @@ from smile_jax.config import Config, to_config
 from smile_jax.config.default import all_keys
 from smile_jax.config.factories import keys_of_other_methods
 from smile_jax.core.pytree import flatten
+from smile_jax.data.mixture import Weighted
 from smile_jax.data.prompts import Prompts
 from smile_jax.models import EncoderConfig, TextConfig
 from smile_jax.models.encoder import VISION_TOWERS
@@ -156,7 +157,7 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
       CheckpointError: naming what differs.
     """
     # These change nothing of what is learned.
-    free = {"data.dir", "data.threads", "data.workers"}
+    free = {"data.dir", "data.mixture", "data.threads", "data.workers"}
     free |= {f"model.{tower}.{k}" for tower in ("vision", "text") for k in COMPUTED}
     free |= {k for k in all_keys() if k.startswith(("train.", "evaluation."))}
     free -= {"train.batch_size"}
@@ -175,6 +176,9 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
         if ours[key] != theirs[key]
     ]
     differing += other_data(stored, current)
+    before, now = (mixed_names(run.config.data.mixture) for run in (stored, current))
+    if before != now:
+        differing.append(f"config.data.mixture: {before} became {now}")
     words = f"the words of {stored.config.prompts.file or 'prompts'}"
     if stored.folds != current.folds:
         differing.append("the subjects' folds changed")
@@ -188,6 +192,12 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
             f"{workdir} holds another run, which cannot be continued as this one:\n  "
             f"{listed}\nUse another --workdir, or the config of that run"
         )
+
+
+def mixed_names(mixture: Weighted) -> list[tuple[str, float]]:
+    """The datasets of a mixture and their weights, wherever they are."""
+    parts = [(pathlib.PurePath(path).parts, weight) for path, weight in mixture]
+    return [("/".join(of[-2:]), float(weight)) for of, weight in parts if weight]
 
 
 def other_data(stored: RunInfo, current: RunInfo) -> list[str]:

@@ -33,11 +33,14 @@ NEW_KEYS: dict[str, Any] = {
     "prompts.phrasings": 1,  # each was said in one way
     "data.person_block": 1,  # all clips were shuffled
     "objective.smile.center_people": False,  # term 1 saw clips as they were
+    "objective.smile.center_datasets": False,
+    "objective.smile.negatives_within": False,
     "objective.smile.negative_focus": 0.0,
     "model.temporal_depth": 2,
     "model.temporal_heads": 4,
     # Switched off, as there was no such thing:
     "data.moments": False,
+    "data.mixture": (),
     "data.people": 0,
     "data.intensities": (),
     "augment.copies": 1,

@@ -12,8 +12,8 @@ from smile_jax.data.batch_fields import example_fields, read_fields
 from smile_jax.data.channels import num_channels
 from smile_jax.data.dataset import FaceDataset, Fields, open_dataset
 from smile_jax.data.frames import cut
+from smile_jax.data.mixture import open_mixture
 from smile_jax.data.prompts import Prompts, caption_prompts, make_prompts
-from smile_jax.data.records import RecordSource
 from smile_jax.data.splits import (
     drawn_people,
     released_folds,
@@ -51,7 +51,8 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     Raises:
       DataError, ConfigError, PromptError: with what to do.
     """
-    dataset = open_dataset(config.data.dir)
+    data = config.data
+    dataset = open_mixture(data.mixture) if data.mixture else open_dataset(data.dir)
     validate_against(config, dataset)
     subjects, fold = dataset.subjects, config.data.fold
     everything = _chosen(config, dataset)
@@ -69,7 +70,13 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     held_out = config.data.validation_fold
     pretrain, _ = split_records(subjects, pretrain, folds, held_out)
     train, validation = split_records(subjects, train, folds, held_out)
-    learned = _learned(config, subjects[np.union1d(pretrain, train)])
+    may_learn = np.union1d(pretrain, train)
+    learned = np.concatenate(
+        [
+            _learned(config, subjects[np.intersect1d(own, may_learn)])
+            for own in dataset.groups.values()
+        ]
+    )
     pretrain, train = (x[np.isin(subjects[x], learned)] for x in (pretrain, train))
     if config.train.evaluate_every and not (len(train) and len(validation)):
         raise ConfigError(
@@ -77,6 +84,7 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
             f"no clips labelled as {list(config.data.classes)} on both sides of "
             f"data.validation_fold={held_out}; set it to 0, or name other classes"
         )
+    _refuse_idle_parts(dataset, pretrain)
     steps = config.train.steps
     if not steps:
         steps = max(
@@ -117,6 +125,22 @@ def images_a_step(config: Config, plan: Plan) -> int:
     return config.train.batch_size * built.views_compared(config) * frames
 
 
+def _refuse_idle_parts(dataset: FaceDataset, pretrain: np.ndarray) -> None:
+    """Refuses datasets of a mixture that would give no clip to train on.
+
+    Raises:
+      ConfigError: naming them.
+    """
+    names = list(dataset.part_weights)
+    idle = set(range(len(names))) - set(dataset.part_numbers[pretrain].tolist())
+    if idle:
+        raise ConfigError(
+            f"data.mixture: {', '.join(names[i] for i in sorted(idle))} gives no clip "
+            "to train on, of the classes, people and intensities that are asked for; "
+            "set its weight to 0, or ask for others"
+        )
+
+
 def _chosen(config: Config, dataset: FaceDataset) -> np.ndarray:
     """Records of `data.people` and `data.intensities`, rising.
 
@@ -124,10 +148,14 @@ def _chosen(config: Config, dataset: FaceDataset) -> np.ndarray:
       ConfigError: there are none, or not so many people.
     """
     d, subjects = config.data, dataset.subjects
+    candidates = [subjects[own] for own in dataset.groups.values()]
     if d.complete_people:
-        subjects = _complete(dataset, d.classes)
+        complete = _complete(dataset, d.classes)
+        candidates = [np.intersect1d(own, complete) for own in candidates]
+    people: set[str] = set()
     try:
-        people = drawn_people(subjects, d.people, d.fold_seed)
+        for own in candidates:
+            people |= drawn_people(own, d.people, d.fold_seed)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     seen = np.array([str(name) in people for name in dataset.subjects], bool)
@@ -160,6 +188,10 @@ def _complete(dataset: FaceDataset, classes: Sequence[str]) -> np.ndarray:
 def _learned(config: Config, subjects: np.ndarray) -> np.ndarray:
     """Names of `data.train_people` of those who may be trained on.
 
+    Args:
+      config: of the run.
+      subjects: of those who may, of one dataset.
+
     Raises:
       ConfigError: there are not so many.
     """
@@ -174,12 +206,19 @@ def _learned(config: Config, subjects: np.ndarray) -> np.ndarray:
 
 
 def _folds(config: Config, dataset: FaceDataset, records: np.ndarray) -> dict[str, int]:
-    """Test fold of every subject of some records."""
-    d, subjects = config.data, dataset.subjects[records]
-    if not d.folds_from:
-        return subject_folds(subjects, d.folds, d.fold_seed)
-    numbers = read_fields((d.folds_from,), dataset, d.classes, records)[d.folds_from]
-    return released_folds(subjects, numbers, d.folds)
+    """Test fold of every subject of some records; each dataset has its own folds."""
+    d = config.data
+    found: dict[str, int] = {}
+    for own in dataset.groups.values():
+        chosen = np.intersect1d(own, records)
+        subjects = dataset.subjects[chosen]
+        if d.folds_from:
+            fields = read_fields((d.folds_from,), dataset, d.classes, chosen)
+            numbers = fields[d.folds_from]
+            found |= released_folds(subjects, numbers, d.folds)
+        else:
+            found |= subject_folds(subjects, d.folds, d.fold_seed)
+    return found
 
 
 def class_prompts(
@@ -202,7 +241,7 @@ def class_prompts(
 
 def _clip_shape(config: Config, dataset: FaceDataset, i: int) -> tuple[int, ...]:
     """Returns the shape of a clip, as one of the training records has it."""
-    record = RecordSource(dataset.path)[i]
+    record = dataset.open_records()[i]
     how = built.sampling(config)
     frames, _, height, width, _ = cut(record, how)["views"].shape
     channels = num_channels(config.data.inputs)
