@@ -38,7 +38,8 @@ _BASELINES = flags.DEFINE_bool("baselines", True, "Evaluate the baselines, too."
 _TEST_DATA = flags.DEFINE_string(
     "test_data",
     "",
-    "Dataset to test on with --protocol=cross, <data_dir>/<name>/<config>.",
+    "Dataset to test on with --protocol=cross, <data_dir>/<name>/<config>; several "
+    "joined by ' + ' are tested together.",
 )
 _ONLY = flags.DEFINE_multi_string(
     "only", [], "Run this evaluation and the linear probe only; may be repeated."

@@ -109,6 +109,34 @@ def ict_archive() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def family_sources(request) -> Callable[[str], str]:
+    """What `load_face_model` takes for a family, by its name; skips if it is missing.
+
+    MakeHuman's heads are fetched from the package registry, once for all workers.
+    """
+
+    def source(name: str) -> str:
+        if name == "ict":
+            return str(request.getfixturevalue("ict_archive"))
+        if name == "vitruvian":
+            path = ROOT.parent / "shared" / "data" / "vitruvian.tar.xz"
+            if not path.is_file():
+                pytest.skip(f"needs Vitruvian's archive at {path}")
+            return str(path)
+        if name == "makehuman":
+            from smile_jax.core.errors import UserError
+            from smile_jax.fetch import fetch
+
+            try:
+                fetch()
+            except UserError as error:
+                pytest.skip(f"needs MakeHuman's heads: {error}")
+        return name
+
+    return source
+
+
+@pytest.fixture(scope="session")
 def minilm() -> pathlib.Path:
     """The real all-MiniLM-L6-v2, carried by a package of the registry."""
     package = pytest.importorskip(

@@ -297,8 +297,21 @@ class _Renderer:
         if pose:
             return pose, pose.framing
         if self._config.framing == "face":
-            return None, pose_from_surface(mesh).framing
+            return None, self._framing_of_face(mesh)
         return None, frame_mesh(mesh)
+
+    def _framing_of_face(self, mesh: Mesh) -> Framing:
+        """By the surface; by landmarks, if there are some, where it shows no face."""
+        try:
+            return pose_from_surface(mesh).framing
+        except MeshError as error:
+            if self._sequence.anchors is None:
+                raise
+            self._made.notes.append(
+                f"{self._sequence.key}: framed by landmarks, not by its surface: "
+                f"{error}"
+            )
+            return pose_from_anchors(self._sequence.anchors()).framing
 
     def _find_pose(self, mesh: Mesh) -> Pose | None:
         how = self._config.pose

@@ -289,7 +289,8 @@ class Performance(Sequence[Mesh]):
         return _clip_of(self)[index]
 
 
-@functools.lru_cache(maxsize=1)
+# As many as a person's scans, which captions look at and then examples.
+@functools.lru_cache(maxsize=32)
 def _clip_of(performance: Performance) -> Clip:
     model = load_face_model(performance.source, performance.identity_modes)
     p = performance

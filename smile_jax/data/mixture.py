@@ -60,7 +60,7 @@ class MixedDataset(FaceDataset):
     @override
     @property
     def location(self) -> str:
-        return _AND.join(part.dataset.location for part in self.parts)
+        return location_of([part.dataset.location for part in self.parts])
 
     @override
     @functools.cached_property
@@ -129,7 +129,7 @@ class MixedRecords(RecordSource):
 
 
 def open_mixture(mixture: Weighted) -> FaceDataset:
-    """Opens the datasets of a mixture.
+    """Opens the datasets of a mixture; one alone is opened as itself.
 
     Args:
       mixture: folder, as `open_dataset` takes it, and weight of each; 0 skips one.
@@ -139,6 +139,8 @@ def open_mixture(mixture: Weighted) -> FaceDataset:
     """
     opened = [(open_dataset(path), weight) for path, weight in mixture if weight]
     first = opened[0][0]
+    if len(opened) == 1:
+        return first
     for other, _ in opened[1:]:
         _check_alike(first, other)
     sizes = [len(dataset.labels) for dataset, _ in opened]
@@ -185,28 +187,34 @@ def open_location(location: str) -> FaceDataset:
     Raises:
       DataError: as of `open_dataset`.
     """
-    folders = location.split(_AND)
-    if len(folders) == 1:
-        return open_dataset(location)
-    return open_mixture([(folder, 1.0) for folder in folders])
+    return open_mixture([(folder, 1.0) for folder in folders_of(location)])
+
+
+def folders_of(location: str) -> list[str]:
+    """The folders of a location's datasets."""
+    return location.split(_AND)
+
+
+def location_of(folders: Sequence[str]) -> str:
+    """The location of several datasets, as one."""
+    return _AND.join(folders)
 
 
 def at_location(mixture: Weighted, location: str) -> tuple[tuple[str, float], ...]:
     """A mixture with the folders that a location names in place of its own."""
     weights = [weight for _, weight in mixture if weight]
-    return tuple(zip(location.split(_AND), weights, strict=True))
+    return tuple(zip(folders_of(location), weights, strict=True))
 
 
 def without_folders(location: str) -> str:
     """A location as it is known anywhere: <name>/<config>/<version>."""
-    return _AND.join(
-        "/".join(pathlib.PurePath(folder).parts[-3:]) for folder in location.split(_AND)
-    )
+    folders = [pathlib.PurePath(folder) for folder in folders_of(location)]
+    return location_of(["/".join(folder.parts[-3:]) for folder in folders])
 
 
 def dataset_names(location: str) -> str:
     """The names of a location's datasets, in words."""
-    folders = [pathlib.PurePath(folder) for folder in location.split(_AND)]
+    folders = [pathlib.PurePath(folder) for folder in folders_of(location)]
     return ", ".join(dict.fromkeys(f.parent.parent.name for f in folders))
 
 

@@ -54,7 +54,7 @@ def evaluate(
       protocol: one of `PROTOCOLS`.
       prompt_files: other words to be zero-shot with, beside those of the run.
       settings: see `load_run`.
-      test_data: folder of the dataset that "cross" tests on; what is fitted is fitted
+      test_data: location of what "cross" tests on; what is fitted is fitted
         on the run's own training people.
       baselines: also evaluate what the run is compared with.
       only: names of the evaluations to take beside the linear probe; all if empty.

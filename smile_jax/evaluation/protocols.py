@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smile_jax.data.dataset import FaceDataset, open_dataset
+from smile_jax.data.dataset import FaceDataset
+from smile_jax.data.mixture import open_location
 from smile_jax.data.splits import split_records
 from smile_jax.evaluation.trained_run import ProtocolError, TrainedRun
 
@@ -159,18 +160,23 @@ def all_clips(fold: EvaluationFold) -> tuple[np.ndarray, np.ndarray]:
     return train[kept], test
 
 
-def other_dataset(run: TrainedRun, folder: str) -> FaceDataset:
+def other_dataset(run: TrainedRun, location: str) -> FaceDataset:
     """Opens another dataset whose clips a run can see, to test on all of its people.
+
+    Args:
+      run: that is tested.
+      location: of the dataset, or of several that are tested together.
 
     Raises:
       ProtocolError: its pictures are not like those that the run has learned from, its
         people are those of the run's own dataset, or it has no clip of the run's
         classes.
     """
-    own, found = run.plan.dataset, open_dataset(folder)
+    own, found = run.plan.dataset, open_location(location)
     wrong = []
-    if found.people in own.groups:
-        wrong.append(f"its people are the run's own ({found.people}); use holdout")
+    if same := own.groups.keys() & found.groups.keys():
+        theirs = ", ".join(sorted(same))
+        wrong.append(f"its people are the run's own ({theirs}); use holdout")
     for name in ("yaws_deg", "clips", "framing", "still", "magnify", "band_hz"):
         ours, theirs = getattr(own, name), getattr(found, name)
         if ours != theirs:
@@ -182,7 +188,7 @@ def other_dataset(run: TrainedRun, folder: str) -> FaceDataset:
     missing = [x for x in run.config.data.inputs if x not in found.channels]
     if missing:
         wrong.append(f"it has no {', '.join(missing)}")
-    seen = run.stored.info.labels_seen.get(found.people, ())
+    seen = _labelled(run, found, np.arange(len(found.labels)))
     if seen:
         wrong.append(f"the run saw labels of {len(seen)} of its people")
     if not len(found.records_of(run.config.data.classes)):

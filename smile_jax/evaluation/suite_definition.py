@@ -54,7 +54,8 @@ class Suite:
     Attributes:
       config: file of the experiment that all methods are variants of.
       methods: name -> keys of the config that it sets, without "config."; "config"
-        names the file of another experiment that it is a variant of.
+        names the file of another experiment that it is a variant of, and "test_data"
+        what it is tested on, if not what all are.
       shown: columns of the table: evaluation and metric of `results.json`, and the
         condition where the evaluation has several.
       baselines: rows of the evaluation that stand in the table beside the methods, each
@@ -68,7 +69,8 @@ class Suite:
       choices: method -> fold -> what the sweep has chosen; `read_suite` reads it.
       protocol: of evaluations, "holdout"; "kfold", which trains in all folds of the
         dataset's people and pools what they answer; or "cross".
-      test_data: with "cross", the dataset whose people are tested.
+      test_data: with "cross", the dataset whose people are tested, or several, joined
+        by " + ".
       prompts: files of other words to be zero-shot with as well.
     """
 
@@ -104,11 +106,13 @@ class Suite:
                     f"{name!r}: the sweep has no method {method!r}, or has chosen "
                     "nothing for it yet"
                 )
-        if (self.protocol == "cross") != bool(self.test_data):
-            raise SuiteError(
-                f"protocol={self.protocol!r}, test_data={self.test_data!r}: 'cross', "
-                "and no other protocol, tests on another dataset"
-            )
+        for name, keys in self.methods.items():
+            elsewhere = keys.get("test_data", self.test_data)
+            if (self.protocol == "cross") != bool(elsewhere):
+                raise SuiteError(
+                    f"{name!r}: protocol={self.protocol!r}, test_data={elsewhere!r}: "
+                    "'cross', and no other protocol, tests on another dataset"
+                )
         if self.protocol == "kfold" and (self.sweep or list(self.folds) != [0]):
             raise SuiteError(
                 "protocol='kfold' trains in every fold by the same settings: it goes "

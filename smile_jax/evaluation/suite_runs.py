@@ -21,6 +21,7 @@ from smile_jax.config import Config, to_config, with_values
 from smile_jax.config.default import all_keys
 from smile_jax.config.factories import keys_of_other_methods
 from smile_jax.core.files import folder_lock, replace_text
+from smile_jax.data.mixture import folders_of
 from smile_jax.evaluation.base import VERSION
 from smile_jax.evaluation.protocols import results_folder
 from smile_jax.evaluation.suite_definition import Suite, SuiteError, function
@@ -65,7 +66,7 @@ class Run:
       machine: more keys, those of this machine.
       start: the run that it starts from.
       protocol: of its evaluation.
-      test_data: dataset that is tested on, where it is another one.
+      test_data: location of what is tested on, where that is another dataset.
       prompts: files of other words.
       alone: evaluated without baselines.
       only: evaluations that are taken beside the linear probe; empty for all.
@@ -131,7 +132,8 @@ class Run:
 
         Results of another digest belong to another run.
         """
-        evaluation = [VERSION, self.protocol, *_dataset(self.test_data)]
+        tested = [x for f in folders_of(self.test_data) for x in _dataset(f)]
+        evaluation = [VERSION, self.protocol, *tested]
         return _digest(self.training_digest, evaluation)
 
     def read_config(self) -> Config:
@@ -232,6 +234,7 @@ def runs_of(
     pooled = suite.protocol == "kfold"
     for seed, fold, method in itertools.product(suite.seeds, suite.folds, methods):
         settings = suite.settings(method, fold) | {"seed": seed, "data.fold": fold}
+        elsewhere = settings.pop("test_data", suite.test_data)
         run = Run(
             name,
             method,
@@ -243,7 +246,7 @@ def runs_of(
             machine,
             found.get((seed, fold, suite.starts.get(method, ""))),
             suite.protocol,
-            suite.test_data,
+            elsewhere,
             suite.prompts,
             # What nobody looks at takes as long as the method's own answers.
             alone=method not in {*suite.baselines.values(), *suite.starts},

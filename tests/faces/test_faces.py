@@ -10,6 +10,7 @@ from smile_jax.faces import (
     EXPRESSIONS,
     Difficulty,
     expression_curve,
+    load_face_model,
     load_ict,
     load_procedural,
     sample_actions,
@@ -31,11 +32,10 @@ CALM = Difficulty(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["procedural", "ict"])
-def model(request):
-    if request.param == "procedural":
-        return load_procedural()
-    return load_ict(request.getfixturevalue("ict_archive"), modes=3)
+@pytest.fixture(scope="module", params=["procedural", "ict", "makehuman", "vitruvian"])
+def model(request, family_sources):
+    source = family_sources(request.param)
+    return load_face_model(source, 3 if request.param == "ict" else None)
 
 
 def regions(model):

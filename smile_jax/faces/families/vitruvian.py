@@ -10,6 +10,8 @@ import io
 import json
 import pathlib
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -46,7 +48,7 @@ _EYEBALLS = ((0, 514), (34295, 34809))  # the iris is a disc inside, of other po
 _TONGUE_MM = 1.0  # what the tongue's shapes move by more is of it
 # The mouth's inside: what hangs together with the tongue behind this surface, mm behind
 # the middle of the lips, which curves back by so much to the sides.
-_BEHIND_LIPS_MM, _LIPS_CURVE = 2.0, 0.016
+_BEHIND_LIPS_MM, _LIPS_CURVE = 2.0, 0.024
 _LIPS_MM = ((-45.0, 45.0), (1530.0, 1640.0))  # from the face's right to left; height
 
 # Of L2: features of heads; what is fantasy, or of bodies, is left out.
@@ -126,13 +128,19 @@ _IDLE: Recipes = {
     "AU63": {"Look_Up_Left": 1.0, "Look_Up_Right": 1.0},
     "AU64": {"Look_Dwn_Left": 1.0, "Look_Dwn_Right": 1.0},
 }
+# What NumPy and zipfile raise of a damaged file.
+_DAMAGE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 _TONGUE = ("Tongue_Forward", "Tongue_Up", "Tongue_Down")
+_EMOTIONS = {
+    "anger": "Angry", "disgust": "Disgusted", "fear": "Scared", "happy": "Happy",
+    "sad": "Sad",
+}  # fmt: skip
 _SHAPES = {
     name.format(side=side, other=side)
     for recipe in (*_ACTIONS.values(), *_IDLE.values())
     for name in recipe
     for side in ("Left", "Right")
-} | set(_TONGUE)
+} | {*_TONGUE, *_EMOTIONS.values()}
 
 # Points of the body: ICT-FaceKit's landmarks, its mean head fitted to this one, looked
 # at, and made symmetric; those of the lids lie on the edge that moves.
@@ -154,11 +162,14 @@ class VitruvianHeads(FaceModel):
       base: (n, 3) mm, to which shapes are added.
       shapes: (n, 3) displacement in mm of each, at its full travel.
       bounds: lowest and highest share of each feature.
+      emotions: (n, 3) displacement in mm of whole emotions as its makers have them, by
+        this project's names: a second opinion on the scripts.
     """
 
     base: Float32[np.ndarray, "n 3"]
     shapes: Mapping[str, Float32[np.ndarray, "n 3"]]
     bounds: Mapping[str, tuple[float, float]]
+    emotions: Mapping[str, Float32[np.ndarray, "n 3"]]
 
     @override
     def sample_person(self, rng: np.random.Generator, spread: float = 1.0) -> Person:
@@ -232,6 +243,7 @@ def load_vitruvian(
         base=base,
         shapes=shapes,
         bounds=bounds,
+        emotions={name: shape(word) for name, word in _EMOTIONS.items()},
         name=VITRUVIAN.name,
         mean=mean,
         actions=cook(_ACTIONS, shape, mean[:, 0], sides),
@@ -312,7 +324,7 @@ class _Tree:
         try:
             found = np.load(io.BytesIO(self._files[name]), allow_pickle=False)
             return found if isinstance(found, np.ndarray) else dict(found)
-        except (ValueError, OSError, EOFError, KeyError) as error:
+        except _DAMAGE as error:
             raise MeshError(
                 f"{self._path}: {name} is truncated or damaged ({str(error)[:200]})"
             ) from error
