@@ -70,14 +70,14 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     held_out = config.data.validation_fold
     pretrain, _ = split_records(subjects, pretrain, folds, held_out)
     train, validation = split_records(subjects, train, folds, held_out)
-    may_learn = np.union1d(pretrain, train)
-    learned = np.concatenate(
-        [
-            _learned(config, subjects[np.intersect1d(own, may_learn)])
-            for own in dataset.groups.values()
-        ]
+    may_learn = [
+        np.intersect1d(own, np.union1d(pretrain, train))
+        for own in dataset.groups.values()
+    ]
+    learned = [_learned(config, subjects[own]) for own in may_learn if len(own)]
+    pretrain, train = (
+        x[np.isin(subjects[x], np.concatenate(learned))] for x in (pretrain, train)
     )
-    pretrain, train = (x[np.isin(subjects[x], learned)] for x in (pretrain, train))
     if config.train.evaluate_every and not (len(train) and len(validation)):
         raise ConfigError(
             f"train.evaluate_every={config.train.evaluate_every}: {dataset.path} has "
@@ -211,6 +211,8 @@ def _folds(config: Config, dataset: FaceDataset, records: np.ndarray) -> dict[st
     found: dict[str, int] = {}
     for own in dataset.groups.values():
         chosen = np.intersect1d(own, records)
+        if not len(chosen):
+            continue  # of a mixture; it is said whose
         subjects = dataset.subjects[chosen]
         if d.folds_from:
             fields = read_fields((d.folds_from,), dataset, d.classes, chosen)
