@@ -291,7 +291,7 @@ def _below_chin(
     tilt = rng.uniform(-0.3, 0.5)
     chin = landmarks[_CHIN]
     height = rest[:, 1] - chin[1] - tilt * (rest[:, 2] - chin[2])
-    return height < -rng.uniform(3, 60) + _wavy(rest[:, 0], rng)
+    return height < -rng.uniform(0, 45) + _wavy(rest[:, 0], rng)
 
 
 def _above_brows(

@@ -26,7 +26,7 @@ from smile_jax.faces.families.paint import (
     lips_and_brows,
     paint_eyeball,
 )
-from smile_jax.faces.families.recipes import Recipes, cook
+from smile_jax.faces.families.recipes import ARKIT_ACTIONS, ARKIT_IDLE, cook
 from smile_jax.mesh.types import MeshError
 
 # Rough centimetres to millimetres.
@@ -39,42 +39,8 @@ _GUMS_END, _TEETH_END, _EYEBALLS_END = 17039, 21451, 24591
 _EYEBALLS = ((21451, 23021), (23021, 24591))
 _NEUTRAL = "generic_neutral_mesh"
 
-# FACS action -> shapes, after the table of the original README. AU10 is theirs for the
-# upper lip's shrug; the README maps `mouthUpperUp` to AU11, but that shape raises the
-# upper lip, which is AU10 (Ekman & Friesen 1978), so both carry it here. AU25 (lips
-# part) is both lips' raisers and depressors, AU26 (jaw drop) part of the jaw opening,
-# whose full travel is AU27 (mouth stretch).
-_ACTIONS: Recipes = {
-    "AU1_": {"browInnerUp_{side}": 1.0},
-    "AU2_": {"browOuterUp_{side}": 1.0},
-    "AU4_": {"browDown_{side}": 1.0},
-    "AU5_": {"eyeWide_{side}": 1.0},
-    "AU6_": {"cheekSquint_{side}": 1.0},
-    "AU7_": {"eyeSquint_{side}": 1.0},
-    "AU9_": {"noseSneer_{side}": 1.0},
-    "AU10_": {"mouthUpperUp_{side}": 1.0},
-    "AU12_": {"mouthSmile_{side}": 1.0},
-    "AU15_": {"mouthFrown_{side}": 1.0},
-    "AU20_": {"mouthStretch_{side}": 1.0},
-    "AU24_": {"mouthPress_{side}": 1.0},
-    "AU17": {"mouthShrugLower": 1.0},
-    "AU25": {
-        "mouthLowerDown_L": 0.5,
-        "mouthLowerDown_R": 0.5,
-        "mouthUpperUp_L": 0.5,
-        "mouthUpperUp_R": 0.5,
-    },
-    "AU26": {"jawOpen": 0.65},
-}
-_IDLE: Recipes = {
-    "AU14_": {"mouthDimple_{side}": 1.0},
-    "AU18": {"mouthPucker": 1.0},
-    "AU45_": {"eyeBlink_{side}": 1.0},
-    "AU61": {"eyeLookOut_L": 1.0, "eyeLookIn_R": 1.0},
-    "AU62": {"eyeLookIn_L": 1.0, "eyeLookOut_R": 1.0},
-    "AU63": {"eyeLookUp_L": 1.0, "eyeLookUp_R": 1.0},
-    "AU64": {"eyeLookDown_L": 1.0, "eyeLookDown_R": 1.0},
-}
+# Its inner brows have sides.
+_ACTIONS = {**ARKIT_ACTIONS, "AU1_": {"browInnerUp{side}": 1.0}}
 
 
 def load_ict(path: str | pathlib.Path, modes: int | None = None) -> LinearFaceModel:
@@ -111,13 +77,13 @@ def load_ict(path: str | pathlib.Path, modes: int | None = None) -> LinearFaceMo
     landmarks = _read_landmarks(files["vertex_indices"], path)
     mean = neutral[:_EYEBALLS_END] * _MM
     skin, lips, brows, base = _paint(mean, landmarks)
-    sides = ("L", "R")
+    sides = ("_L", "_R")
     return LinearFaceModel(
         name=ICT.name,
         mean=mean,
         identity=np.stack([delta(name) for name in available[:modes]]),
         actions=cook(_ACTIONS, delta, mean[:, 0], sides),
-        idle=cook(_IDLE, delta, mean[:, 0], sides),
+        idle=cook(ARKIT_IDLE, delta, mean[:, 0], sides),
         faces=faces[(faces < _EYEBALLS_END).all(axis=1)],
         parts=_parts(),
         skin=skin,

