@@ -19,7 +19,8 @@ def read_model_files(path: pathlib.Path, wanted: Wanted) -> dict[str, bytes]:
     """Returns the content of the wanted files by their path inside, with "/".
 
     Args:
-      path: a folder, or a `.tar`, `.tar.xz`, `.tar.gz`, `.zip` or `.whl` of one.
+      path: a folder, or a `.tar`, `.tar.xz`, `.tar.gz`, `.zip` or `.whl` of one, or a
+        single file.
       wanted: by the path inside; nothing else is kept.
 
     Raises:
@@ -88,3 +89,5 @@ def _contents(path: pathlib.Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]
                 spend(info.file_size)
                 if wanted(info.filename) and not info.is_dir():
                     yield info.filename, archive.read(info)
+    elif wanted(path.name):
+        yield path.name, path.read_bytes()
