@@ -40,6 +40,9 @@ TERMS = {
     "alignment": settings(0.0, 1.0, 0.0),
     "pairs": settings(0.0, 1.0, 0.0, alignment_over="pairs"),
     "soft pairs": settings(0.0, 1.0, 0.0, alignment_over="pairs", pair_width=3.0),
+    "pairs within": settings(
+        0.0, 1.0, 0.0, alignment_over="pairs", negatives_within=True
+    ),
     "redundancy-whitened": settings(0.0, 0.0, 1.0),
     "redundancy-private": settings(0.0, 0.0, 1.0, redundancy_mode="private"),
     "redundancy-literal": settings(
@@ -59,6 +62,7 @@ def make_batch(rng, dtype):
         ),
         "q": np.eye(K)[labels].astype(dtype),
         "weights": (np.arange(B) < B - 3).astype(dtype),
+        "groups": np.arange(B, dtype=np.int32) % 3,
     }
 
 
@@ -99,6 +103,8 @@ def objective(params, batch, w, axis_name):
             align = functools.partial(
                 paired_alignment, actions=x[:, 0], width=w.pair_width
             )
+        if pairs and w.negatives_within:
+            align = functools.partial(paired_alignment, groups=batch["groups"])
         views, scale = normalize(x @ params["u"]), params["logit_scale"]
         aligned = align(joint, views, bank, q, logit_scale=scale, **padding)
         total += w.alignment * aligned[0]

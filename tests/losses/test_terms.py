@@ -193,6 +193,25 @@ def test_soft_pairs_by_hand(x64):
     np.testing.assert_allclose(narrow[0], equal[0], rtol=1e-9)
 
 
+def test_groups_are_aligned_as_if_alone(rng, x64):
+    """Of two datasets in a batch none is the other's negative, nor its positive."""
+    bank = jnp.asarray(rng.normal(size=(3, 5)))
+    q = jax.nn.one_hot(jnp.array([0, 1, 1, 0, 1, 2, 2, 0]), 3)
+    u = normalize(jnp.asarray(rng.normal(size=(8, 5))))
+    groups = jnp.array([0, 1, 0, 1, 0, 0, 1, 1])
+
+    def aligned(rows, **options):
+        return paired_alignment(
+            u[rows], u[rows, None], normalize(bank), q[rows],
+            logit_scale=jnp.log(5.0), **options,
+        )[0]  # fmt: skip
+
+    alone = [aligned(jnp.flatnonzero(groups == g)) for g in (0, 1)]
+    together = aligned(jnp.arange(8), groups=groups)
+    np.testing.assert_allclose(together, (alone[0] + alone[1]) / 2, rtol=1e-10)
+    assert abs(float(together - aligned(jnp.arange(8)))) > 0.1
+
+
 def test_action_redundancy_by_hand(x64):
     """What tells exactly what is done has none, however much actions go together."""
     smile = jnp.array([0.0, 0.0, 2.0, 2.0])
