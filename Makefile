@@ -26,9 +26,10 @@ $(INSTALLED)_test: $(INSTALLED)
 	touch $@
 
 demo: $(INSTALLED)
-	rm -rf runs/demo data/synthetic_faces/static_captions
+	rm -rf runs/demo data/makehuman_faces/static_captions
 	@date +%s > $(VENV)/.demo_started
-	$(BIN)/tfds build tfds_builders/synthetic_faces --config=static_captions --data_dir=data --file_format=array_record
+	$(BIN)/smile-jax fetch makehuman
+	$(BIN)/tfds build tfds_builders/makehuman_faces --config=static_captions --data_dir=data --file_format=array_record
 	$(BIN)/smile-jax train --config=experiments/demo_captions.py --workdir=runs/demo
 	$(BIN)/smile-jax evaluate --workdir=runs/demo
 	@$(BIN)/python -m experiments.summary --name=demo --workdir=runs/demo --started=$$(cat $(VENV)/.demo_started)

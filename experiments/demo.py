@@ -18,7 +18,7 @@ from smile_jax.config import get_config as default_config
 def get_config():
     """Returns the experiment's config."""
     c = default_config()
-    c.data.dir = "data/synthetic_faces/static_captions"
+    c.data.dir = "data/makehuman_faces/static_captions"
     c.data.inputs = ("texture", "normals")
     c.data.fold = 1  # every choice below was made on fold 0
     v = c.model.vision

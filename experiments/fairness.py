@@ -26,10 +26,12 @@ from smile_jax.data.face_model_builder import CONFIGS, person_of
 from smile_jax.data.records import RecordSource
 from smile_jax.evaluation.group_scores import Answers, GroupScores, by_group, thirds
 from smile_jax.evaluation.tables import from_csv, markdown
-from smile_jax.faces import load_face_model
+from smile_jax.faces import FaceModel, load_face_model
+from smile_jax.faces.sampling import Subject
 
 _WORKDIRS = flags.DEFINE_multi_string("workdir", None, "Evaluated run.", required=True)
-_ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
+_ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive, of its datasets.")
+_VITRUVIAN = flags.DEFINE_string("vitruvian", "", "Vitruvian's, likewise.")
 _OUT = flags.DEFINE_string("out", "", "CSV of every group, with its attribute's gap.")
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
@@ -85,9 +87,15 @@ def groups_of(
             yield attribute, groups
     name, config = epath.Path(dataset.path).parts[-3:-1]
     known = {c.name: c for c in CONFIGS}
-    if name not in ("ict_faces", "synthetic_faces") or config not in known:
+    source = {
+        "synthetic_faces": "procedural",
+        "makehuman_faces": "makehuman",
+        "ict_faces": _ICT.value,
+        "vitruvian_faces": _VITRUVIAN.value,
+    }.get(name, "")
+    if not source or config not in known:
         return
-    model = load_face_model(_ICT.value, known[config].identity_modes)
+    model = load_face_model(source, known[config].identity_modes)
     people = {s: person_of(known[config], model, s) for s in subjects}
     skin = model.skin / model.skin.sum()
     yield (
@@ -100,10 +108,15 @@ def groups_of(
     yield (
         "identity",
         thirds(
-            {s: float(np.linalg.norm(p.coefficients)) for s, p in people.items()},
+            {s: _from_mean_mm(p, model) for s, p in people.items()},
             ("near the mean", "between", "far from it"),
         ),
     )
+
+
+def _from_mean_mm(subject: Subject, model: FaceModel) -> float:
+    """Root mean square over a person's points."""
+    return float(np.sqrt(((subject.person.rest - model.mean) ** 2).sum(axis=1).mean()))
 
 
 def _answers(clips: Sequence[dict[str, str]], column: str) -> Answers | None:

@@ -18,8 +18,7 @@ from smile_jax.core import command_line
 from smile_jax.faces import (
     Difficulty,
     FaceModel,
-    load_ict,
-    load_procedural,
+    load_face_model,
     sample_clip,
     sample_subject,
 )
@@ -50,8 +49,8 @@ def main(argv: list[str]) -> None:
     command_line.no_words(argv)
     run = smile_jax.load(_WORKDIR.value)
     people = [
-        ("procedural head, surprise", load_procedural(), "surprise", 5),
-        ("ICT-FaceKit, surprise", load_ict(_ICT.value), "surprise", 12),
+        ("MakeHuman, surprise", load_face_model("makehuman"), "surprise", 5),
+        ("ICT-FaceKit, surprise", load_face_model(_ICT.value), "surprise", 12),
     ]
     rows = [row_of(run, *person) for person in people]
     frames = [

@@ -1,6 +1,7 @@
 """Does a run tell faces from other things?
 
-    python -m experiments.not_faces --workdir=runs/demo [--ict=ARCHIVE] [--each=10]
+    python -m experiments.not_faces --workdir=runs/procedural [--ict=ARCHIVE]
+        [--each=10]
 
 Makes things that are no faces, of the size of a head and turned anyhow: primitives,
 other parts of a body, lumps, reliefs and noise; heads seen from behind and upside down;

@@ -1,7 +1,7 @@
 r"""Answers of runs to scans that are worse than those they learned from.
 
-    python -m experiments.robustness --workdir=runs/demo [--workdir=runs/weak ...] \
-        [--ict=ARCHIVE] [--out=CSV]
+    python -m experiments.robustness --workdir=runs/procedural \
+        [--workdir=runs/weak ...] [--ict=ARCHIVE] [--out=CSV]
 
 Heads of new people perform the six expressions at the third intensity; each fault of
 `smile_jax.faces.scan_faults` is done to all of them in five strengths. What cannot be

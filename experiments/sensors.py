@@ -1,6 +1,6 @@
 r"""Whether what depth sensors and point clouds show gets the same answer as the mesh.
 
-    python -m experiments.sensors --workdir=runs/demo [--heads=100]
+    python -m experiments.sensors --workdir=runs/procedural [--heads=100]
 
 Generated heads of nobody that the run saw are seen by a simulated depth camera (640 x
 480 pixels, 600 of focal length, 0.55 m away; a 16-bit PNG in steps of 1 mm), and as

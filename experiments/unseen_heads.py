@@ -1,6 +1,6 @@
 """Answers of a run of single scans about people, and heads, that it never saw.
 
-    python -m experiments.unseen_heads --workdir=runs/demo [--ict=ARCHIVE]
+    python -m experiments.unseen_heads --workdir=runs/procedural [--ict=ARCHIVE]
 
 Writes heads of new people as PLY and asks `predict`: by each way of turning heads, and
 by each head that answers; also of another face model than it was trained on. Accuracy

@@ -21,8 +21,11 @@ _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.")
 _PORT = flags.DEFINE_integer(
     "port", 7860, "Port to listen on; 0 takes any free one.", 0, 65535
 )
-_ICT = flags.DEFINE_string(
-    "ict", "", "Tree or archive of ICT-FaceKit, for generated faces to pick from."
+_HEADS = flags.DEFINE_string(
+    "heads",
+    "procedural",
+    "Whose heads there are to pick from: procedural, makehuman (`smile-jax fetch`), or "
+    "a folder or archive of ICT-FaceKit or Vitruvian.",
 )
 
 
@@ -41,7 +44,7 @@ def main(argv: list[str]) -> None:
         from smile_jax.inference.recognizer import Recognizer
 
         model = Recognizer.load(_WORKDIR.value)
-        page = Page(model, pathlib.Path(folder), _ICT.value)
+        page = Page(model, pathlib.Path(folder), _HEADS.value)
         launch(page, _HOST.value, _PORT.value)
 
 

@@ -33,8 +33,11 @@ _POINTS = flags.DEFINE_integer(
 _TEXTURE = flags.DEFINE_integer("texture", 512, "Side of a texture in pixels.")
 _RAW = flags.DEFINE_boolean("raw", False, "Write the raw scans of bu3dfe, too.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of people and performances.")
-_ICT = flags.DEFINE_string(
-    "ict", "", "Tree or archive of ICT-FaceKit; procedural heads without it."
+_HEADS = flags.DEFINE_string(
+    "heads",
+    "procedural",
+    "Whose heads perform: procedural, makehuman (see `smile-jax fetch`), "
+    "or a folder or archive of ICT-FaceKit or Vitruvian.",
 )
 # Where it is not read off the folder; the small one of each.
 _CONFIGS = {
@@ -63,7 +66,7 @@ def main(argv: list[str]) -> None:
         texture=_TEXTURE.value,
         raw=_RAW.value,
         seed=_SEED.value,
-        ict=_ICT.value,
+        heads=_HEADS.value,
     )
     plan = recordings(_FORMAT.value, options)
     scans = record_all(plan, options)

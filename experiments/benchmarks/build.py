@@ -136,7 +136,8 @@ def main(_: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         options = RehearsalOptions(
             out=pathlib.Path(folder), subjects=_SUBJECTS.value, frames=_FRAMES.value,
-            points=_POINTS.value, texture=_TEXTURE.value, ict=_ICT.value,
+            points=_POINTS.value, texture=_TEXTURE.value,
+            heads=_ICT.value or "procedural",
         )  # fmt: skip
         plan = recordings("bu4dfe", options)
         frames = sum(run_everywhere(record, plan, options))

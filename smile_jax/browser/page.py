@@ -61,11 +61,11 @@ class Page:
     Args:
       model: to try.
       folder: for generated files; it is removed when the page ends.
-      ict: ICT-FaceKit, "" for the procedural head.
+      heads: whose heads are there to pick from, see `load_face_model`.
     """
 
-    def __init__(self, model: Recognizer, folder: pathlib.Path, ict: str) -> None:
-        self.model, self._folder, self._ict = model, folder, ict
+    def __init__(self, model: Recognizer, folder: pathlib.Path, heads: str) -> None:
+        self.model, self._folder, self._heads = model, folder, heads
         self.yaws = [f"{yaw:g}°" for yaw in model.info.rendering.yaws_deg]
         r = model.info
         texture = "texture" in r.config.data.inputs
@@ -83,7 +83,7 @@ class Page:
         folder = self._folder / "generated" / name.replace(", ", "_")
         count = _FRAMES if kind == "sequence" else 1
         if not folder.exists():
-            face, hard = load_face_model(self._ict), Difficulty(pose_deg=3.0)
+            face, hard = load_face_model(self._heads), Difficulty(pose_deg=3.0)
             rng = np.random.default_rng(EXPRESSIONS.index(expression) + 7000)
             person = sample_subject(face, rng, hard)
             level = 0 if expression == "neutral" else 4

@@ -50,7 +50,7 @@ class RehearsalOptions:
       texture: height and width of textures in pixels.
       raw: BU-3DFE: also the raw scans.
       seed: of people and performances.
-      ict: ICT-FaceKit tree or archive; "" for the procedural head.
+      heads: whose perform, see `load_face_model`.
     """
 
     out: pathlib.Path
@@ -60,7 +60,7 @@ class RehearsalOptions:
     texture: int = 512
     raw: bool = False
     seed: int = 0
-    ict: str = ""
+    heads: str = "procedural"
 
     def __post_init__(self) -> None:
         for name, least in (("subjects", 1), ("frames", 2), ("points", 50)):
@@ -96,7 +96,7 @@ def recordings(layout: str, options: RehearsalOptions) -> list[Recording]:
 
 def record(recording: Recording, options: RehearsalOptions) -> int:
     """Performs, scans and writes one recording; returns how many scans."""
-    model = load_face_model(options.ict)
+    model = load_face_model(options.heads)
     clip = _perform(model, recording, options)
     write = WRITERS[recording.kind]
     first = clip[0].vertices
@@ -273,7 +273,7 @@ def _write_spreadsheet(options: RehearsalOptions, written: list[Recording]) -> N
     with needed_for("a spreadsheet"):
         import openpyxl
 
-    model = load_face_model(options.ict)
+    model = load_face_model(options.heads)
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
     emotions = [name.capitalize() for name in names.FOUR_DME]

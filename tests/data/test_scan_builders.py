@@ -13,6 +13,7 @@ import pytest
 
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.four_dme_labels import Label
+from smile_jax.data.mixture import open_mixture
 from smile_jax.data.records import DataError, RecordSource
 from smile_jax.mesh import MeshError, read_mesh
 from tests.conftest import ROOT, tfds_build
@@ -71,6 +72,22 @@ def test_bu3dfe(trees, tmp_path):
     assert sample["views"][..., :3].max() > 30  # the texture was found
     metadata = json.loads((dataset.path / "metadata.json").read_text())
     assert metadata["build"]["written"] == 50
+
+
+@pytest.mark.slow
+def test_licensed_sets_that_are_built_alike_are_mixed(trees, tmp_path):
+    for layout in ("bu3dfe", "bosphorus"):
+        build(layout, trees / layout, tmp_path, pose="auto")
+    folders = [str(tmp_path / layout / "small") for layout in ("bu3dfe", "bosphorus")]
+    mixed = open_mixture([(folder, 1.0) for folder in folders])
+    alone = [open_dataset(folder) for folder in folders]
+    assert len(mixed.labels) == sum(len(d.labels) for d in alone)
+    assert list(mixed.groups) == ["bu3dfe", "bosphorus"]
+    assert set(mixed.classes) == {c for d in alone for c in d.classes}
+    for dataset, offset in ((alone[0], 0), (alone[1], len(alone[0].labels))):
+        for i in (0, len(dataset.labels) - 1):
+            ours, theirs = mixed.labels[offset + i], dataset.labels[i]
+            assert mixed.classes[ours] == dataset.classes[theirs]
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ def test_it_ends_before_the_disk_is_full(tmp_path, monkeypatch):
     monkeypatch.setattr(rehearsal.shutil, "disk_usage", lambda _: usage(10, 10, 0))
     options = RehearsalOptions(
         out=tmp_path, subjects=1, frames=2, points=2000, texture=16, raw=False, seed=0,
-        ict="",
+        heads="procedural",
     )  # fmt: skip
     plan = recordings("bu4dfe", options)
     with pytest.raises(OSError, match=r"0\.0 GB are free; take fewer --subjects"):
