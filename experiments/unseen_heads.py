@@ -1,6 +1,7 @@
 """Answers of a run of single scans about people, and heads, that it never saw.
 
-    python -m experiments.unseen_heads --workdir=runs/procedural [--ict=ARCHIVE]
+    python -m experiments.unseen_heads --workdir=runs/demo --family=makehuman
+        [--family=ARCHIVE]
 
 Writes heads of new people as PLY and asks `predict`: by each way of turning heads, and
 by each head that answers; also of another face model than it was trained on. Accuracy
@@ -28,7 +29,9 @@ from smile_jax.mesh.displacement import Displacement
 from smile_jax.mesh.writers import write_ply
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Evaluated run.", required=True)
-_ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
+_FAMILY = flags.DEFINE_multi_string(
+    "family", ["procedural"], "Name, folder or archive of a family; may be repeated."
+)
 _HEADS = flags.DEFINE_integer("heads", 119, "Heads of each face model.", 7)
 _ASKED = (
     {"pose": "as_is"},
@@ -44,9 +47,8 @@ def main(argv: list[str]) -> None:
     """Runs the experiment."""
     command_line.no_words(argv)
     run = smile_jax.load(_WORKDIR.value)
-    models = {"procedural": load_face_model("")}
-    if _ICT.value:
-        models["ICT"] = load_face_model(_ICT.value)
+    families = [load_face_model(source) for source in _FAMILY.value]
+    models = {model.name: model for model in families}
     print("| heads | asked | six expressions | with neutral |\n|---|---|---|---|")
     for name, model in models.items():
         answers(name, model, run)

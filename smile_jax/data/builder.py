@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import json
+import math
 import pathlib
 import sys
 import time
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from absl import logging
 from etils import epath
 
@@ -18,10 +20,15 @@ from smile_jax.core.errors import explain_under
 from smile_jax.core.extras import needed_for
 from smile_jax.core.workers import run_everywhere
 from smile_jax.data.build_plan import plan_of
-from smile_jax.data.examples import BuildResult, Sequence4D, make_example
+from smile_jax.data.examples import (
+    BuildResult,
+    Sequence4D,
+    make_example,
+    make_examples,
+)
 from smile_jax.data.landmark_sources import DetectedLandmarks
 from smile_jax.data.record_index import FILE, make_index, write_index
-from smile_jax.data.records import FORMAT, RecordSource
+from smile_jax.data.records import FORMAT, PIXELS, RecordSource
 from smile_jax.data.rendering import RenderConfig, rendering_of
 from smile_jax.data.rest import PersonScans
 from smile_jax.data.schema import FacesConfig, face_features
@@ -39,6 +46,7 @@ MAX_SKIPPED = 0.01
 _LISTED = 50  # in what is printed; `metadata.json` has up to _KEPT
 _KEPT = 1000
 _REPORT = "build_report"
+_TOGETHER = 64 << 20  # bytes of pictures that one process makes at once
 
 
 @dataclasses.dataclass
@@ -234,6 +242,28 @@ def with_persons(sequences: list[Sequence4D], rest: str) -> list[Sequence4D]:
     ]
 
 
+def persons_together(
+    sequences: Sequence[Sequence4D], most: int
+) -> list[list[Sequence4D]]:
+    """Groups of sequences that follow each other and share the person's scans.
+
+    What is not measured against those is a group of its own.
+
+    Args:
+      sequences: in order.
+      most: of a group.
+    """
+    found: list[list[Sequence4D]] = []
+    for sequence in sequences:
+        last = found[-1] if found else []
+        shared = sequence.person is not None and last
+        if shared and last[0].person is sequence.person and len(last) < most:
+            last.append(sequence)
+        else:
+            found.append([sequence])
+    return found
+
+
 class FaceDatasetBuilder(
     tfds.core.GeneratorBasedBuilder,
     skip_registration=True,  # type: ignore[call-arg]
@@ -313,9 +343,7 @@ class FaceDatasetBuilder(
         """Makes every example and writes none; returns what a build would report."""
         report = self._new_report(sequences)
         ready = self._ready(sequences)
-        for made in run_everywhere(
-            make_example, ready, rendering_of(self.builder_config)
-        ):
+        for made in self._made(ready):
             report.add(made)
         return report
 
@@ -335,14 +363,24 @@ class FaceDatasetBuilder(
         return sequences
 
     def _local(self, sequences: list[Sequence4D]) -> Iterator[tuple[str, Any]]:
-        for made in run_everywhere(
-            make_example, sequences, rendering_of(self.builder_config)
-        ):
+        for made in self._made(sequences):
             self._report.add(made)
             self._report.check_lost()
             if made.example is not None:
                 yield made.key, made.example
         self._save_report()
+
+    def _made(self, sequences: list[Sequence4D]) -> Iterator[BuildResult]:
+        """Their examples, in order; a person's are made by one process."""
+        size = sum(
+            np.dtype(feature.np_dtype).itemsize * math.prod(feature.shape)
+            for name, feature in self.info.features.items()
+            if name in PIXELS
+        )
+        groups = persons_together(sequences, most=max(_TOGETHER // size, 1))
+        config = rendering_of(self.builder_config)
+        for made in run_everywhere(make_examples, groups, config):
+            yield from made
 
     def _beam(self, sequences: list[Sequence4D]) -> Any:
         import apache_beam as beam

@@ -123,6 +123,16 @@ def make_example(sequence: Sequence4D, config: RenderConfig) -> BuildResult:
     return made
 
 
+def make_examples(
+    sequences: Sequence[Sequence4D], config: RenderConfig
+) -> list[BuildResult]:
+    """Makes the examples of several sequences, one after the other.
+
+    Those of one person share the face at rest, which the process remembers.
+    """
+    return [make_example(sequence, config) for sequence in sequences]
+
+
 def _example(
     sequence: Sequence4D, config: RenderConfig, made: BuildResult
 ) -> dict[str, Any]:
