@@ -8,7 +8,7 @@ r"""BU-3DFE at 64 pixels on two CPU cores: pretraining on its cropped faces.
 Without a licence, a rehearsal tree takes the place of the folder:
 
     smile-jax rehearse --format=bu3dfe --out=BU_3DFE --subjects=100 \
-        --texture=256 [--ict=ARCHIVE]
+        --texture=256 [--heads=makehuman]
 
 On such a tree, of 24 ICT-FaceKit modes, two CPU cores take 125 s to write the tree, 41
 s to build, 12 minutes to train, 46 s to evaluate. Scores have not been measured since

@@ -9,7 +9,7 @@ Landmarks are the .bnd files where they are there, else found by the network tha
 with the package. Without a licence, a rehearsal tree takes the place of the folder:
 
     smile-jax rehearse --format=bu4dfe --out=BU_4DFE --subjects=100 \
-        --frames=9 --points=6000 --texture=96 [--ict=ARCHIVE]
+        --frames=9 --points=6000 --texture=96 [--heads=makehuman]
 
 On such a tree, of 24 ICT-FaceKit modes (600 sequences of the strongest intensity), two
 CPU cores train for 10 minutes beside other work. No label is seen in pretraining.

@@ -1,15 +1,15 @@
-r"""Procedural faces on two CPU cores, with the labels of training people (`weak`).
+r"""MakeHuman's heads on two CPU cores, with the labels of training people (`weak`).
 
-    tfds build tfds_builders/synthetic_faces --config=static_captions --data_dir=data \
+    smile-jax fetch makehuman
+    tfds build tfds_builders/makehuman_faces --config=static_captions --data_dir=data \
         --file_format=array_record
     smile-jax train --config=experiments/demo.py --workdir=runs/weak
     smile-jax evaluate --workdir=runs/weak
 
-`make demo` runs experiments/demo_captions.py, the same without labels. Here: 18 minutes
-on two CPU cores that did other work besides (12 with less of it). 20 held-out people,
-six expressions, chance 0.167. Scores have not been measured since probes were mended
-(experiments/results.md).
-docs/performance.md tells why the model looks like this.
+`make demo` runs experiments/demo_captions.py, the same without labels, in 9 minutes on
+two CPU cores. 20 held-out people, six expressions, chance 0.167; with labels, scores
+have not been measured on these heads. docs/performance.md tells why the model looks
+like this.
 """
 
 from smile_jax.config import get_config as default_config

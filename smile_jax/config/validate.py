@@ -151,7 +151,8 @@ def _mixture_problems(mixture: Any) -> Iterator[str]:
 
 
 def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
-    yield from _mixture_problems(c.data.mixture)
+    wrong = list(_mixture_problems(c.data.mixture))
+    yield from wrong
     if c.data.dir and c.data.mixture:
         yield (
             f"data.dir={c.data.dir!r}: data.mixture names datasets, too; set one of "
@@ -163,10 +164,12 @@ def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
             "`smile-jax build <name>`"
         )
     folders = {f"data.dir={c.data.dir!r}": c.data.dir} if c.data.dir else {}
-    if not list(_mixture_problems(c.data.mixture)):
+    if not wrong:
         named = [path for path, weight in c.data.mixture if weight]
         folders |= {f"data.mixture: {path!r}": path for path in named}
     for said, folder in folders.items():
+        if " + " in folder:
+            yield f"{said}: ' + ' in a path stands between the datasets of a mixture"
         if must_exist and not epath.Path(folder).exists():
             yield (
                 f"{said}: no dataset there (there is no such folder). Build it with "
@@ -204,8 +207,23 @@ def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
             "nothing where a batch has one clip of each; set data.person_block to 4 or "
             "more"
         )
+    if smile:
+        yield from _problems_of_datasets(c)
     if len(set(c.data.classes)) < 2:
         yield f"data.classes={c.data.classes}: name at least 2"
+
+
+def _problems_of_datasets(c: Config) -> Iterator[str]:
+    """Yields settings of SMILE that tell datasets apart where that means nothing."""
+    s = c.objective.smile
+    for name in ("center_datasets", "negatives_within"):
+        if getattr(s, name) and not c.data.mixture:
+            yield f"objective.smile.{name}=True: data.mixture names no datasets"
+    if s.negatives_within and s.alignment_over != "pairs":
+        yield (
+            "objective.smile.negatives_within=True: only objective.smile."
+            "alignment_over='pairs' has clips as negatives"
+        )
 
 
 def _pretrained_problems(c: Config) -> Iterator[str]:

@@ -4,7 +4,6 @@ import collections
 import contextlib
 import dataclasses
 import json
-import math
 import pathlib
 import sys
 import time
@@ -12,7 +11,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 from absl import logging
 from etils import epath
 
@@ -20,6 +18,7 @@ from smile_jax.core.errors import explain_under
 from smile_jax.core.extras import needed_for
 from smile_jax.core.workers import run_everywhere
 from smile_jax.data.build_plan import plan_of
+from smile_jax.data.channels import num_channels
 from smile_jax.data.examples import (
     BuildResult,
     Sequence4D,
@@ -28,7 +27,7 @@ from smile_jax.data.examples import (
 )
 from smile_jax.data.landmark_sources import DetectedLandmarks
 from smile_jax.data.record_index import FILE, make_index, write_index
-from smile_jax.data.records import FORMAT, PIXELS, RecordSource
+from smile_jax.data.records import FORMAT, RecordSource
 from smile_jax.data.rendering import RenderConfig, rendering_of
 from smile_jax.data.rest import PersonScans
 from smile_jax.data.schema import FacesConfig, face_features
@@ -372,13 +371,11 @@ class FaceDatasetBuilder(
 
     def _made(self, sequences: list[Sequence4D]) -> Iterator[BuildResult]:
         """Their examples, in order; a person's are made by one process."""
-        size = sum(
-            np.dtype(feature.np_dtype).itemsize * math.prod(feature.shape)
-            for name, feature in self.info.features.items()
-            if name in PIXELS
-        )
-        groups = persons_together(sequences, most=max(_TOGETHER // size, 1))
         config = rendering_of(self.builder_config)
+        picture = config.size**2 * num_channels(config.channels) * len(config.yaws_deg)
+        pictures = config.frames + 2 * config.dynamic  # which has two bytes a pixel
+        most = max(_TOGETHER // (picture * pictures), 1)
+        groups = persons_together(sequences, most)
         for made in run_everywhere(make_examples, groups, config):
             yield from made
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from typing_extensions import override
@@ -266,11 +266,19 @@ def _as_hard(config: FaceModelConfig) -> FaceModelConfig:
 HARD_CONFIGS = [_as_hard(config) for config in CONFIGS]
 
 
+class Heads(NamedTuple):
+    """Whose heads perform: where their files are, and the name of the family."""
+
+    source: str
+    family: str
+
+
 @dataclasses.dataclass(frozen=True)
 class Performance(Sequence[Mesh]):
     """A clip of a face model, drawn where it is made: small to send to a process."""
 
     source: str
+    family: str
     identity_modes: int | None
     person_seed: int
     seed: int
@@ -292,7 +300,8 @@ class Performance(Sequence[Mesh]):
 # As many as a person's scans, which captions look at and then examples.
 @functools.lru_cache(maxsize=32)
 def _clip_of(performance: Performance) -> Clip:
-    model = load_face_model(performance.source, performance.identity_modes)
+    p = performance
+    model = load_face_model(p.source, p.identity_modes, p.family)
     p = performance
     person = sample_subject(model, np.random.default_rng(p.person_seed), p.difficulty)
     rng, hard, count = np.random.default_rng(p.seed), p.difficulty, p.num_frames
@@ -401,7 +410,7 @@ class FaceModelBuilder(
         folder = pathlib.Path(dl_manager._manual_dir)
         asked_for = folder != pathlib.Path(dl_manager.download_dir) / "manual"
         found = _find_model(folder, self.FAMILY)
-        if found or asked_for:
+        if found or (asked_for and self.URL):
             return str(found or folder)
         if not self.URL:
             return self.FAMILY.name
@@ -418,7 +427,8 @@ class FaceModelBuilder(
         found |= self.ATTRIBUTES
         if config.difficulty.randomize:
             gains = numbers((len(_ALL_ACTIONS),), np.float32)
-            found |= {"scale": np.float32, "gains": gains}
+            found |= dict.fromkeys(("mixed", "warp_mm", "scale"), np.float32)
+            found["gains"] = gains
             found |= dict.fromkeys(("scan_points", "scan_smoothing"), np.int32)
             texts = ("scan_cuts", "scan_hidden")
             found |= {name: tfds.features.Text() for name in texts}
@@ -443,13 +453,14 @@ class FaceModelBuilder(
     def sequences(self, dl_manager: tfds.download.DownloadManager) -> list[Sequence4D]:
         config = self.builder_config
         source = self.model_source(dl_manager)
-        load_face_model(source, config.identity_modes)  # what is wrong shows here
+        family = self.FAMILY.name
+        # What is wrong shows here.
+        load_face_model(source, config.identity_modes, family)
         people = [f"S{person:04d}" for person in range(config.subjects)]
         make = {"micro": micro_sequences, "recordings": recordings}
+        heads = Heads(source, family)
         one = make.get(config.task, posed_sequences)
-        return [
-            sequence for person in people for sequence in one(config, source, person)
-        ]
+        return [s for person in people for s in one(config, heads, person)]
 
 
 def _find_model(folder: pathlib.Path, family: Family) -> pathlib.Path | None:
@@ -461,12 +472,13 @@ def _find_model(folder: pathlib.Path, family: Family) -> pathlib.Path | None:
         for path in sorted(folder.glob("*"))
         if family.archive in path.name.lower()
         and path.suffix in (".zip", ".xz", ".gz", ".tar", ".whl")
+        and has_file(path, family.has_mark)
     ]
     return found[0] if found else None
 
 
 def posed_sequences(
-    config: FaceModelConfig, source: str, subject: str
+    config: FaceModelConfig, heads: Heads, subject: str
 ) -> Iterator[Sequence4D]:
     """Yields each expression of a person in each intensity."""
     for expression in EXPRESSIONS:
@@ -474,20 +486,20 @@ def posed_sequences(
         for intensity in (0,) * config.neutral if neutral else config.intensities:
             key = f"{subject}_{expression}_{intensity:02d}"
             frames = _performance(
-                config, source, subject, key, expression=expression, intensity=intensity
+                config, heads, subject, key, expression=expression, intensity=intensity
             )
             labels = {"expression": expression, "intensity": intensity}
             yield _sequence(config, key, subject, frames, labels)
 
 
 def micro_sequences(
-    config: FaceModelConfig, source: str, subject: str
+    config: FaceModelConfig, heads: Heads, subject: str
 ) -> Iterator[Sequence4D]:
     """Micro-expressions of a person; the label is the emotion where there is one."""
     takes = micro_takes(seed_of(f"{config.seed}/{subject}"))
     for number, emotions in enumerate(takes, 1):
         key = f"{subject}_{number:03d}"
-        frames = _performance(config, source, subject, key, emotions=emotions)
+        frames = _performance(config, heads, subject, key, emotions=emotions)
         (first, *more) = emotions
         labels = {
             "expression": None if more else first,
@@ -497,7 +509,7 @@ def micro_sequences(
 
 
 def recordings(
-    config: FaceModelConfig, source: str, subject: str
+    config: FaceModelConfig, heads: Heads, subject: str
 ) -> Iterator[Sequence4D]:
     """Long sequences of a person, of different lengths."""
     most = config.sequence_frames
@@ -505,7 +517,7 @@ def recordings(
         key = f"{subject}_recording_{number:02d}"
         length = np.random.default_rng(seed_of(f"{config.seed}/{key}/length"))
         count = int(length.integers(2 * most // 3, most + 1))
-        frames = _performance(config, source, subject, key, num_frames=count)
+        frames = _performance(config, heads, subject, key, num_frames=count)
         yield _sequence(config, key, subject, frames, {"expression": None})
 
 
@@ -520,11 +532,12 @@ def _person_seed(config: FaceModelConfig, subject: str) -> int:
 
 
 def _performance(
-    config: FaceModelConfig, source: str, subject: str, key: str, **fields: Any
+    config: FaceModelConfig, heads: Heads, subject: str, key: str, **fields: Any
 ) -> Performance:
     given: dict[str, Any] = {"num_frames": config.sequence_frames} | fields
     return Performance(
-        source=source,
+        source=heads.source,
+        family=heads.family,
         identity_modes=config.identity_modes,
         person_seed=_person_seed(config, subject),
         seed=seed_of(f"{config.seed}/{key}"),

@@ -2,7 +2,7 @@
 
 Classes are joined by name. People are kept apart by whose they are
 (`FaceDataset.people`): two configs of one dataset share theirs, two datasets never do.
-In training each dataset gives a fixed share of every batch.
+In training datasets take turns by their weights, within every batch.
 """
 
 import dataclasses
@@ -111,10 +111,6 @@ class MixedRecords(RecordSource):
         return self._sources[0].builder
 
     @override
-    def shards(self) -> dict[str, int | None]:
-        return {k: v for source in self._sources for k, v in source.shards().items()}
-
-    @override
     def __len__(self) -> int:
         return self._firsts[-1] + len(self._sources[-1])
 
@@ -141,6 +137,8 @@ def open_mixture(mixture: Weighted) -> FaceDataset:
     first = opened[0][0]
     if len(opened) == 1:
         return first
+    _check_distinct([dataset for dataset, _ in opened])
+    _check_turns([weight for _, weight in opened])
     for other, _ in opened[1:]:
         _check_alike(first, other)
     sizes = [len(dataset.labels) for dataset, _ in opened]
@@ -247,7 +245,7 @@ class MixedOrder:
 
 
 def turns_of(weights: Sequence[float]) -> np.ndarray:
-    """(1000,) whose turn it is: shares are right over all, and nearly so on the way."""
+    """(1000,) whose turn it is: at any time shares are right to a turn of each."""
     share = np.asarray(weights, np.float64) / np.sum(weights)
     given = np.zeros(len(share))
     turns = np.empty(_PERIOD, np.int64)
@@ -291,6 +289,25 @@ def _name_of(dataset: FaceDataset) -> str:
 
 def _prefixed(prefix: str, names: np.ndarray) -> np.ndarray:
     return np.array([f"{prefix}: {name}" for name in names])
+
+
+def _check_distinct(datasets: Sequence[FaceDataset]) -> None:
+    names = [_name_of(dataset) for dataset in datasets]
+    for dataset, name in zip(datasets, names, strict=True):
+        if names.count(name) > 1:
+            raise DataError(
+                f"{dataset.path}: the mixture has {name} twice; add its weights up, or "
+                "build one of the two by another config name"
+            )
+
+
+def _check_turns(weights: Sequence[float]) -> None:
+    turns = np.bincount(turns_of(weights), minlength=len(weights))
+    if not turns.all():
+        raise DataError(
+            f"the mixture's weights {list(weights)}: the smallest has no turn in "
+            f"{_PERIOD}; make it larger, or set it to 0"
+        )
 
 
 def _check_alike(first: FaceDataset, other: FaceDataset) -> None:

@@ -62,6 +62,11 @@ def _check(run: TrainedRun, dataset: FaceDataset) -> None:
             "records lack events, motion or a frame rate; build the config "
             "`recordings` of generated faces"
         )
+    if run.plan.dataset.part_weights:
+        raise ProtocolError(
+            f"{run.workdir}: it was trained on a mixture, and recordings are searched "
+            "by runs on one dataset alone"
+        )
     if dataset.people != run.plan.dataset.people:
         raise ProtocolError(
             f"{dataset.path}: its people are {dataset.people}, the run's are "

@@ -63,6 +63,9 @@ class Randomization:
         for name in ("mixed", "cut", "hidden"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"randomize.{name} must be a probability, 0 to 1")
+        for name in ("warp_mm", "gain", "asymmetry", "smoothing"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"randomize.{name} must be 0 or a positive number")
         for name in ("warp_length_mm", "scale", "points"):
             pair = tuple(getattr(self, name))  # JSON has lists
             if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
@@ -98,12 +101,19 @@ class Surface:
 def unlike_any(
     model: FaceModel, rng: np.random.Generator, spread: float, how: Randomization
 ) -> Person:
-    """Draws a person whom the family alone would not give."""
+    """Draws a person whom the family alone would not give.
+
+    Attributes tell how: "mixed" is 1 of who is mixed of two, "warp_mm" how far points
+    are bent, root mean square.
+    """
     person = model.sample_person(rng, spread)
-    if rng.random() < how.mixed:
+    mixed = rng.random() < how.mixed
+    if mixed:
         person = _mixed(person, model.sample_person(rng, spread), rng)
     rest = bend(person.rest, rng, how.warp_mm, how.warp_length_mm)
-    return dataclasses.replace(person, rest=rest)
+    warp = float(np.sqrt(((rest - person.rest) ** 2).sum(axis=1).mean()))
+    told = {"mixed": float(mixed), "warp_mm": warp}
+    return Person(rest, {**person.attributes, **told})
 
 
 def draw_gains(

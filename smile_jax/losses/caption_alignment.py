@@ -79,9 +79,10 @@ def paired_alignment(
         alike = _likeness(actions.astype(fused.dtype), width, axis_name)
     there = jnp.broadcast_to(all_weights[None], alike.shape)
     if groups is not None:
-        there = there * (
-            groups[:, None] == parallel.all_gather(groups, axis_name)[None]
-        )
+        theirs = parallel.all_gather(groups, axis_name)
+        same = (groups[:, None] == theirs[None]).astype(fused.dtype)
+        # Padding may be alone in its group: without any column it has no softmax.
+        there = jnp.where(weights[:, None] > 0, there * same, 1)
     positive = alike * there
     positive = positive / jnp.maximum(positive.sum(axis=1, keepdims=True), 1)
     padding = jnp.where(there > 0, 0.0, -jnp.inf).astype(fused.dtype)

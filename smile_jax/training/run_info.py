@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -196,8 +197,14 @@ def check_same_run(stored: RunInfo, current: RunInfo, workdir: pathlib.Path) -> 
 
 def mixed_names(mixture: Weighted) -> list[tuple[str, float]]:
     """The datasets of a mixture and their weights, wherever they are."""
-    parts = [(pathlib.PurePath(path).parts, weight) for path, weight in mixture]
-    return [("/".join(of[-2:]), float(weight)) for of, weight in parts if weight]
+    found = []
+    for path, weight in mixture:
+        parts = pathlib.PurePath(path).parts
+        if parts and re.fullmatch(r"\d+\.\d+\.\d+", parts[-1]):
+            parts = parts[:-1]
+        if weight:
+            found.append(("/".join(parts[-2:]), float(weight)))
+    return found
 
 
 def other_data(stored: RunInfo, current: RunInfo) -> list[str]:

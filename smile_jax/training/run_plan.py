@@ -1,7 +1,8 @@
 """The plan of a run: a config applied to a dataset's people, steps and prompts."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -70,14 +71,12 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     held_out = config.data.validation_fold
     pretrain, _ = split_records(subjects, pretrain, folds, held_out)
     train, validation = split_records(subjects, train, folds, held_out)
-    may_learn = [
-        np.intersect1d(own, np.union1d(pretrain, train))
-        for own in dataset.groups.values()
-    ]
-    learned = [_learned(config, subjects[own]) for own in may_learn if len(own)]
-    pretrain, train = (
-        x[np.isin(subjects[x], np.concatenate(learned))] for x in (pretrain, train)
-    )
+    learned: list[str] = []
+    for people, own in dataset.groups.items():
+        may_learn = np.intersect1d(own, np.union1d(pretrain, train))
+        with _naming(people, dataset):
+            learned += list(_learned(config, subjects[may_learn]))
+    pretrain, train = (x[np.isin(subjects[x], learned)] for x in (pretrain, train))
     if config.train.evaluate_every and not (len(train) and len(validation)):
         raise ConfigError(
             f"train.evaluate_every={config.train.evaluate_every}: {dataset.path} has "
@@ -148,14 +147,14 @@ def _chosen(config: Config, dataset: FaceDataset) -> np.ndarray:
       ConfigError: there are none, or not so many people.
     """
     d, subjects = config.data, dataset.subjects
-    candidates = [subjects[own] for own in dataset.groups.values()]
     if d.complete_people:
-        complete = _complete(dataset, d.classes)
-        candidates = [np.intersect1d(own, complete) for own in candidates]
+        subjects = _complete(dataset, d.classes)
     people: set[str] = set()
     try:
-        for own in candidates:
-            people |= drawn_people(own, d.people, d.fold_seed)
+        for name, own in dataset.groups.items():
+            with _naming(name, dataset):
+                candidates = np.intersect1d(dataset.subjects[own], subjects)
+                people |= drawn_people(candidates, d.people, d.fold_seed)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     seen = np.array([str(name) in people for name in dataset.subjects], bool)
@@ -209,18 +208,30 @@ def _folds(config: Config, dataset: FaceDataset, records: np.ndarray) -> dict[st
     """Test fold of every subject of some records; each dataset has its own folds."""
     d = config.data
     found: dict[str, int] = {}
-    for own in dataset.groups.values():
+    for people, own in dataset.groups.items():
         chosen = np.intersect1d(own, records)
         if not len(chosen):
             continue  # of a mixture; it is said whose
         subjects = dataset.subjects[chosen]
-        if d.folds_from:
-            fields = read_fields((d.folds_from,), dataset, d.classes, chosen)
-            numbers = fields[d.folds_from]
-            found |= released_folds(subjects, numbers, d.folds)
-        else:
-            found |= subject_folds(subjects, d.folds, d.fold_seed)
+        with _naming(people, dataset):
+            if d.folds_from:
+                fields = read_fields((d.folds_from,), dataset, d.classes, chosen)
+                numbers = fields[d.folds_from]
+                found |= released_folds(subjects, numbers, d.folds)
+            else:
+                found |= subject_folds(subjects, d.folds, d.fold_seed)
     return found
+
+
+@contextlib.contextmanager
+def _naming(people: str, dataset: FaceDataset) -> Iterator[None]:
+    """Says of which dataset of a mixture an error is."""
+    try:
+        yield
+    except ValueError as error:
+        if len(dataset.groups) == 1:
+            raise
+        raise ConfigError(f"{people}: {error}") from error
 
 
 def class_prompts(

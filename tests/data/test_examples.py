@@ -10,10 +10,12 @@ from PIL import Image
 
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.mesh_sequence import MeshFiles
+from smile_jax.data.rendering import RenderConfig
 from smile_jax.data.scan_builder import ScanConfig
 from smile_jax.data.schema import FacesConfig
 from smile_jax.mesh import Mesh, MeshError, dynamic_image, rank_pooling_weights
 from smile_jax.mesh.writers import write_vrml
+from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
 
 LABELS = {"subject": "A", "expression": "sad"}
@@ -216,3 +218,27 @@ def test_motion_is_painted_where_it_is():
     assert abs(int(moved[16, 5, 1]) - 128) < 16
     with pytest.raises(ValueError, match="what would move"):
         FacesConfig(name="x", channels=("strain",))
+
+
+def test_a_head_without_a_symmetric_face_is_framed_by_its_landmarks(monkeypatch):
+    """And it is said; without landmarks it is refused as before."""
+    from smile_jax.data import examples
+    from smile_jax.mesh.pose import Anchors
+
+    def nothing(mesh):
+        raise MeshError("no symmetric face found")
+
+    monkeypatch.setattr(examples, "pose_from_surface", nothing)
+    anchors = Anchors(
+        eyes=(np.array([-30.0, 30, 80]), np.array([30.0, 30, 80])),
+        mouth=np.array([0.0, -40, 90]),
+        nose_tip=np.array([0.0, 0, 110]),
+    )
+    (head,) = performed("happy")
+    config = RenderConfig(size=16, yaws_deg=(0.0,), framing="face")
+    sequence = Sequence4D("a", [head], {"expression": 0}, anchors=lambda: anchors)
+    made = make_example(sequence, config)
+    assert made.example is not None
+    assert "framed by landmarks" in made.notes[0]
+    refused = make_example(dataclasses.replace(sequence, anchors=None), config)
+    assert refused.example is None and "no symmetric face" in refused.skipped[0]

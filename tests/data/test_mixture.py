@@ -106,6 +106,7 @@ def test_classes_are_joined_by_name(tiny_dataset, monkeypatch):
     order = ("happy", "zen", "anger")
     other = dataclasses.replace(
         own, classes=order, people="others", captions=None,
+        path=own.path.parent.parent / "others" / "3.3.0",
         labels=np.resize([0, 1, 2, -1], len(own.labels)),
     )  # fmt: skip
     opened = {"a": own, "b": other}
@@ -120,7 +121,10 @@ def test_classes_are_joined_by_name(tiny_dataset, monkeypatch):
 
 def test_what_does_not_fit_into_one_batch_is_named(tiny_dataset, monkeypatch):
     own = open_dataset(tiny_dataset)
-    other = dataclasses.replace(own, yaws_deg=(0.0,), frames=3, people="others")
+    elsewhere = own.path.parent.parent / "others" / "3.3.0"
+    other = dataclasses.replace(
+        own, yaws_deg=(0.0,), frames=3, people="others", path=elsewhere
+    )
     opened = {"a": own, "b": other}
     monkeypatch.setattr(mixture, "open_dataset", opened.__getitem__)
     monkeypatch.setattr(mixture, "_sizes", lambda d: {"views": (d.frames, 64)})
@@ -229,6 +233,37 @@ def test_a_dataset_that_gives_nothing_is_refused(tiny_dataset, others):
         "data.intensities": (2,),
     })  # fmt: skip
     with pytest.raises(ConfigError, match="synthetic_faces/few gives no clip"):
+        make_plan(config)
+
+
+def test_one_dataset_twice_and_weights_without_a_turn_are_refused(tiny_dataset, others):
+    versioned = next(tiny_dataset.glob("[0-9]*"))
+    with pytest.raises(DataError, match="synthetic_faces/tiny twice"):
+        open_mixture([(str(tiny_dataset), 1.0), (str(versioned), 1.0)])
+    with pytest.raises(DataError, match="no turn in 1000"):
+        open_mixture([(str(tiny_dataset), 5000.0), (str(others), 1.0)])
+
+
+def test_an_error_of_one_dataset_names_it(tiny_dataset, others):
+    pairs = ((str(tiny_dataset), 1.0), (str(others), 1.0))
+    keys = {"data.dir": "", "data.mixture": pairs, "data.folds": 4}
+    for wrong, said in (
+        ({"data.folds": 6}, "seed 9: cannot make 6"),
+        ({"data.people": 5}, "seed 9: data.people=5: the dataset has 4"),
+        ({"data.train_people": 4}, "seed 9: data.train_people=4: 3 people"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make_plan(shrunk_config(tiny_dataset, **{**keys, **wrong}))
+
+
+def test_folds_may_be_the_records_own(tiny_dataset, others):
+    """Numbers of a field, such as the intensity, counted for each dataset."""
+    pairs = ((str(tiny_dataset), 1.0), (str(others), 1.0))
+    config = shrunk_config(tiny_dataset, **{
+        "data.dir": "", "data.mixture": pairs, "data.folds": 2,
+        "data.folds_from": "intensity",
+    })  # fmt: skip
+    with pytest.raises(ConfigError, match=r"seed 0: .* data\.folds=2"):
         make_plan(config)
 
 

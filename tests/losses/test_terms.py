@@ -212,6 +212,28 @@ def test_groups_are_aligned_as_if_alone(rng, x64):
     assert abs(float(together - aligned(jnp.arange(8)))) > 0.1
 
 
+def test_a_group_of_padding_alone_leaves_the_gradient_whole(rng, x64):
+    q = jax.nn.one_hot(jnp.array([0, 1, 2, 0, 1, 2]), 3)
+    groups = jnp.array([0, 0, 0, 0, 1, 1])
+    weights = jnp.array([1.0, 1, 1, 1, 0, 0])
+    u = jnp.asarray(rng.normal(size=(6, 5)))
+
+    def loss(u):
+        unit = normalize(u)
+        return paired_alignment(
+            unit, unit[:, None], jnp.eye(3, 5), q, logit_scale=jnp.log(5.0),
+            groups=groups, weights=weights,
+        )[0]  # fmt: skip
+
+    value, gradient = jax.value_and_grad(loss)(u)
+    assert np.isfinite(gradient).all() and (np.asarray(gradient[4:]) == 0).all()
+    fewer = paired_alignment(
+        normalize(u[:4]), normalize(u[:4])[:, None], jnp.eye(3, 5), q[:4],
+        logit_scale=jnp.log(5.0),
+    )[0]  # fmt: skip
+    np.testing.assert_allclose(value, fewer, rtol=1e-12)
+
+
 def test_action_redundancy_by_hand(x64):
     """What tells exactly what is done has none, however much actions go together."""
     smile = jnp.array([0.0, 0.0, 2.0, 2.0])

@@ -110,6 +110,16 @@ def test_it_is_evaluated_and_exported(whole, tmp_path):
     assert told == ["synthetic_faces/tiny/3.3.0", "synthetic_faces/other/3.3.0"]
 
 
+def test_kfold_goes_through_people_of_each(pairs, tiny_dataset, tmp_path):
+    options = keys(pairs, **{"train.steps": 2, "text_source": "none"})
+    train_here(tiny_dataset, tmp_path, **options)
+    results = evaluate(tmp_path, "kfold", baselines=False)
+    assert results["tested_folds"] == 2
+    assert len(results["test_subjects"]) == 8 + 4
+    (row,) = results["rows"]
+    assert row["transductive"]
+
+
 def test_a_run_is_tested_on_several_others(plain_run, pairs, tmp_path):
     names = []
     for seed in (5, 6):

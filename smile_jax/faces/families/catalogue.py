@@ -29,19 +29,19 @@ def family_of(source: str | pathlib.Path) -> Family:
     if name in FAMILIES:
         return FAMILIES[name]
     path = pathlib.Path(source)
-    found = [f for f in FAMILIES.values() if has_file(path, f.has_mark)]
-    if not found:
+    found = next((f for f in FAMILIES.values() if has_file(path, f.has_mark)), None)
+    if found is None:
         there = "" if path.exists() else " (there is no such file or folder)"
         raise MeshError(
             f"{path}: no face model there{there}; expected {', '.join(FAMILIES)}, or a "
             "folder or archive of one of them (docs/data.md)"
         )
-    return found[0]
+    return found
 
 
 @functools.lru_cache(maxsize=8)
 def load_face_model(
-    source: str | pathlib.Path = "", modes: int | None = None
+    source: str | pathlib.Path = "", modes: int | None = None, name: str = ""
 ) -> FaceModel:
     """The model of a family, loaded once a process.
 
@@ -49,9 +49,10 @@ def load_face_model(
       source: see `family_of`.
       modes: identity modes to use, of families that have independent ones; by default
         all.
+      name: of the family, where it is known; "": by what is there.
 
     Raises:
       MeshError: no such model, files missing or damaged, or no such modes.
     """
-    family = family_of(source)
+    family = FAMILIES[name] if name else family_of(source)
     return family.load("" if str(source) in ("", family.name) else source, modes)

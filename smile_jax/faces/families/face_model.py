@@ -23,8 +23,8 @@ class Person:
 
     Attributes:
       rest: (n, 3) neutral face in mm.
-      attributes: what the family knows of them, such as "gender", "ethnicity" (words
-        of the example schema) and "age_years".
+      attributes: what is known of them, such as "gender", "ethnicity" (words of the
+        example schema) and "age_years".
     """
 
     rest: Float32[np.ndarray, "n 3"]

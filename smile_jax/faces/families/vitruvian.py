@@ -410,7 +410,7 @@ VITRUVIAN = Family(
     where="github.com/Upliner/CharMorph-Vitruvian",
     points=16_734,
     people="12 ancestries and what lies between, both sexes and what lies between, "
-    "weight, age, and 80 single features of the head",
+    "weight, age, and 83 single features of the head",
     units="metres, z up; a whole body of 1.75 m",
     odd="half of a head's points are in the mouth; units of the lips are named from "
     "the viewer's side; lips stretch (AU20) only as a sum of other units",
