@@ -8,7 +8,7 @@ import pytest
 from smile_jax.data.builder import with_landmarks, with_persons
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
+from smile_jax.data.face_model_builder import FaceModelConfig, Heads, posed_sequences
 from smile_jax.data.landmark_sources import DetectedLandmarks, VertexLandmarks
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rendering import rendering_of
@@ -160,7 +160,7 @@ def test_captions_tell_how_fast_where_they_are_asked_to(seconds, tempo):
             sequence_frames=25, seconds=seconds, frames=0, dynamic=True, size=16,
             yaws_deg=(0,), **fields,
         )  # fmt: skip
-        first = next(posed_sequences(config, "", "S0000"))
+        first = next(posed_sequences(config, Heads("", "procedural"), "S0000"))
         return make_example(first, rendering_of(config)).example["caption"]
 
     assert made(tempo=True) == f"{made()}, {tempo}"
@@ -175,7 +175,7 @@ def test_people_of_the_same_names_are_not_confused():
         config = FaceModelConfig(
             name="x", seed=seed, captions=True, intensities=(4,), neutral=False
         )
-        listed = list(posed_sequences(config, "", "S0000"))
+        listed = list(posed_sequences(config, Heads("", "procedural"), "S0000"))
         first = with_persons(listed, "auto")[0]
         reference = at_rest(scan_points(first.frames[0]), first.person)
         references.append(reference.measure(scan_points(first.frames[0]))["corner"])

@@ -196,7 +196,7 @@ def test_rows_of_another_machine_count_until_the_method_changes(suite, tmp_path)
     changed = dataclasses.replace(suite, methods=methods)
     left = current_rows(stored, runs_of("s", changed, tmp_path, {}))
     assert {row["method"] for row in left} == {"early"}
-    other_place = {"data.dir": "/mnt/synthetic_faces/static_captions"}
+    other_place = {"data.dir": "/mnt/makehuman_faces/static_captions"}
     assert current_rows(stored, runs_of("s", suite, tmp_path, other_place)) == stored
     other_data = {"data.dir": "data/synthetic_faces/static"}
     assert current_rows(stored, runs_of("s", suite, tmp_path, other_data)) == []

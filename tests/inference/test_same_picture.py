@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from smile_jax.config import Config
 from smile_jax.data.examples import Sequence4D, make_example
-from smile_jax.data.face_model_builder import FaceModelConfig, posed_sequences
+from smile_jax.data.face_model_builder import FaceModelConfig, Heads, posed_sequences
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.faces import Difficulty
 from smile_jax.inference import head_placement
@@ -37,14 +37,15 @@ def config(pose: str) -> FaceModelConfig:
     )
 
 
-def sequences(config, path):
+def sequences(config, source):
     """Of all people, a happy and an angry one of each."""
     config = dataclasses.replace(config, intensities=(3,))
+    heads = Heads(source, "ict" if source else "procedural")
     return [
         sequence
         for i in range(config.subjects)
         for expression in ("happy", "anger")
-        for sequence in posed_sequences(config, path, f"S{i:04d}")
+        for sequence in posed_sequences(config, heads, f"S{i:04d}")
         if sequence.labels["expression"] == expression
     ]
 
