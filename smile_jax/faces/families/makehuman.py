@@ -32,14 +32,7 @@ from smile_jax.faces.families.face_model import (
 )
 from smile_jax.faces.families.family import Family
 from smile_jax.faces.families.model_files import read_model_files
-from smile_jax.faces.families.paint import (
-    EYE_COLOR,
-    GUMS_COLOR,
-    MOUTH_COLOR,
-    TEETH_COLOR,
-    lips_and_brows,
-    paint_eyeball,
-)
+from smile_jax.faces.families.paint import paint_head
 from smile_jax.faces.families.placing import at_the_eyes
 from smile_jax.faces.families.recipes import ARKIT_IDLE, Recipes, cook
 from smile_jax.mesh.types import MeshError
@@ -439,7 +432,7 @@ def _model_of(arrays: Mapping[str, np.ndarray]) -> MakeHumanHeads:
         for name in [*deltas]
         if name.startswith("unit/")
     }
-    skin, lips, brows, colors = _paint(mean, points, parts, landmarks)
+    eyeballs = [(points >= start) & (points < stop) for start, stop in _EYEBALLS]
     sides = ("Left", "Right")
 
     return MakeHumanHeads(
@@ -451,11 +444,8 @@ def _model_of(arrays: Mapping[str, np.ndarray]) -> MakeHumanHeads:
         idle=cook(_IDLE, units.__getitem__, mean[:, 0], sides),
         faces=arrays["faces"],
         parts=parts,
-        skin=skin,
-        lips=lips,
-        brows=brows,
-        base_colors=colors,
         landmarks=landmarks,
+        **paint_head(mean, parts, eyeballs, landmarks),
     )
 
 
@@ -469,25 +459,6 @@ def _parts(points: np.ndarray) -> np.ndarray:
     ):
         parts[(points >= start) & (points < stop)] = part
     return parts
-
-
-def _paint(
-    mean: np.ndarray, points: np.ndarray, parts: np.ndarray, landmarks: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    """Pigment weights and fixed colours."""
-    skin = (parts == SKIN).astype(np.float32)
-    colors = np.empty((len(mean), 3), np.float32)
-    colors[:] = GUMS_COLOR
-    colors[parts == MOUTH] = MOUTH_COLOR
-    colors[parts == TEETH] = TEETH_COLOR
-    colors[parts == EYES] = EYE_COLOR
-    for start, stop in _EYEBALLS:
-        eye = np.flatnonzero((points >= start) & (points < stop))
-        painted = colors[eye]
-        paint_eyeball(painted, mean[eye])
-        colors[eye] = painted
-    lips, brows = lips_and_brows(mean, skin, landmarks)
-    return skin, lips, brows, colors
 
 
 MAKEHUMAN = Family(

@@ -1,9 +1,12 @@
 """Pigments of heads that come without albedo, painted by their landmarks."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Bool, Float32, Int32, UInt8
+
+from smile_jax.faces.families.face_model import EYES, MOUTH, SKIN, TEETH
 
 MOUTH_COLOR, GUMS_COLOR = (0.35, 0.12, 0.12), (0.6, 0.25, 0.25)
 TEETH_COLOR, EYE_COLOR = (0.9, 0.88, 0.8), (0.9, 0.9, 0.88)
@@ -21,6 +24,37 @@ def paint_eyeball(
     front = points[:, 2] > center[2]
     colors[front & (radius < _IRIS_MM)] = _IRIS_COLOR
     colors[front & (radius < _PUPIL_MM)] = _PUPIL_COLOR
+
+
+def paint_head(
+    mean: Float32[np.ndarray, "n 3"],
+    parts: UInt8[np.ndarray, "n"],
+    eyeballs: Sequence[Bool[np.ndarray, "n"]],
+    landmarks: Int32[np.ndarray, "68"],
+) -> dict[str, np.ndarray]:
+    """Pigment weights and fixed colours of a head, as fields of `FaceModel`.
+
+    Args:
+      mean: mm.
+      parts: of the points.
+      eyeballs: which points are of each.
+      landmarks: of the head.
+    """
+    skin = (parts == SKIN).astype(np.float32)
+    colors = np.empty((len(mean), 3), np.float32)
+    for part, color in (
+        (SKIN, MOUTH_COLOR),
+        (MOUTH, MOUTH_COLOR),
+        (TEETH, TEETH_COLOR),
+        (EYES, EYE_COLOR),
+    ):
+        colors[parts == part] = color
+    for eye in eyeballs:
+        painted = colors[eye]
+        paint_eyeball(painted, mean[eye])
+        colors[eye] = painted
+    lips, brows = lips_and_brows(mean, skin, landmarks)
+    return {"skin": skin, "lips": lips, "brows": brows, "base_colors": colors}
 
 
 def lips_and_brows(

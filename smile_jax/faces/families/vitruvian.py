@@ -30,13 +30,7 @@ from smile_jax.faces.families.face_model import (
 )
 from smile_jax.faces.families.family import Family
 from smile_jax.faces.families.model_files import read_model_files
-from smile_jax.faces.families.paint import (
-    EYE_COLOR,
-    MOUTH_COLOR,
-    TEETH_COLOR,
-    lips_and_brows,
-    paint_eyeball,
-)
+from smile_jax.faces.families.paint import paint_head
 from smile_jax.faces.families.placing import at_the_eyes
 from smile_jax.faces.families.recipes import Recipes, cook
 from smile_jax.mesh.types import MeshError
@@ -233,7 +227,7 @@ def load_vitruvian(
     middle = base + (shapes["Gender_Female"] + shapes["Gender_Male"]) / 2
     mean = at_the_eyes(middle, parts)
     landmarks = np.searchsorted(used, _LANDMARKS).astype(np.int32)
-    skin, lips, brows, colors = _paint(mean, used, parts, landmarks)
+    eyeballs = [(used >= start) & (used < stop) for start, stop in _EYEBALLS]
     sides = ("Left", "Right")
 
     def shape(name: str) -> np.ndarray:
@@ -250,11 +244,8 @@ def load_vitruvian(
         idle=cook(_IDLE, shape, mean[:, 0], sides),
         faces=faces.reshape(-1, 3).astype(np.int32),
         parts=parts,
-        skin=skin,
-        lips=lips,
-        brows=brows,
-        base_colors=colors,
         landmarks=landmarks,
+        **paint_head(mean, parts, eyeballs, landmarks),
     )
 
 
@@ -382,24 +373,6 @@ def _parts(body: np.ndarray, triangles: np.ndarray, tree: _Tree) -> np.ndarray:
     for start, stop in _EYEBALLS:
         parts[start:stop] = EYES
     return parts
-
-
-def _paint(
-    mean: np.ndarray, points: np.ndarray, parts: np.ndarray, landmarks: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    """Pigment weights and fixed colours."""
-    skin = (parts == SKIN).astype(np.float32)
-    colors = np.empty((len(mean), 3), np.float32)
-    colors[:] = MOUTH_COLOR
-    colors[parts == TEETH] = TEETH_COLOR
-    colors[parts == EYES] = EYE_COLOR
-    for start, stop in _EYEBALLS:
-        eye = np.flatnonzero((points >= start) & (points < stop))
-        painted = colors[eye]
-        paint_eyeball(painted, mean[eye])
-        colors[eye] = painted
-    lips, brows = lips_and_brows(mean, skin, landmarks)
-    return skin, lips, brows, colors
 
 
 VITRUVIAN = Family(
