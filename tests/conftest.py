@@ -9,6 +9,7 @@ need (`built_once`) is made by the first worker that asks.
 import contextlib
 import fcntl
 import io
+import json
 import os
 import pathlib
 import warnings
@@ -173,6 +174,21 @@ def tiny_dataset(tmp_path_factory) -> pathlib.Path:
         tfds_build("synthetic_faces", "--config=tiny", data_dir=folder)
 
     return built_once(tmp_path_factory, "data", make) / "synthetic_faces" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def few_dataset(tmp_path_factory) -> pathlib.Path:
+    """Four people who are not those of `tiny`, in one intensity; rendered alike."""
+    config = {
+        "name": "few", "subjects": 4, "intensities": [3], "size": 32, "seed": 9,
+        "yaws_deg": [-30.0, 0.0, 30.0],
+    }  # fmt: skip
+
+    def make(folder: pathlib.Path) -> None:
+        flag = f"--config={json.dumps(config)}"
+        tfds_build("synthetic_faces", flag, data_dir=folder)
+
+    return built_once(tmp_path_factory, "few", make) / "synthetic_faces" / "few"
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 
 import jax
 import numpy as np
@@ -27,30 +26,14 @@ from smile_jax.data.mixture import (
 from smile_jax.data.pipeline import train_batches
 from smile_jax.data.records import DataError
 from smile_jax.training.run_plan import make_plan
-from tests.conftest import built_once, tfds_build
 from tests.training.common import shrunk_config
 
 CLASSES = ("anger", "disgust", "fear", "happy", "sad", "surprise")
 
 
 @pytest.fixture(scope="module")
-def others(tmp_path_factory):
-    """A dataset of other people; fewer, and of fewer intensities."""
-    config = {
-        "name": "few", "subjects": 4, "intensities": [3], "size": 32, "seed": 9,
-        "yaws_deg": [-30.0, 0.0, 30.0],
-    }  # fmt: skip
-
-    def make(folder):
-        flag = f"--config={json.dumps(config)}"
-        tfds_build("synthetic_faces", flag, data_dir=folder)
-
-    return built_once(tmp_path_factory, "few", make) / "synthetic_faces" / "few"
-
-
-@pytest.fixture(scope="module")
-def mixed(tiny_dataset, others):
-    return open_mixture([(str(tiny_dataset), 1.0), (str(others), 3.0)])
+def mixed(tiny_dataset, few_dataset):
+    return open_mixture([(str(tiny_dataset), 1.0), (str(few_dataset), 3.0)])
 
 
 def take(dataset, count, first=0, **options):
@@ -73,8 +56,8 @@ def same(a, b):
     return all((x[key] == y[key]).all() for x, y in zip(a, b, strict=True) for key in x)
 
 
-def test_people_and_records_lie_side_by_side(mixed, tiny_dataset, others):
-    first, second = open_dataset(tiny_dataset), open_dataset(others)
+def test_people_and_records_lie_side_by_side(mixed, tiny_dataset, few_dataset):
+    first, second = open_dataset(tiny_dataset), open_dataset(few_dataset)
     assert len(mixed.labels) == len(first.labels) + len(second.labels)
     assert len(set(mixed.subjects)) == 8 + 4  # of one name, but not one person
     assert list(mixed.part_weights.values()) == [1.0, 3.0]
@@ -173,9 +156,9 @@ def test_every_batch_has_its_shares(mixed):
     assert len(set(keys[:24])) == 24 and set(keys[24:48]) == set(keys[:24])
 
 
-def test_a_datasets_order_is_its_own(mixed, tiny_dataset, others):
+def test_a_datasets_order_is_its_own(mixed, tiny_dataset, few_dataset):
     """Whichever place it has in the list, and whatever the others weigh."""
-    turned = open_mixture([(str(others), 1.0), (str(tiny_dataset), 1.0)])
+    turned = open_mixture([(str(few_dataset), 1.0), (str(tiny_dataset), 1.0)])
     ours, theirs = (
         [v.tobytes() for b in take(d, 12) for v in b["views"][b["dataset"] == n]]
         for d, n in ((mixed, 1), (turned, 0))
@@ -202,8 +185,8 @@ def test_it_goes_on_where_it_was_and_is_shared(mixed, options):
                 assert len(set(block.tolist())) == 1
 
 
-def test_folds_and_counts_of_people_are_of_each_dataset(tiny_dataset, others):
-    pairs = ((str(tiny_dataset), 1.0), (str(others), 1.0))
+def test_folds_and_counts_of_people_are_of_each_dataset(tiny_dataset, few_dataset):
+    pairs = ((str(tiny_dataset), 1.0), (str(few_dataset), 1.0))
     config = shrunk_config(tiny_dataset, **{
         "data.dir": "", "data.mixture": pairs, "data.folds": 4, "data.people": 4,
     })  # fmt: skip
@@ -220,14 +203,14 @@ def test_folds_and_counts_of_people_are_of_each_dataset(tiny_dataset, others):
     assert len(set(learned)) == 4
     # Who is in a fold does not depend on what else is mixed in.
     alone = make_plan(
-        shrunk_config(others, **{"data.folds": 4, "data.people": 4})
+        shrunk_config(few_dataset, **{"data.folds": 4, "data.people": 4})
     ).folds
-    name = open_dataset(others).people
+    name = open_dataset(few_dataset).people
     assert {k: plan.folds[f"{name}: {k}"] for k in alone} == alone
 
 
-def test_a_dataset_that_gives_nothing_is_refused(tiny_dataset, others):
-    pairs = ((str(tiny_dataset), 1.0), (str(others), 1.0))
+def test_a_dataset_that_gives_nothing_is_refused(tiny_dataset, few_dataset):
+    pairs = ((str(tiny_dataset), 1.0), (str(few_dataset), 1.0))
     config = shrunk_config(tiny_dataset, **{
         "data.dir": "", "data.mixture": pairs, "data.folds": 2,
         "data.intensities": (2,),
@@ -236,16 +219,16 @@ def test_a_dataset_that_gives_nothing_is_refused(tiny_dataset, others):
         make_plan(config)
 
 
-def test_one_dataset_twice_and_weights_without_a_turn_are_refused(tiny_dataset, others):
+def test_one_dataset_twice_and_no_turn_are_refused(tiny_dataset, few_dataset):
     versioned = next(tiny_dataset.glob("[0-9]*"))
     with pytest.raises(DataError, match="synthetic_faces/tiny twice"):
         open_mixture([(str(tiny_dataset), 1.0), (str(versioned), 1.0)])
     with pytest.raises(DataError, match="no turn in 1000"):
-        open_mixture([(str(tiny_dataset), 5000.0), (str(others), 1.0)])
+        open_mixture([(str(tiny_dataset), 5000.0), (str(few_dataset), 1.0)])
 
 
-def test_an_error_of_one_dataset_names_it(tiny_dataset, others):
-    pairs = ((str(tiny_dataset), 1.0), (str(others), 1.0))
+def test_an_error_of_one_dataset_names_it(tiny_dataset, few_dataset):
+    pairs = ((str(tiny_dataset), 1.0), (str(few_dataset), 1.0))
     keys = {"data.dir": "", "data.mixture": pairs, "data.folds": 4}
     for wrong, said in (
         ({"data.folds": 6}, "seed 9: cannot make 6"),
@@ -256,9 +239,9 @@ def test_an_error_of_one_dataset_names_it(tiny_dataset, others):
             make_plan(shrunk_config(tiny_dataset, **{**keys, **wrong}))
 
 
-def test_folds_may_be_the_records_own(tiny_dataset, others):
+def test_folds_may_be_the_records_own(tiny_dataset, few_dataset):
     """Numbers of a field, such as the intensity, counted for each dataset."""
-    pairs = ((str(tiny_dataset), 1.0), (str(others), 1.0))
+    pairs = ((str(tiny_dataset), 1.0), (str(few_dataset), 1.0))
     config = shrunk_config(tiny_dataset, **{
         "data.dir": "", "data.mixture": pairs, "data.folds": 2,
         "data.folds_from": "intensity",
@@ -267,7 +250,7 @@ def test_folds_may_be_the_records_own(tiny_dataset, others):
         make_plan(config)
 
 
-def test_locations_name_several_datasets(mixed, tiny_dataset, others):
+def test_locations_name_several_datasets(mixed, tiny_dataset, few_dataset):
     again = open_location(mixed.location)
     assert again.contents == mixed.contents
     assert len(folders_of(mixed.location)) == 2
