@@ -37,7 +37,7 @@ _LINES = (
     ("pixels, principal components", "smile, captions", "pixels_pca", "none"),
     ("untrained tower", "smile, captions", "random_init", "none"),
 )
-_DEMO = "the demo: procedural faces, SMILE, captions"
+_DEMO = "the demo: MakeHuman's heads, SMILE, captions"
 _COLUMNS = {
     "linear probe": "linear_probe",
     "linear probe, labels of one person": "few_people_1",
