@@ -3,7 +3,7 @@
     python -m experiments.families_table [--evaluation=linear_probe]
 
 Reads `families_people.csv` of experiments/results and prints accuracies over six
-expressions, family by family: mean over seeds, with half of Student's 95 % interval if
+expressions, or six and neutral, family by family: mean over seeds, with half of Student's 95 % interval if
 there are several. Then the differences that matter, each with its 95 % interval over
 people and seeds (`smile_jax.evaluation.significance`).
 """
@@ -33,6 +33,7 @@ _LINES = {
     **{f"{own} alone": f"{own} alone" for own in FAMILIES},
     "all others": "all but {family}",
     "all others, randomised": "all but {family}, randomised",
+    "with neutral": "all but {family}, randomised, seven classes",
     "32 people of each": "all but {family}, randomised, 32 people",
     "100 people of each": "all but {family}, randomised, 100 people",
 }

@@ -1,7 +1,7 @@
 """Does a run tell faces from other things?
 
-    python -m experiments.not_faces --workdir=runs/procedural [--ict=ARCHIVE]
-        [--each=10]
+    python -m experiments.not_faces --workdir=runs/demo --family=makehuman
+        [--family=ARCHIVE] [--each=10]
 
 Makes things that are no faces, of the size of a head and turned anyhow: primitives,
 other parts of a body, lumps, reliefs and noise; heads seen from behind and upside down;
@@ -28,7 +28,9 @@ from smile_jax.mesh import Mesh
 from smile_jax.mesh.writers import write_ply
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Evaluated run.", required=True)
-_ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive; else procedural.")
+_FAMILY = flags.DEFINE_multi_string(
+    "family", ["procedural"], "Name, folder or archive of a family; may be repeated."
+)
 _EACH = flags.DEFINE_integer("each", 10, "Things of each kind.", 1)
 _HEADS = flags.DEFINE_integer("heads", 100, "Heads of each face model.", 1)
 
@@ -39,9 +41,8 @@ _make = trimesh.creation
 def main(argv: list[str]) -> None:
     """Runs the experiment."""
     command_line.no_words(argv)
-    models = {"procedural": load_face_model("")}
-    if _ICT.value:
-        models["ICT"] = load_face_model(_ICT.value)
+    families = [load_face_model(source) for source in _FAMILY.value]
+    models = {model.name: model for model in families}
     with tempfile.TemporaryDirectory() as folder:
         kinds = {}
         for number, (kind, mesh) in enumerate(_everything(models)):

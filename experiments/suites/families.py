@@ -12,11 +12,12 @@ r"""Families left out: what a model makes of heads of a family that it never saw
 (`--manual_dir=FOLDER` where ICT-FaceKit and Vitruvian cannot be downloaded.) 120,000
 pictures a run, normals alone, 64 pixels. One family alone, tested on all others; all
 but one mixed, tested on that one, with heads as they are (`heads`) and with shapes,
-cuts and samplings randomised (`scans`); and the latter with fewer people of each
-family. Tested are the 300 people of `heads` of the families left out; probes are fitted
+cuts and samplings randomised (`scans`); the latter with fewer people of each family,
+and with neutral faces as a seventh class. Tested are the 300 people of `heads` of the families left out; probes are fitted
 on the run's training people. `families_table` has the scores family by family.
 """
 
+from smile_jax.config import Config
 from smile_jax.data.mixture import location_of
 from smile_jax.evaluation.suite_definition import Suite
 from smile_jax.experiments.mixture import FAMILIES, mixture_of
@@ -25,7 +26,9 @@ _TEXTS = {
     "captions": "experiments/mixture_captions.py",
     "labels as text": "experiments/mixture.py",
 }
-_PEOPLE = (32, 100)  # of each family; all of a training fold are 240
+_PEOPLE = (32, 100)  # of each family
+_FOLDS = 100  # of which one is held out: 297 of 300 people are trained on
+_SEVEN = (*Config().data.classes, "neutral")
 
 
 def get_suite():
@@ -51,6 +54,8 @@ def _mixtures():
         found[f"all but {own}"] = _keys(others, "heads", [own])
         randomised = _keys(others, "scans", [own])
         found[f"all but {own}, randomised"] = randomised
+        seven = {**randomised, "data.classes": _SEVEN}
+        found[f"all but {own}, randomised, seven classes"] = seven
         for people in _PEOPLE:
             name = f"all but {own}, randomised, {people} people"
             found[name] = {**randomised, "data.train_people": people}
@@ -60,5 +65,6 @@ def _mixtures():
 def _keys(trained, config, tested):
     return {
         "data.mixture": mixture_of(trained, config),
+        "data.folds": _FOLDS,
         "test_data": location_of([f"data/{name}_faces/heads" for name in tested]),
     }
