@@ -3,9 +3,9 @@
     python -m experiments.families_table [--evaluation=linear_probe]
 
 Reads `families_people.csv` of experiments/results and prints accuracies over six
-expressions, or six and neutral, family by family: mean over seeds, with half of Student's 95 % interval if
-there are several. Then the differences that matter, each with its 95 % interval over
-people and seeds (`smile_jax.evaluation.significance`).
+expressions, or six and neutral, family by family: mean over seeds, with half of
+Student's 95 % interval if there are several. Then the differences that matter, each
+with its 95 % interval over people and seeds (`smile_jax.evaluation.significance`).
 """
 
 import collections

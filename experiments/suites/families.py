@@ -13,8 +13,9 @@ r"""Families left out: what a model makes of heads of a family that it never saw
 pictures a run, normals alone, 64 pixels. One family alone, tested on all others; all
 but one mixed, tested on that one, with heads as they are (`heads`) and with shapes,
 cuts and samplings randomised (`scans`); the latter with fewer people of each family,
-and with neutral faces as a seventh class. Tested are the 300 people of `heads` of the families left out; probes are fitted
-on the run's training people. `families_table` has the scores family by family.
+and with neutral faces as a seventh class. Tested are the 300 people of `heads` of the
+families left out; probes are fitted on the run's training people. `families_table` has
+the scores family by family.
 """
 
 from smile_jax.config import Config
