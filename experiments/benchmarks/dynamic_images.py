@@ -47,7 +47,7 @@ _CONFIG = FacesConfig(
 def performance(person: int, expression: int, strength: float) -> Sequence4D:
     """Returns a performance that differs from the others by its strength alone."""
     frames = Performance(
-        source=_ICT.value, identity_modes=None, person_seed=person,
+        source=_ICT.value, family="", identity_modes=None, person_seed=person,
         seed=1000 * person + expression, expression=_EXPRESSIONS[expression],
         intensity=4, difficulty=Difficulty(strength=strength), num_frames=_FRAMES.value,
     )  # fmt: skip

@@ -135,6 +135,17 @@ class FaceDataset:
         return spread_views(self.yaws_deg, count)
 
 
+def differences(
+    first: FaceDataset, other: FaceDataset, names: Sequence[str]
+) -> list[str]:
+    """Says, for messages, of which attributes another dataset has other values."""
+    return [
+        f"its {name} are {getattr(other, name)}, not {getattr(first, name)}"
+        for name in names
+        if getattr(first, name) != getattr(other, name)
+    ]
+
+
 def spread_views(yaws_deg: Sequence[float], count: int) -> tuple[int, ...]:
     """Returns the indices of `count` cameras spread evenly, in order of yaw.
 

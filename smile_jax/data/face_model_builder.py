@@ -302,7 +302,6 @@ class Performance(Sequence[Mesh]):
 def _clip_of(performance: Performance) -> Clip:
     p = performance
     model = load_face_model(p.source, p.identity_modes, p.family)
-    p = performance
     person = sample_subject(model, np.random.default_rng(p.person_seed), p.difficulty)
     rng, hard, count = np.random.default_rng(p.seed), p.difficulty, p.num_frames
     if p.task == "micro":

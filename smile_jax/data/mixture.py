@@ -16,7 +16,7 @@ import numpy as np
 from etils import epath
 from typing_extensions import override
 
-from smile_jax.data.dataset import FaceDataset, open_dataset
+from smile_jax.data.dataset import FaceDataset, differences, open_dataset
 from smile_jax.data.records import DataError, RecordSource
 
 Weighted = Sequence[tuple[str, float]]
@@ -311,11 +311,7 @@ def _check_turns(weights: Sequence[float]) -> None:
 
 
 def _check_alike(first: FaceDataset, other: FaceDataset) -> None:
-    found = [
-        f"its {name} are {getattr(other, name)}, not {getattr(first, name)}"
-        for name in _ALIKE
-        if getattr(first, name) != getattr(other, name)
-    ]
+    found = differences(first, other, _ALIKE)
     sizes = [_sizes(dataset) for dataset in (first, other)]
     if sizes[0] != sizes[1]:
         found.append(f"its pixels are {sizes[1]}, not {sizes[0]}")

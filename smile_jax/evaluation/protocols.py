@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smile_jax.data.dataset import FaceDataset
+from smile_jax.data.dataset import FaceDataset, differences
 from smile_jax.data.mixture import open_location
 from smile_jax.data.splits import split_records
 from smile_jax.evaluation.trained_run import ProtocolError, TrainedRun
@@ -177,10 +177,8 @@ def other_dataset(run: TrainedRun, location: str) -> FaceDataset:
     if same := own.groups.keys() & found.groups.keys():
         theirs = ", ".join(sorted(same))
         wrong.append(f"its people are the run's own ({theirs}); use holdout")
-    for name in ("yaws_deg", "clips", "framing", "still", "magnify", "band_hz"):
-        ours, theirs = getattr(own, name), getattr(found, name)
-        if ours != theirs:
-            wrong.append(f"its {name} are {theirs}, not {ours}")
+    names = ("yaws_deg", "clips", "framing", "still", "magnify", "band_hz")
+    wrong += differences(own, found, names)
     if not wrong:
         size, seen_size = pixels_a_side(run, found), run.plan.clip_shape[2]
         if size != seen_size:

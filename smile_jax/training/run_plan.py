@@ -72,8 +72,9 @@ def make_plan(config: Config, prompts: Prompts | None = None) -> Plan:
     pretrain, _ = split_records(subjects, pretrain, folds, held_out)
     train, validation = split_records(subjects, train, folds, held_out)
     learned: list[str] = []
+    learns = np.union1d(pretrain, train)
     for people, own in dataset.groups.items():
-        may_learn = np.intersect1d(own, np.union1d(pretrain, train))
+        may_learn = np.intersect1d(own, learns)
         with _naming(people, dataset):
             learned += list(_learned(config, subjects[may_learn]))
     pretrain, train = (x[np.isin(subjects[x], learned)] for x in (pretrain, train))

@@ -47,7 +47,7 @@ def test_a_run_on_dynamic_images(dataset, tmp_path):
     folder = tmp_path / "sequence"
     folder.mkdir()
     frames = Performance(
-        source="", identity_modes=None, num_frames=CONFIG["sequence_frames"],
+        source="", family="", identity_modes=None, num_frames=CONFIG["sequence_frames"],
         person_seed=zlib.crc32(b"0/" + record["subject"]), seed=int(record["seed"]),
         expression=dataset_info.classes[record["expression"]],
         intensity=int(record["intensity"]), difficulty=Difficulty(),

@@ -33,7 +33,7 @@ from smile_jax.faces.families.face_model import (
 from smile_jax.faces.families.family import Family
 from smile_jax.faces.families.model_files import read_model_files
 from smile_jax.faces.families.paint import paint_head
-from smile_jax.faces.families.placing import at_the_eyes
+from smile_jax.faces.families.placing import at_the_eyes, mixed_shape
 from smile_jax.faces.families.recipes import ARKIT_IDLE, Recipes, cook
 from smile_jax.mesh.types import MeshError
 
@@ -146,10 +146,8 @@ class MakeHumanHeads(FaceModel):
             value = drawn[feature]
             value += _SIDES_DIFFER * spread * float(rng.standard_normal())
             shares[high if value > 0 else low] = min(abs(value), 1.0)
-        rest = self.base.copy()
-        for name, share in shares.items():
-            if name in self.targets:  # what is average is no target
-                rest += np.float32(share) * self.targets[name]
+        # What is average is no target.
+        rest = mixed_shape(self.base, self.targets, shares)
         attributes: dict[str, str | float] = {
             "gender": _SEXES[int(male > 0.5)],
             "ethnicity": _ANCESTRIES[int(ancestry.argmax())],

@@ -31,7 +31,7 @@ from smile_jax.faces.families.face_model import (
 from smile_jax.faces.families.family import Family
 from smile_jax.faces.families.model_files import read_model_files
 from smile_jax.faces.families.paint import paint_head
-from smile_jax.faces.families.placing import at_the_eyes
+from smile_jax.faces.families.placing import at_the_eyes, mixed_shape
 from smile_jax.faces.families.recipes import Recipes, cook
 from smile_jax.mesh.types import MeshError
 
@@ -178,9 +178,7 @@ class VitruvianHeads(FaceModel):
         for name, (low, high) in self.bounds.items():
             drawn = _SPREAD * spread * float(rng.standard_normal())
             shares[name] = float(np.clip(drawn, low, high))
-        rest = self.base.copy()
-        for name, share in shares.items():
-            rest += np.float32(share) * self.shapes[name]
+        rest = mixed_shape(self.base, self.shapes, shares)
         attributes: dict[str, str | float] = {
             "gender": _SEXES[int(male > 0.5)].lower(),
             "ethnicity": _RACES[int(races.argmax())],
