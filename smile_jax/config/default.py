@@ -184,11 +184,13 @@ class VisionKeys:
     stem: str = key(
         "patch",
         "patch embedding: linear as CLIP's, or convolutions, which learn faster on "
-        "little data",
+        "little data ('vit') and are slower than patches of 4 pixels ('conv')",
         choices=("patch", "conv"),
     )
     pool: str = key(
-        "class", "how tokens become one feature", choices=("class", "mean", "attention")
+        "class",
+        "how tokens become one feature; 'mean' or 'flatten' of places ('conv')",
+        choices=("class", "mean", "attention", "flatten"),
     )
     activation: str = key("gelu", "activation of the MLPs", choices=_ACTIVATIONS)
     pre_norm: bool = key(True, "CLIP's LayerNorm before the first block")

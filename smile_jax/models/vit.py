@@ -55,6 +55,11 @@ class VisionConfig(TransformerConfig):
             found.append(
                 f"patch_size={self.patch_size}: stem 'conv' needs 8, 16, 32, ..."
             )
+        if self.pool not in ("class", "mean", "attention"):
+            found.append(
+                f"pool={self.pool!r}: a transformer has tokens; set 'class', 'mean' or "
+                "'attention'"
+            )
         return found
 
     @override

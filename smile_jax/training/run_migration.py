@@ -12,7 +12,7 @@ from smile_jax.training.checkpoints import CheckpointError
 
 # Of what checkpoints and exports say of their run, keys of the config left out. It
 # grows where that changes so that older ones cannot be read as they are.
-FORMAT = 7
+FORMAT = 8
 _OLDEST = 2
 
 # Keys that the config did not always have, with the value with which a run goes on as
@@ -121,6 +121,10 @@ def upgrade(info: Mapping[str, Any], where: Any) -> dict[str, Any]:
     config = new["config"]
     if found < 7:  # settings of all methods were one section
         _part_methods(config)
+    if found < 8:  # of convolutional towers there was one kind
+        for vision in (new["model"]["vision"], config["model"]["vision"]):
+            if vision.get("kind") == "conv":
+                vision |= {"stem": "conv", "pool": "mean"}
     for key, value in NEW_KEYS.items():
         _section_of(key, config).setdefault(key.split(".")[-1], value)
     for key, other in SPLIT_KEYS.items():

@@ -18,6 +18,7 @@ from smile_jax.models import (
     VisionConfig,
     VisionTower,
 )
+from smile_jax.models.convnet import ConvConfig
 from smile_jax.models.encoder import prototypes
 from smile_jax.models.heads import ViewFusion
 from smile_jax.models.temporal import TemporalConfig
@@ -249,6 +250,26 @@ def test_sizes_that_do_not_fit_are_explained():
     conv = VisionTower(VisionConfig(**(SMALL | {"patch_size": 12}), stem="conv"))
     with pytest.raises(ValueError, match="8, 16"):
         run(conv, jnp.zeros((1, 24, 24, 3)))
+
+
+@pytest.mark.parametrize("stem", ["conv", "patch"])
+@pytest.mark.parametrize("pool", ["mean", "flatten"])
+def test_convolutional_tower(stem, pool):
+    config = ConvConfig(width=16, depth=2, stem=stem, pool=pool)
+    assert not config.problems()
+    images = jax.random.normal(jax.random.PRNGKey(0), (2, 32, 32, 3))
+    params = config.make().init(jax.random.PRNGKey(1), images)
+    assert {config.layer_of([name]) for name in params["params"]} == {1, 2, 3}
+    features = config.make().apply(params, images)
+    assert features.shape == (2, 16) and features.dtype == jnp.float32
+    turned = config.make().apply(params, images[:, ::-1])
+    assert jnp.abs(features - turned).max() > 1e-2
+
+
+def test_patches_of_a_convolutional_tower_must_fit():
+    config = ConvConfig(width=16, depth=2, stem="patch")
+    with pytest.raises(ValueError, match="sides 4 divides, got 32 x 30"):
+        run(config.make(), jnp.zeros((1, 32, 30, 3)))
 
 
 def test_text_tower_ignores_padding():

@@ -188,7 +188,7 @@ def test_a_run_remembers_the_kind_of_a_tower_that_it_was_given(tiny_dataset, tmp
     config = shrunk_config(tiny_dataset)
     plan = make_plan(config)
     spec = spec_of_fresh_run(config, plan)
-    conv = ConvConfig(width=16, depth=3)
+    conv = ConvConfig(width=16, depth=3, stem="patch", pool="flatten")
     spec = dataclasses.replace(spec, model=dataclasses.replace(spec.model, vision=conv))
     info = run_info(config, plan, spec)
     again = RunInfo.from_json(json.loads(json.dumps(info.to_json())), tmp_path)
@@ -201,11 +201,16 @@ def test_a_run_remembers_the_kind_of_a_tower_that_it_was_given(tiny_dataset, tmp
     [
         ({"model.vision.depth": 6}, r"model\.vision\.depth=6: every layer doubles"),
         ({"tune.vision": "lora"}, r"tune\.vision='lora': this tower has no LoRA"),
+        (
+            {"model.vision.pool": "class"},
+            r"vision\.pool='class': this tower has no",
+        ),
         ({"model.vision.scan": True}, r"scan=True: this tower has no blocks alike"),
         ({"augment.patch_dropout": 0.5}, r"this vision tower has no patches"),
     ],
 )
 def test_what_a_convolutional_tower_cannot(tiny_dataset, keys, said):
-    keys = {"model.vision.kind": "conv", "model.vision.depth": 3} | keys
+    conv = {"kind": "conv", "depth": 3, "pool": "mean"}
+    keys = {f"model.vision.{key}": value for key, value in conv.items()} | keys
     with pytest.raises(ConfigError, match=said):
         validate(shrunk_config(tiny_dataset, **keys), devices=1)

@@ -1,4 +1,4 @@
-"""A run that version 2 of the checkpoints wrote is continued, evaluated, used.
+"""Runs that older versions of the checkpoints wrote are continued, evaluated, used.
 
 `old_runs/format_2.tar.xz` holds the first two of four steps of the demo, shrunk until
 it is small, on the procedural `tiny` config. It was made by
@@ -9,6 +9,9 @@ it is small, on the procedural `tiny` config. It was made by
 
 at the last commit of that format. It goes through the upgrades to all later ones; a new
 format whose upgrade it does not go through adds an archive here and changes none.
+
+`old_runs/format_7_conv.tar.xz` is the same with `CONV` in place of the keys of a
+transformer: whatever `stem` and `pool` said, of convolutions there was one kind.
 """
 
 import json
@@ -23,18 +26,15 @@ from smile_jax.config import ConfigError
 from smile_jax.data.dataset import open_dataset
 from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.inference.recognizer import Recognizer
+from smile_jax.models.convnet import ConvConfig
 from smile_jax.training.run_info import RunInfo
 from smile_jax.training.run_migration import FORMAT
 from tests.training.common import train_here
 
-OLD = pathlib.Path(__file__).parent / "old_runs" / "format_2.tar.xz"
+OLD = pathlib.Path(__file__).parent / "old_runs"
 KEYS = {
     "train.steps": 4,
-    "model.vision.patch_size": 8,
     "model.vision.width": 4,
-    "model.vision.heads": 1,
-    "model.vision.mlp_width": 4,
-    "model.vision.stem": "patch",
     "model.text.width": 4,
     "model.text.heads": 1,
     "model.text.mlp_width": 8,
@@ -45,9 +45,22 @@ KEYS = {
     "train.log_every": 1,
     "train.keep_checkpoints": 1,
 }
-# Of the same run when it went on at that commit, on one device, on `tiny` as it is
+VIT = {
+    "model.vision.patch_size": 8,
+    "model.vision.heads": 1,
+    "model.vision.mlp_width": 4,
+    "model.vision.stem": "patch",
+}
+CONV = {
+    "model.vision.kind": "conv",
+    "model.vision.depth": 2,
+    "model.vision.stem": "patch",
+    "model.vision.pool": "class",
+}
+# Of the same runs when they went on at those commits, on one device, on `tiny` as it is
 # built now.
 LOSSES = (12.097917556762695, 12.344486236572266)
+CONV_LOSSES = (35.37664794921875, 36.08858108520508)
 
 
 @pytest.fixture
@@ -64,12 +77,17 @@ def old_dataset(tiny_dataset, tmp_path):
 
 @pytest.fixture
 def old_run(old_dataset, tmp_path):
-    with tarfile.open(OLD) as archive:
-        archive.extractall(tmp_path, filter="data")
-    workdir = tmp_path / "half"
+    return unpacked("format_2", "1.0.0", old_dataset, tmp_path)
+
+
+def unpacked(name, version, dataset, folder):
+    """The run of an archive, as if a dataset had been its own."""
+    with tarfile.open(OLD / f"{name}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    workdir = folder / "half"
     (run,) = workdir.glob("checkpoints/*/run/metadata")
-    before, now = "/data/synthetic_faces/tiny/1.0.0", open_dataset(old_dataset).path
-    run.write_text(run.read_text().replace(before, str(now)))
+    before = f"/data/synthetic_faces/tiny/{version}"
+    run.write_text(run.read_text().replace(before, str(open_dataset(dataset).path)))
     return workdir
 
 
@@ -89,12 +107,26 @@ def test_it_goes_on_as_it_would_have(old_run, old_dataset):
         == info.config.objective.smile.off_diagonal
     )
     assert info.rendering.framing == "landmarks"
-    printed = train_here(old_dataset, old_run, **KEYS)
+    goes_on(old_run, old_dataset, LOSSES, **VIT)
+
+
+def test_a_convolutional_tower_stays_what_it_was(tiny_dataset, tmp_path):
+    workdir = unpacked("format_7_conv", "3.3.0", tiny_dataset, tmp_path)
+    vision = Recognizer.of_run(workdir).info.model.vision
+    assert isinstance(vision, ConvConfig)
+    assert (vision.stem, vision.pool) == ("conv", "mean")
+    now = {**CONV, "model.vision.stem": "conv", "model.vision.pool": "mean"}
+    goes_on(workdir, tiny_dataset, CONV_LOSSES, **now)
+
+
+def goes_on(workdir, dataset, losses, **keys):
+    """Checks that the last two steps have the losses that they once had."""
+    printed = train_here(dataset, workdir, **KEYS, **keys)
     assert "steps      2 of 4 done" in printed
-    rows = [json.loads(x) for x in (old_run / "metrics.jsonl").read_text().splitlines()]
+    rows = [json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
-    np.testing.assert_allclose([r["loss"] for r in rows[2:]], LOSSES, rtol=2e-4)
-    (run,) = old_run.glob("checkpoints/4/run/metadata")
+    np.testing.assert_allclose([r["loss"] for r in rows[2:]], losses, rtol=2e-4)
+    (run,) = workdir.glob("checkpoints/4/run/metadata")
     assert json.loads(run.read_text())["format"] == FORMAT
 
 
