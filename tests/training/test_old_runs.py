@@ -11,7 +11,8 @@ at the last commit of that format. It goes through the upgrades to all later one
 format whose upgrade it does not go through adds an archive here and changes none.
 
 `old_runs/format_7_conv.tar.xz` is the same with `CONV` in place of the keys of a
-transformer: whatever `stem` and `pool` said, of convolutions there was one kind.
+transformer: whatever `stem` and `pool` said, of convolutions there was one kind. Its
+checksums were taken out, for the dataset's place is put in.
 """
 
 import json
@@ -60,7 +61,7 @@ CONV = {
 # Of the same runs when they went on at those commits, on one device, on `tiny` as it is
 # built now.
 LOSSES = (12.097917556762695, 12.344486236572266)
-CONV_LOSSES = (35.37664794921875, 36.08858108520508)
+CONV_LOSSES = (31.076725006103516, 35.76166915893555)
 
 
 @pytest.fixture
