@@ -75,14 +75,22 @@ def test_bu3dfe(trees, tmp_path):
 
 
 @pytest.mark.slow
-def test_licensed_sets_that_are_built_alike_are_mixed(trees, tmp_path):
-    for layout in ("bu3dfe", "bosphorus"):
-        build(layout, trees / layout, tmp_path, pose="auto")
-    folders = [str(tmp_path / layout / "small") for layout in ("bu3dfe", "bosphorus")]
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bu3dfe": {}, "bosphorus": {}},
+        {"bu4dfe": {"frames": 2}, "bp4d": {"frames": 2, "edition": "bp4d"}},
+    ],
+    ids=["scans", "sequences"],
+)
+def test_licensed_sets_that_are_built_alike_are_mixed(trees, tmp_path, options):
+    for layout, fields in options.items():
+        build(layout, trees / layout, tmp_path, pose="auto", **fields)
+    folders = [str(tmp_path / layout / "small") for layout in options]
     mixed = open_mixture([(folder, 1.0) for folder in folders])
     alone = [open_dataset(folder) for folder in folders]
     assert len(mixed.labels) == sum(len(d.labels) for d in alone)
-    assert list(mixed.groups) == ["bu3dfe", "bosphorus"]
+    assert list(mixed.groups) == list(options)
     assert set(mixed.classes) == {c for d in alone for c in d.classes}
     for dataset, offset in ((alone[0], 0), (alone[1], len(alone[0].labels))):
         for i in (0, len(dataset.labels) - 1):
