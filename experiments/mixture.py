@@ -33,7 +33,8 @@ def get_config():
     c.data.fold = 0
     # Two views of twice as many scans are worth more than four, and places in a picture
     # tell more than their mean (experiments/results.md, families left out).
-    c.data.views, c.train.batch_size = 2, 24
+    c.data.views, c.train.batch_size, c.evaluation.views = 2, 24, 5
+    c.data.local_mean = 0.06
     v = c.model.vision
     v.kind, v.stem, v.pool, v.depth, v.width = "conv", "patch", "flatten", 3, 256
     c.optimizer.learning_rate = 1.5e-3

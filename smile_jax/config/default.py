@@ -86,6 +86,14 @@ class DataKeys:
     inputs: tuple[str, ...] = key(
         ("texture", "depth", "normals"), "channel groups that the model sees"
     )
+    local_mean: float = key(
+        0.0,
+        "standard deviation of the Gaussian whose local mean is taken from pictures, "
+        "share of their side: 0.06 leaves the relief and little of a head's shape; 0: "
+        "pictures as they are",
+        low=0,
+        high=1,
+    )
     person_block: int = key(
         1, "consecutive clips of one person in each batch; 1: fully shuffled", low=1
     )
@@ -604,6 +612,12 @@ class EvaluationKeys:
     """`smile-jax evaluate`; an evaluation may change them."""
 
     batch_size: int = key(256, "clips over all local devices", low=1, high=1 << 20)
+    views: int = key(
+        0,
+        "views that are looked at, spread over the dataset's; 0: data.views",
+        low=0,
+        high=9,
+    )
     parameters: str = key(
         "ema",
         "which parameters to evaluate: averaged ('ema') or last ('params')",

@@ -53,6 +53,11 @@ def sampling(config: Config) -> FrameSampling:
     )
 
 
+def views_seen(config: Config) -> int:
+    """Returns how many views of a clip are looked at outside training."""
+    return config.evaluation.views or config.data.views
+
+
 def views_compared(config: Config) -> int:
     """Returns how many views of a clip a method compares, over windows and copies."""
     return config.data.views * config.data.crops * config.augment.copies

@@ -391,8 +391,10 @@ def _absent(config: Config, dataset: "FaceDataset") -> Iterator[str]:
         unlabelled = what == "data.classes" and not there
         if missing and not (unlabelled and not sees_labelled_only(config)):
             yield f"{what}: {missing} are not in the dataset, which has {there}"
-    if config.data.views > len(dataset.yaws_deg):
-        yield f"data.views={config.data.views}: the dataset has {len(dataset.yaws_deg)}"
+    views = {"data": config.data.views, "evaluation": config.evaluation.views}
+    for section, count in views.items():
+        if count > len(dataset.yaws_deg):
+            yield f"{section}.views={count}: the dataset has {len(dataset.yaws_deg)}"
     if config.data.clip not in dataset.clips:
         yield (
             f"data.clip={config.data.clip!r}: the dataset has {dataset.clips}; build "

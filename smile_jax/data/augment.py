@@ -65,6 +65,7 @@ def augment_clips(
     mean: Sequence[float],
     std: Sequence[float],
     motion_gain: float | None = None,
+    local_mean: float = 0.0,
 ) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
     """Chooses views and augments each on its own, all frames of a clip alike.
 
@@ -79,6 +80,7 @@ def augment_clips(
       mean: mean of each input channel, pixels in [0, 1].
       std: standard deviation of each input channel, pixels in [0, 1].
       motion_gain: factor on the motion in dynamic images; None for frames.
+      local_mean: see `without_local_mean`.
 
     Returns:
       Standardised float32 clips, and which views they are: V times `config.copies`.
@@ -100,6 +102,7 @@ def augment_clips(
             mean=mean,
             std=std,
             motion_gain=motion_gain,
+            local_mean=local_mean,
         )
         out = jax.vmap(augment)(views, jax.random.split(painter, len(ids)))
         return jnp.moveaxis(out, 0, 1), ids
@@ -174,6 +177,7 @@ def plain_clips(
     mean: Sequence[float],
     std: Sequence[float],
     motion_gain: float | None = None,
+    local_mean: float = 0.0,
     light_from: Float[Array, "3"] | None = None,
 ) -> tuple[Float[Array, "B T V H W D"], Int[Array, "B V"]]:
     """Returns views without augmentation, for evaluation.
@@ -186,9 +190,8 @@ def plain_clips(
     light = _light(to_light, ambient=0.25, specular=0.0)
     groups = _decode(images[:, :, ids], channels, motion_gain)
     x = _assemble(groups, inputs, light if relight else None)
-    return _standardize(x, mean, std), jnp.broadcast_to(
-        ids, (len(images), len(view_ids))
-    )
+    x = without_local_mean(_standardize(x, mean, std), local_mean)
+    return x, jnp.broadcast_to(ids, (len(images), len(view_ids)))
 
 
 def _augment_view(
@@ -200,6 +203,7 @@ def _augment_view(
     mean: Sequence[float],
     std: Sequence[float],
     motion_gain: float | None,
+    local_mean: float,
 ) -> Float[Array, "T H W D"]:
     # Light before geometry, for it needs the normals where they are; noise after it,
     # for resampling would smooth it; erasing last, on what the tower sees.
@@ -213,7 +217,36 @@ def _augment_view(
     x = rest + _zoom_and_shift(x - rest, keys[2], config)
     if config.noise:  # drawing a normal for every pixel is worth skipping
         x = x + config.noise * jax.random.normal(keys[3], x.shape)
-    return _erase(_standardize(x, mean, std), keys[4], config)
+    x = without_local_mean(_standardize(x, mean, std), local_mean)
+    return _erase(x, keys[4], config)
+
+
+def without_local_mean(
+    x: Float[Array, "*batch H W D"], spread: float
+) -> Float[Array, "*batch H W D"]:
+    """Takes from each pixel the mean of its surroundings.
+
+    The subtractive half of local contrast normalisation (Jarrett et al., "What is the
+    best multi-stage architecture for object recognition?", ICCV 2009). Of normals it
+    leaves folds and edges, and little of how a head is shaped as a whole.
+
+    Args:
+      x: pictures.
+      spread: standard deviation of the Gaussian that weighs surroundings, share of the
+        picture's side; 0: pictures as they are.
+    """
+    if not spread:
+        return x
+
+    def weights(size: int) -> Array:
+        places = jnp.arange(size) / size
+        away = places[:, None] - places[None]
+        w = jnp.exp(-((away / spread) ** 2) / 2)
+        return w / w.sum(axis=1, keepdims=True)
+
+    rows, columns = weights(x.shape[-3]), weights(x.shape[-2])
+    along = jnp.einsum("ih,...hwc->...iwc", rows, x)
+    return x - jnp.einsum("jw,...iwc->...ijc", columns, along)
 
 
 def _standardize(x: Array, mean: Sequence[float], std: Sequence[float]) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from smile_jax.config.factories import knows_words
+from smile_jax.config.factories import knows_words, views_seen
 from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.prompts import Prompts
 from smile_jax.evaluation.base import Evaluation, Fold, SubsetFeatures
@@ -87,7 +87,7 @@ class RunMethods:
         self._towers = {RUN: run.params}
         if baselines:
             self._towers |= {**run.before_training(), UNTRAINED: run.random}
-        self._subsets = view_subsets(run.config.data.views)
+        self._subsets = view_subsets(views_seen(run.config))
         self._digests = {n: _digest(run, clips, p) for n, p in self._towers.items()}
         known = before or {}
         missing = {
@@ -161,7 +161,7 @@ class RunMethods:
             "features": features,
             "test": embedded.rows(own.rows[own.split :]),
             "some_views": views if self._subsets else None,
-            "cameras": self._tested_on.spread_views(self._run.config.data.views),
+            "cameras": self._tested_on.spread_views(views_seen(self._run.config)),
             "scale": float(np.exp(params["logit_scale"])),
             "logits": _logits(self._run, method, features),
             **(self._words_of(method, embedded.joint[learners]) if self._asks else {}),

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from smile_jax.config.factories import sampling
+from smile_jax.config.factories import sampling, views_seen
 from smile_jax.core import parallel
 from smile_jax.data.dataset import FaceDataset, open_dataset
 from smile_jax.data.time_windows import centres, filled_batches, windows
@@ -74,10 +74,10 @@ def _check(run: TrainedRun, dataset: FaceDataset) -> None:
         )
     c, shape = run.config, run.plan.clip_shape
     missing = [name for name in c.data.inputs if name not in dataset.channels]
-    if missing or c.data.clip != "views" or len(dataset.yaws_deg) < c.data.views:
+    if missing or c.data.clip != "views" or len(dataset.yaws_deg) < views_seen(c):
         raise ProtocolError(
             f"{dataset.path}: it has {len(dataset.yaws_deg)} views of "
-            f"{dataset.channels}, and the run sees {c.data.views} of {c.data.inputs} "
+            f"{dataset.channels}, and the run sees {views_seen(c)} of {c.data.inputs} "
             f"(data.clip={c.data.clip!r}); train one with data.clip='views' on what it "
             "has"
         )
@@ -89,7 +89,8 @@ def _check(run: TrainedRun, dataset: FaceDataset) -> None:
 
 
 def _embedder(run: TrainedRun, dataset: FaceDataset) -> tuple[Any, Any]:
-    view = plain_view(run.config, run.stored.spec, dataset.yaws_deg, dataset.channels)
+    c, spec = run.config, run.stored.spec
+    view = plain_view(c, spec, dataset.yaws_deg, dataset.channels, views_seen(c))
     devices = jax.local_devices()
     return forward_of(run.model, view), parallel.put_state(run.params, devices)
 

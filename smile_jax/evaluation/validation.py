@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from smile_jax.config import Config
-from smile_jax.config.factories import knows_words
+from smile_jax.config.factories import knows_words, views_seen
 from smile_jax.data.batch_fields import read_fields
 from smile_jax.evaluation.base import Fold, summarize
 from smile_jax.evaluation.embed import ClipReader, embed_shared
@@ -59,7 +59,7 @@ def make_scorer(
             config.data.classes,
             embedded.rows(np.arange(split, len(records))),
             words,
-            plan.dataset.spread_views(config.data.views),
+            plan.dataset.spread_views(views_seen(config)),
         )
         scores = {e: summarize(e, [e.run(fold)], fold.classes)[e.name] for e in chosen}
         return {f"validation/{e.name}": x[e.shown[0]] for e, x in scores.items()}

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from smile_jax.config import with_values
-from smile_jax.config.factories import knows_words
+from smile_jax.config.factories import knows_words, views_seen
 from smile_jax.core.errors import in_a_line
 from smile_jax.core.extras import needed_for
 from smile_jax.core.pytree import flatten, unflatten
@@ -208,7 +208,7 @@ of {c.data.folds} held out, {info.steps} steps of {c.train.batch_size} |
 | Started from | {", ".join(filter(None, start_from)) or "random parameters"} |
 | Classes | {", ".join(c.data.classes)} |
 | Input | {r.size} pixels, {", ".join(c.data.inputs)}, \
-{c.data.views} views of yaws {list(r.yaws_deg)} degrees |
+{views_seen(c)} views of yaws {list(r.yaws_deg)} degrees |
 | transformers | {layout} |
 
 ## Scores

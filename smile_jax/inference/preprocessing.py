@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from smile_jax.config.factories import sampling
+from smile_jax.config.factories import sampling, views_seen
 from smile_jax.data.dataset import spread_views
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.frames import cut
@@ -103,7 +103,8 @@ class Reader:
     @functools.cached_property
     def cameras(self) -> tuple[int, ...]:
         """The rendered views that the model looks at."""
-        return spread_views(self.info.rendering.yaws_deg, self.info.config.data.views)
+        seen = views_seen(self.info.config)
+        return spread_views(self.info.rendering.yaws_deg, seen)
 
     def rendering(self) -> RenderConfig:
         """Returns the settings by which a mesh becomes what the model has seen."""

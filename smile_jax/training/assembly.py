@@ -136,10 +136,15 @@ def step_config(config: Config, plan: Plan, spec: ModelSpec) -> StepConfig:
         mean=spec.mean,
         std=spec.std,
         motion_gain=motion_gain(config),
+        local_mean=config.data.local_mean,
         num_views=config.data.views,
         crops=config.data.crops,
         plain_view=plain_view(
-            config, spec, plan.dataset.yaws_deg, plan.dataset.channels
+            config,
+            spec,
+            plan.dataset.yaws_deg,
+            plan.dataset.channels,
+            config.data.views,
         ),
         train_text=tune_config(config).text != "frozen",
         ema_decay=config.optimizer.ema_decay,

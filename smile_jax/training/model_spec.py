@@ -115,26 +115,27 @@ def plain_view(
     spec: ModelSpec,
     yaws_deg: Sequence[float],
     channels: Sequence[str],
+    views: int,
 ) -> functools.partial:
-    """Returns `augment.plain_clips` as a run sees clips outside training.
-
-    With its views, channels and statistics.
+    """Returns `augment.plain_clips` with a run's channels and statistics.
 
     Args:
       config: of the run.
       spec: of the run's model.
       yaws_deg: cameras of the stored views.
       channels: channel groups of the stored pixels.
+      views: that are looked at: `views_seen` of them outside training.
     """
     return functools.partial(
         plain_clips,
-        view_ids=spread_views(yaws_deg, config.data.views),
+        view_ids=spread_views(yaws_deg, views),
         channels=channels,
         inputs=config.data.inputs,
         relight=config.augment.relight,
         mean=spec.mean,
         std=spec.std,
         motion_gain=motion_gain(config),
+        local_mean=config.data.local_mean,
     )
 
 

@@ -41,6 +41,8 @@ NEW_KEYS: dict[str, Any] = {
     # Switched off, as there was no such thing:
     "data.moments": False,
     "data.mixture": (),
+    "data.local_mean": 0.0,
+    "evaluation.views": 0,
     "data.people": 0,
     "data.intensities": (),
     "augment.copies": 1,

@@ -42,6 +42,7 @@ class StepConfig:
     mean: tuple[float, ...]  # of each input channel, pixels in [0, 1]
     std: tuple[float, ...]
     motion_gain: float | None  # of dynamic images
+    local_mean: float  # of pictures, that is taken from them
     num_views: int  # V of a step
     crops: int  # windows of each clip, whose frames follow each other in a batch
     plain_view: Callable  # how a teacher sees pixels
@@ -193,6 +194,7 @@ def encode_batch(
                 mean=config.mean,
                 std=config.std,
                 motion_gain=config.motion_gain,
+                local_mean=config.local_mean,
             )
         kept = None
         if config.kept_patches < config.patches:

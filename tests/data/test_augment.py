@@ -7,8 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from smile_jax.data.augment import AugmentConfig, augment_clips, plain_clips
+from smile_jax.data.augment import (
+    AugmentConfig,
+    augment_clips,
+    plain_clips,
+    without_local_mean,
+)
 from tests.defaults import by_default
 
 CHANNELS = ("texture", "depth", "normals")
@@ -154,3 +160,28 @@ def test_training_and_evaluation_see_a_dynamic_image_alike(rng):
             pixels[b : b + 1], ids[b].tolist(), relight=False, motion_gain=16.0, **same
         )
         np.testing.assert_allclose(seen[b : b + 1], plain, atol=1e-5)
+
+
+def test_a_local_mean_is_taken_from_pictures(rng):
+    """Against SciPy's filter; a slope goes, an edge stays, 0 changes nothing."""
+    x = rng.random((2, 40, 40, 3)).astype(np.float32)
+    seen = without_local_mean(jnp.asarray(x), 0.05)
+    expected = x - gaussian_filter(x, (0, 2, 2, 0), mode="constant", truncate=8)
+    inside = np.s_[:, 12:28, 12:28]
+    np.testing.assert_allclose(seen[inside], expected[inside], atol=1e-5)
+    slope = jnp.broadcast_to(jnp.linspace(0, 9, 40)[:, None, None], (40, 40, 1))
+    flat = without_local_mean(slope, 0.05)[12:28, 12:28]
+    np.testing.assert_allclose(flat, 0, atol=1e-4)
+    assert without_local_mean(slope, 0.0) is slope
+
+
+def test_training_and_evaluation_take_the_same_local_mean(images):
+    same = {
+        "channels": CHANNELS, "inputs": CHANNELS, "mean": MEAN, "std": STD,
+        "local_mean": 0.1,
+    }  # fmt: skip
+    off = dataclasses.replace(OFF, relight=False)
+    rows, key = jnp.arange(len(images)), jax.random.PRNGKey(0)
+    seen, ids = augment_clips(images, rows, key, off, num_views=1, **same)
+    plain, _ = plain_clips(images[:1], ids[0].tolist(), relight=False, **same)
+    np.testing.assert_allclose(seen[:1], plain, atol=1e-5)

@@ -92,6 +92,7 @@ def test_every_step_augments_in_its_own_way(rng):
         mean=(0.5,) * 3,
         std=(0.25,) * 3,
         motion_gain=None,
+        local_mean=0.0,
         num_views=2,
         crops=1,
         plain_view=lambda pixels: pixels,
