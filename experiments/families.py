@@ -7,8 +7,9 @@
 The sheet has a row for each person and a column for each expression, at full strength.
 The table is in mm of a face of average size, on the left side, against the family's
 mean head (`smile_jax.faces.landmark_motion`): an action should mean the same in every
-family. MakeHuman's heads are fetched by `smile-jax fetch makehuman`; families that are
-not there are left out, and named.
+family. Its last rows are that head against the first family's. MakeHuman's heads are
+fetched by `smile-jax fetch makehuman`; families that are not there are left out, and
+named.
 """
 
 import dataclasses
@@ -117,24 +118,32 @@ def _portrait(mesh: Mesh) -> Image.Image:
 
 
 def print_table(models: Sequence[FaceModel]) -> None:
-    """A row for each action and family: the movements of more than 0.25 mm."""
+    """A row for each action and family, and how the families' mean heads differ."""
+    rests = [Mesh(m.mean, m.faces, landmarks=m.mean[m.landmarks]) for m in models]
     print("| action | family | movements in mm |\n|---|---|---|")
     for action in models[0].actions:
         if action.endswith("_R"):
             continue
-        for model in models:
-            rest = Mesh(model.mean, model.faces, landmarks=model.mean[model.landmarks])
+        for model, rest in zip(models, rests, strict=True):
             moved = model.acting(model.mean, {action: 1.0})
             acting = dataclasses.replace(
                 rest, vertices=moved, landmarks=moved[model.landmarks]
             )
-            found = first_frame(scan_points(rest)).measure(scan_points(acting))
-            told = [
-                f"{name.replace('_', ' ')} {left:+.1f}"
-                for name, (left, _) in found.items()
-                if abs(left) > 0.25
-            ]
-            print(f"| {action} | {model.name} | {', '.join(told)} |")
+            print(f"| {action} | {model.name} | {_movements(rest, acting)} |")
+    for model, rest in list(zip(models, rests, strict=True))[1:]:
+        found = _movements(rests[0], rest)
+        print(f"| at rest, against {models[0].name} | {model.name} | {found} |")
+
+
+def _movements(rest: Mesh, acting: Mesh) -> str:
+    """Those of more than 0.25 mm, on the left side."""
+    found = first_frame(scan_points(rest)).measure(scan_points(acting))
+    told = [
+        f"{name.replace('_', ' ')} {left:+.1f}"
+        for name, (left, _) in found.items()
+        if abs(left) > 0.25
+    ]
+    return ", ".join(told)
 
 
 if __name__ == "__main__":
