@@ -1,11 +1,11 @@
 r"""One trial on a family left out: trains, tests on another family, notes a row.
 
     python -m experiments.families_trial --train=ict/scans --train=makehuman/scans \
-        --test=vitruvian --steps=312 --set=model.vision.kind=conv
+        --test=vitruvian --steps=625 --set=data.local_mean=0.0
 
 For choices, which are made without the family that a result is reported of: those for
 ICT-FaceKit, say, by training on MakeHuman and procedural heads and testing on
-Vitruvian. A quarter of the pictures is 312 steps. The row goes to
+Vitruvian. A quarter of the pictures is 625 steps. The row goes to
 experiments/results/families_trials.csv; the run lies in `--out` until the next trial.
 """
 
@@ -28,7 +28,7 @@ _TEST = flags.DEFINE_string(
     "test", None, "Family whose `heads` are tested.", required=True
 )
 _TEXT = flags.DEFINE_enum("text", "labels", ("labels", "captions"), "Text source.")
-_STEPS = flags.DEFINE_integer("steps", 312, "Steps of 96 pictures.", 1)
+_STEPS = flags.DEFINE_integer("steps", 625, "Steps of 48 pictures.", 1)
 _SET = flags.DEFINE_multi_string("set", [], "KEY=VALUE of the config; may be repeated.")
 _OUT = flags.DEFINE_string("out", "runs/families_trial", "Folder of the run.")
 _ROWS = flags.DEFINE_string(

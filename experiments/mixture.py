@@ -31,8 +31,8 @@ def get_config():
     c.data.mixture = mixture_of(FAMILIES, "scans")
     c.data.inputs = ("normals",)
     c.data.fold = 0
-    # Two views of twice as many scans are worth more than four, and places in a picture
-    # tell more than their mean (experiments/results.md, families left out).
+    # Two views of half as many scans again are worth more than three, and places in a
+    # picture tell more than their mean (experiments/results.md, families left out).
     c.data.views, c.train.batch_size, c.evaluation.views = 2, 24, 5
     c.data.local_mean = 0.06
     v = c.model.vision

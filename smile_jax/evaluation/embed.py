@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from smile_jax.config import Config
-from smile_jax.config.factories import sampling, views_seen
+from smile_jax.config.factories import sampling
 from smile_jax.core import parallel
 from smile_jax.data.dataset import FaceDataset
 from smile_jax.data.frames import FrameSampling
@@ -98,13 +98,7 @@ class ClipReader:
         devices = jax.local_device_count()
         return cls(
             dataset,
-            plain_view(
-                config,
-                spec,
-                dataset.yaws_deg,
-                dataset.channels,
-                views_seen(config),
-            ),
+            plain_view(config, spec, dataset.yaws_deg, dataset.channels),
             sampling(config),
             -(-config.evaluation.batch_size // devices) * devices,
             config.data.threads,

@@ -89,8 +89,7 @@ def _check(run: TrainedRun, dataset: FaceDataset) -> None:
 
 
 def _embedder(run: TrainedRun, dataset: FaceDataset) -> tuple[Any, Any]:
-    c, spec = run.config, run.stored.spec
-    view = plain_view(c, spec, dataset.yaws_deg, dataset.channels, views_seen(c))
+    view = plain_view(run.config, run.stored.spec, dataset.yaws_deg, dataset.channels)
     devices = jax.local_devices()
     return forward_of(run.model, view), parallel.put_state(run.params, devices)
 

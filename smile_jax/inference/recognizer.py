@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from scipy.special import softmax
 
-from smile_jax.config.factories import knows_words, sampling, views_seen
+from smile_jax.config.factories import knows_words, sampling
 from smile_jax.core.pytree import flatten
 from smile_jax.core.workers import run_in_threads
 from smile_jax.data.channels import num_channels
@@ -490,9 +490,7 @@ class Recognizer:
     @functools.cached_property
     def _embed(self) -> Callable:
         r = self.info.rendering
-        config = self.info.config
-        seen = views_seen(config)
-        view = plain_view(config, self.spec, r.yaws_deg, r.channels, seen)
+        view = plain_view(self.info.config, self.spec, r.yaws_deg, r.channels)
 
         @functools.partial(jax.jit, static_argnums=3)
         def embed(params, batch, light, cameras):

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from smile_jax.models.tower import TowerConfig
 from smile_jax.models.transformer import ACTIVATIONS
-from smile_jax.models.vit import patches_of
+from smile_jax.models.vit import patch_rows
 
 _PATCH = 4  # pixels
 
@@ -100,11 +100,11 @@ class ConvTower(nn.Module):
 
 def _grid(images: Float[Array, "B H W C"]) -> Float[Array, "B I J P"]:
     """Patches of 4 x 4 pixels as the pixels of a smaller image."""
-    batch, height, width, _ = images.shape
+    height, width = images.shape[1:3]
     if height % _PATCH or width % _PATCH:
         raise ValueError(
             f"model.vision.stem='patch' of the convolutional tower needs images whose "
             f"sides {_PATCH} divides, got {height} x {width} pixels"
         )
-    patches = patches_of(images, _PATCH)
-    return patches.reshape(batch, height // _PATCH, width // _PATCH, -1)
+    patches, grid = patch_rows(images, _PATCH)
+    return patches.reshape(*grid, -1)

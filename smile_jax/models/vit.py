@@ -160,7 +160,7 @@ class _PatchStem(nn.Module):
     @nn.compact
     def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B L F"]:
         c = self.config
-        patches, _ = _patches(images, c.patch_size)
+        patches, _ = patch_rows(images, c.patch_size)
         patch = nn.Dense(
             c.width, use_bias=c.patch_bias, dtype=jnp.dtype(c.dtype), name="patch"
         )
@@ -182,7 +182,7 @@ class _ConvStem(nn.Module):
             )
         # 4 x 4 patches as a product: a convolution of so few channels would leave most
         # of a matrix unit idle.
-        patches, grid = _patches(images, 4)
+        patches, grid = patch_rows(images, 4)
         features = c.width // 2**layers
         x = nn.Dense(features, dtype=dtype, name="patch")(patches)
         x = x.reshape(*grid, features)
@@ -211,11 +211,11 @@ def patches_of(
     images: Float[Array, "B H W C"], size: int
 ) -> Float[Array, "B P pixels"]:
     """Non-overlapping patches of each image, row by row from the top."""
-    rows, _ = _patches(images, size)
+    rows, _ = patch_rows(images, size)
     return rows.reshape(len(images), -1, rows.shape[-1])
 
 
-def _patches(
+def patch_rows(
     images: Float[Array, "B H W C"], size: int
 ) -> tuple[Float[Array, "N P"], tuple[int, int, int]]:
     """Non-overlapping patches as rows of a matrix, and the shape (B, H', W')."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from smile_jax.config import Config
+from smile_jax.config.factories import views_seen
 from smile_jax.core.pytree import merge
 from smile_jax.data.augment import plain_clips
 from smile_jax.data.dataset import spread_views
@@ -115,7 +116,7 @@ def plain_view(
     spec: ModelSpec,
     yaws_deg: Sequence[float],
     channels: Sequence[str],
-    views: int,
+    views: int = 0,
 ) -> functools.partial:
     """Returns `augment.plain_clips` with a run's channels and statistics.
 
@@ -124,11 +125,11 @@ def plain_view(
       spec: of the run's model.
       yaws_deg: cameras of the stored views.
       channels: channel groups of the stored pixels.
-      views: that are looked at: `views_seen` of them outside training.
+      views: that are looked at; 0: as many as outside training.
     """
     return functools.partial(
         plain_clips,
-        view_ids=spread_views(yaws_deg, views),
+        view_ids=spread_views(yaws_deg, views or views_seen(config)),
         channels=channels,
         inputs=config.data.inputs,
         relight=config.augment.relight,
