@@ -80,7 +80,7 @@ def test_kfold_on_seen_labels_is_refused(plain_run):
 @pytest.mark.parametrize(
     "setting, said",
     [
-        ({"pca": "4"}, "must be one of batch_size, parameters, pca_components"),
+        ({"pca": "4"}, "must be one of batch_size, views, parameters, pca_components"),
         ({"parameters": "emma"}, r"must be one of \('ema', 'params'\)"),
         ({"pca_components": "many"}, "must be a number from 1 on"),
     ],
