@@ -15,7 +15,7 @@ def get_config():
     """Returns the experiment's config."""
     c = mixture.get_config()
     c.model.text.context_length = 96  # of a face that does a lot at once
-    c.model.logit_scale_init = 1 / 0.07
+    c.model.logit_scale_init = 1 / 0.07  # captions differ more than six prompts do
     learn_from_captions(c)
     c.prompts.phrasings = 1  # a random text tower knows no other words for anything
     c.objective.smile.redundancy_mode = "actions"

@@ -43,6 +43,8 @@ def main(argv: list[str]) -> None:
     command_line.no_words(argv)
     families = [load_face_model(source) for source in _FAMILY.value]
     models = {model.name: model for model in families}
+    if len(models) < len(families):
+        raise ValueError(f"--family={_FAMILY.value}: two of one family; name each once")
     with tempfile.TemporaryDirectory() as folder:
         kinds = {}
         for number, (kind, mesh) in enumerate(_everything(models)):

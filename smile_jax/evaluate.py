@@ -15,7 +15,8 @@ repeated. It writes into `DIR/eval_knn`.
 `--set=pca_components=512` changes a key of `config.evaluation`.
 
 Writes `results.json`, `predictions.csv` and `report.html` into `DIR/eval`; after a
-whole "holdout" also `DIR/known.safetensors`, by which `predict` tells what is no face.
+whole "holdout", with views and parameters as the run's own, also
+`DIR/known.safetensors`, by which `predict` tells what is no face.
 """
 
 import pathlib

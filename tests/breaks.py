@@ -342,6 +342,24 @@ BREAKS = {
         "jax.random.split(key)",
         "data/test_augment.py",
     ),
+    "training sees the local mean that evaluation subtracts": Break(
+        "training/step.py",
+        "local_mean=config.local_mean",
+        "local_mean=0.0",
+        "training/test_update.py -k local_mean",
+    ),
+    "evaluation sees as many views as a step": Break(
+        "config/factories.py",
+        "return config.evaluation.views or config.data.views",
+        "return config.data.views",
+        "evaluation/test_evaluate.py -k everywhere",
+    ),
+    "flattened places are averaged": Break(
+        "models/convnet.py",
+        'if c.pool == "flatten":',
+        "if False:",
+        "models/test_models.py -k flattened",
+    ),
     "rank pooling runs backwards": Break(
         "mesh/rank_pooling.py",
         "(2 * t - num_frames - 1) / t",

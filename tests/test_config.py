@@ -125,6 +125,8 @@ def test_no_projector_is_wider_than_eight_batches(experiment):
         ("train.evaluate_every", 10, r"Set data\.validation_fold"),
         ("data.validation_fold", 1, r"that fold is of the test people"),
         ("objective.name", "vicregs", r"did you mean 'vicreg'"),
+        ("model.vision.pool", "flatten", r"a transformer has tokens"),
+        ("data.local_mean", 0.005, r"so narrow a mean is the pixel itself"),
         ("model.vision.kind", "vitt", r"must be one of \('vit', 'conv'\)"),
     ],
 )
@@ -193,11 +195,21 @@ def test_pieces_of_stacked_blocks_have_one_learning_rate():
 
 def test_what_the_dataset_lacks_is_named(tiny_dataset):
     dataset = open_dataset(tiny_dataset)
-    keys = {"data.views": 7, "data.classes": ("happy", "contempt")}
+    keys = {
+        "data.views": 7,
+        "evaluation.views": 8,
+        "data.classes": ("happy", "contempt"),
+    }
     config = shrunk_config(tiny_dataset, **keys, **{"data.clip": "dynamic"})
     with pytest.raises(ConfigError) as error:
         validate_against(config, dataset)
-    for words in ("contempt", "has 3", "dynamic=True", "augment.relight=False"):
+    for words in (
+        "contempt",
+        "data.views=7",
+        "evaluation.views=8",
+        "dynamic=True",
+        "augment.relight=False",
+    ):
         assert words in str(error.value)
 
 

@@ -12,10 +12,11 @@ r"""Families left out: what a model makes of heads of a family that it never saw
 (`--manual_dir=FOLDER` where ICT-FaceKit and Vitruvian cannot be downloaded.) 120,000
 pictures a run, normals alone, 64 pixels. One family alone, tested on all others; all
 but one mixed, tested on that one, with heads as they are (`heads`) and with shapes,
-cuts and samplings randomised (`scans`). By captions, but where procedural heads are
-left out, the latter also with fewer people of each family, and with neutral faces as a
-seventh class. Tested are the 300 people of `heads` of the families left out; probes are
-fitted on the run's training people. `families_table` has the scores family by family.
+cuts and samplings randomised (`scans`). With captions, and except when procedural heads
+are left out, the randomised mixture is also run with fewer people of each family, and
+with neutral as a seventh class. Tested are the 300 people of `heads` of the families
+left out; probes are fitted on the run's training people. `families_table` has the
+scores family by family.
 """
 
 from smile_jax.config import Config
@@ -63,7 +64,7 @@ def _further(text):
     if text != "captions":
         return found
     for own in FAMILIES:
-        if own == "synthetic":  # it is reported, and counts for nothing
+        if own == "synthetic":  # reported, but no part of the target
             continue
         others = [name for name in FAMILIES if name != own]
         randomised = _keys(others, "scans", [own])

@@ -88,9 +88,9 @@ class DataKeys:
     )
     local_mean: float = key(
         0.0,
-        "standard deviation of the Gaussian whose local mean is taken from pictures, "
-        "share of their side: 0.06 leaves the relief and little of a head's shape; 0: "
-        "pictures as they are",
+        "standard deviation of the Gaussian whose local mean is subtracted from "
+        "pictures, share of their side: 0.06 leaves the relief and little of a head's "
+        "shape; 0: pictures as they are",
         low=0,
         high=1,
     )
@@ -191,8 +191,8 @@ class VisionKeys:
     mlp_width: int = key(1536, "hidden units of each MLP", low=1, high=1 << 18)
     stem: str = key(
         "patch",
-        "patch embedding: linear as CLIP's, or convolutions, which learn faster on "
-        "little data ('vit') and are slower than patches of 4 pixels ('conv')",
+        "first layer: 'patch', linear (as CLIP's; kind 'conv': of 4 x 4 pixels), or "
+        "'conv', strided convolutions, with which a 'vit' learns faster on little data",
         choices=("patch", "conv"),
     )
     pool: str = key(

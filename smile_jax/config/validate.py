@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # it would import Grain and TFDS, which takes seconds
     from smile_jax.data.dataset import FaceDataset
 
 # Words that name something in a table: whoever adds to it writes it there alone.
+_NARROWEST = 0.01  # of `data.local_mean`: below it weighs hardly any neighbour
 _WITHOUT_ACTIONS = (
     "; build it with captions=True, or set objective.smile.pair_width=0 and leave "
     "objective.smile.redundancy_mode='actions'"
@@ -175,6 +176,11 @@ def _data_problems(c: Config, *, must_exist: bool) -> Iterator[str]:
                 f"{said}: no dataset there (there is no such folder). Build it with "
                 "`smile-jax build <name> --config=<config> --data_dir=<data_dir>`"
             )
+    if 0 < c.data.local_mean < _NARROWEST:
+        yield (
+            f"data.local_mean={c.data.local_mean}: so narrow a mean is the pixel "
+            f"itself; 0 for none, or {_NARROWEST} or more"
+        )
     if c.data.fold >= c.data.folds:
         yield f"data.fold={c.data.fold}: must be 0 to {c.data.folds - 1}"
     if c.data.validation_fold >= c.data.folds:

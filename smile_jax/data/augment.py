@@ -224,7 +224,7 @@ def _augment_view(
 def without_local_mean(
     x: Float[Array, "*batch H W D"], spread: float
 ) -> Float[Array, "*batch H W D"]:
-    """Takes from each pixel the mean of its surroundings.
+    """Subtracts from each pixel the Gaussian mean of its neighbourhood.
 
     The subtractive half of local contrast normalisation (Jarrett et al., "What is the
     best multi-stage architecture for object recognition?", ICCV 2009). Of normals it
@@ -232,7 +232,7 @@ def without_local_mean(
 
     Args:
       x: pictures.
-      spread: standard deviation of the Gaussian that weighs surroundings, share of the
+      spread: standard deviation of the Gaussian that weighs neighbours, share of the
         picture's side; 0: pictures as they are.
     """
     if not spread:

@@ -138,7 +138,7 @@ class FaceDataset:
 def differences(
     first: FaceDataset, other: FaceDataset, names: Sequence[str]
 ) -> list[str]:
-    """Says, for messages, of which attributes another dataset has other values."""
+    """Lists the attributes in which another dataset differs, for error messages."""
     return [
         f"its {name} are {getattr(other, name)}, not {getattr(first, name)}"
         for name in names

@@ -62,7 +62,7 @@ def evaluate(
     Returns:
       What `results.json` holds (docs/evaluation.md); "embedding" and "predictions" of
       single clips; and "known", of the training clips of "holdout" where all is
-      evaluated.
+      evaluated, and as `predict` sees it.
 
     Raises:
       ProtocolError: it would not be fair, or there is nothing to test.
@@ -89,7 +89,7 @@ def evaluate(
             tested_on,
             embedded,
             baselines=baselines,
-            keep_known=protocol == "holdout" and not only,
+            keep_known=protocol == "holdout" and not only and first.as_predicted,
         )
         tested += results
     seconds = round(time.perf_counter() - started, 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from smile_jax.config.factories import views_seen
 from smile_jax.data.dataset import FaceDataset
 from smile_jax.evaluation.base import Evaluation, Fold, Outcome, summarize
 from smile_jax.evaluation.trained_run import (
@@ -112,6 +113,8 @@ def results_of(
         "classes": list(first.config.data.classes),
         "test_subjects": np.unique(tested_on.subjects[records]).tolist(),
         "step": first.stored.step,
+        "views": views_seen(first.config),
+        "parameters": first.config.evaluation.parameters,
         "images_seen": images_seen(first),
         "seconds": seconds,
         "columns": {

@@ -47,6 +47,12 @@ class TrainedRun:
     stored: StoredModel
 
     @property
+    def as_predicted(self) -> bool:
+        """True if clips are looked at as `predict` does, which reads the run alone."""
+        now, own = self.config.evaluation, self.stored.info.config.evaluation
+        return (now.views, now.parameters) == (own.views, own.parameters)
+
+    @property
     def text_source(self) -> str:
         """The name of the run's text source."""
         return self.config.text_source
@@ -145,8 +151,9 @@ def _parsed(settings: Mapping[str, str]) -> dict[str, Any]:
         choices = keys[name].metadata["choices"]
         if choices and text not in choices:
             raise ConfigError(f"--set={name}={text}: must be one of {choices}")
-        if not choices and not (text.isdecimal() and int(text) > 0):
-            raise ConfigError(f"--set={name}={text}: must be a number from 1 on")
+        low = keys[name].metadata["low"]
+        if not choices and not (text.isdecimal() and int(text) >= low):
+            raise ConfigError(f"--set={name}={text}: must be a number from {low} on")
         found[name] = text if choices else int(text)
     return found
 

@@ -187,6 +187,12 @@ def _card(
         labels = "expression labels seen, here or in runs that it started from: of " + (
             "; ".join(f"{len(v)} subjects of {k}" for k, v in info.labels_seen.items())
         )
+    local_mean = ""
+    if spread := c.data.local_mean:
+        local_mean = (
+            "; after mean and standard deviation, a Gaussian mean over "
+            f"{spread} of the side is subtracted"
+        )
     asked = "--head probe"
     if knows_words(c):
         asked = '--prompts "a happy face" "a sad face"'
@@ -208,7 +214,7 @@ of {c.data.folds} held out, {info.steps} steps of {c.train.batch_size} |
 | Started from | {", ".join(filter(None, start_from)) or "random parameters"} |
 | Classes | {", ".join(c.data.classes)} |
 | Input | {r.size} pixels, {", ".join(c.data.inputs)}, \
-{views_seen(c)} views of yaws {list(r.yaws_deg)} degrees |
+{views_seen(c)} views of yaws {list(r.yaws_deg)} degrees{local_mean} |
 | transformers | {layout} |
 
 ## Scores
@@ -241,10 +247,12 @@ def _scores(workdir: pathlib.Path) -> str:
         return "\nNot evaluated: run `smile-jax evaluate` before exporting.\n"
     results = json.loads(path.read_text())
     columns = results["columns"]
+    # Evaluations of before saw as many as the run.
+    views = f", {results['views']} views" if "views" in results else ""
     lines = [
         "",
         f"{len(results['test_subjects'])} held-out subjects, protocol "
-        f"`{results['protocol']}`, chance {1 / len(results['classes']):.3f}:",
+        f"`{results['protocol']}`{views}, chance {1 / len(results['classes']):.3f}:",
         "",
         f"| method | {' | '.join(c['title'] for c in columns.values())} |",
         "|---" * (1 + len(columns)) + "|",

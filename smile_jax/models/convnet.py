@@ -18,21 +18,22 @@ _PATCH = 4  # pixels
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConvConfig(TowerConfig):
-    """A stack of `depth` layers, each half as high and wide as the one before.
+    """A stack of `depth` layers of growing width and falling resolution.
 
-    Each has twice the channels of the one before, the last has `width`.
+    Each has twice the channels of the one before and half its height and width; the
+    last has `width` channels.
 
     Attributes:
-      stem: "conv": the first layer is like the others; "patch": it is a product with
-        patches of 4 x 4 pixels, which costs half of what the two convolutions do that
-        it stands for.
+      stem: "conv": the first layer is a convolution as well, of half the image's sides;
+        "patch": a product with patches of 4 x 4 pixels, of a quarter of its sides, so
+        that one layer less gives features of the same size.
       pool: "mean" over places, or "flatten": a hidden layer that sees every place, for
         pictures that are aligned, as faces are, and always of one size.
       activation: a key of `transformer.ACTIVATIONS`.
     """
 
-    stem: Literal["patch", "conv"] = "conv"
-    pool: Literal["mean", "flatten"] = "mean"
+    stem: Literal["patch", "conv"]
+    pool: Literal["mean", "flatten"]
     activation: str = "gelu"
 
     @override
@@ -81,7 +82,7 @@ class ConvTower(nn.Module):
         # Parameters stay float32; only activations are of the tower's dtype.
         x = images.astype(dtype)
         for i in range(c.depth):
-            # Half the side and twice the channels: each layer costs the same.
+            # Half the side and twice the channels: each convolution costs the same.
             channels = c.width // 2 ** (c.depth - 1 - i)
             if i == 0 and c.stem == "patch":
                 x = nn.Dense(channels, dtype=dtype, name="conv_0")(_grid(x))

@@ -165,6 +165,12 @@ def _from_run(spec: ModelSpec, config: Config, channels: int) -> ModelSpec:
         )
     guesses = SOURCES[config.text_source].makes_targets
     before = stored.info.config
+    if before.data.local_mean != config.data.local_mean:
+        raise ValueError(
+            f"model.start_from={str(workdir)!r}: its model learned from pictures with "
+            f"data.local_mean={before.data.local_mean}, this run has "
+            f"{config.data.local_mean}; set it to {before.data.local_mean}"
+        )
     if guesses and not knows_words(before):
         raise ValueError(
             f"model.start_from={str(workdir)!r}: that run did not learn to compare "

@@ -42,7 +42,7 @@ class StepConfig:
     mean: tuple[float, ...]  # of each input channel, pixels in [0, 1]
     std: tuple[float, ...]
     motion_gain: float | None  # of dynamic images
-    local_mean: float  # of pictures, that is taken from them
+    local_mean: float  # width of what is subtracted from pictures, share of the side
     num_views: int  # V of a step
     crops: int  # windows of each clip, whose frames follow each other in a batch
     plain_view: Callable  # how a teacher sees pixels

@@ -185,3 +185,7 @@ def test_training_and_evaluation_take_the_same_local_mean(images):
     seen, ids = augment_clips(images, rows, key, off, num_views=1, **same)
     plain, _ = plain_clips(images[:1], ids[0].tolist(), relight=False, **same)
     np.testing.assert_allclose(seen[:1], plain, atol=1e-5)
+    whole = plain_clips(
+        images[:1], ids[0].tolist(), relight=False, **same | {"local_mean": 0.0}
+    )
+    assert jnp.abs(plain - whole[0]).max() > 0.1

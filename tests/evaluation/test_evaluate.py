@@ -6,12 +6,15 @@ import json
 import numpy as np
 import pytest
 
+from smile_jax import load
 from smile_jax.config import ConfigError
 from smile_jax.evaluation import report
 from smile_jax.evaluation.clip_set import ClipSet
+from smile_jax.evaluation.embed import ClipReader
 from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.results import write_results
 from smile_jax.evaluation.trained_run import ProtocolError, load_run
+from smile_jax.training.assembly import step_config
 from tests.conftest import run_module, tfds_build
 from tests.training.common import train_here
 
@@ -88,6 +91,29 @@ def test_kfold_on_seen_labels_is_refused(plain_run):
 def test_settings_that_there_are_not(plain_run, setting, said):
     with pytest.raises(ConfigError, match=said):
         load_run(plain_run, setting)
+
+
+def test_views_and_local_mean_are_the_same_everywhere(tiny_dataset, tmp_path):
+    """Of a run that is evaluated on more views than it trains on."""
+    keys = {"train.steps": 1, "evaluation.views": 3, "data.local_mean": 0.1}
+    train_here(tiny_dataset, tmp_path, **keys)
+    run = load_run(tmp_path)
+    spec, dataset = run.stored.spec, run.plan.dataset
+    step = step_config(run.config, run.plan, spec)
+    assert step.local_mean == step.plain_view.keywords["local_mean"] == 0.1
+    assert len(step.plain_view.keywords["view_ids"]) == step.num_views == 2
+    seen = ClipReader.of_run(run.config, spec, dataset).view.keywords
+    assert seen["local_mean"] == 0.1 and len(seen["view_ids"]) == 3
+    assert load(tmp_path).reader.cameras == seen["view_ids"]
+    results = evaluate(tmp_path, "holdout")
+    assert results["views"] == len(results["embedding"]["cameras"]) == 3
+    # `predict` compares with features as its own.
+    assert results["known"]
+    for other in ({"views": "2"}, {"parameters": "params"}):
+        assert evaluate(tmp_path, "holdout", settings=other)["known"] is None
+    other = {"model.start_from": str(tmp_path), "train.steps": 1}
+    with pytest.raises(ValueError, match=r"with data.local_mean=0.1, this run has 0.0"):
+        train_here(tiny_dataset, tmp_path / "next", **other)
 
 
 def test_rows_of_two_datasets_do_not_mix():

@@ -262,12 +262,22 @@ def test_convolutional_tower(stem, pool):
     assert {config.layer_of([name]) for name in params["params"]} == {1, 2, 3}
     features = config.make().apply(params, images)
     assert features.shape == (2, 16) and features.dtype == jnp.float32
-    turned = config.make().apply(params, images[:, ::-1])
-    assert jnp.abs(features - turned).max() > 1e-2
+    first = params["params"]["conv_0"]["kernel"].shape
+    assert first == {"patch": (48, 8), "conv": (3, 3, 3, 8)}[stem]
+
+
+def test_where_a_patch_is_counts_if_places_are_flattened():
+    images = jax.random.normal(jax.random.PRNGKey(0), (2, 32, 32, 3))
+    elsewhere = jnp.roll(images, (8, 12), axis=(1, 2))  # whole patches
+    for pool, moves in (("mean", False), ("flatten", True)):
+        tower = ConvConfig(width=16, depth=1, stem="patch", pool=pool).make()
+        params = tower.init(jax.random.PRNGKey(1), images)
+        away = tower.apply(params, images) - tower.apply(params, elsewhere)
+        assert (jnp.abs(away).max() > 1e-3) == moves, pool
 
 
 def test_patches_of_a_convolutional_tower_must_fit():
-    config = ConvConfig(width=16, depth=2, stem="patch")
+    config = ConvConfig(width=16, depth=2, stem="patch", pool="mean")
     with pytest.raises(ValueError, match="sides 4 divides, got 32 x 30"):
         run(config.make(), jnp.zeros((1, 32, 30, 3)))
 

@@ -97,7 +97,7 @@ def test_every_regime_trains_something_of_a_tower(regime):
 
 def test_the_last_layers_of_a_convolutional_tower():
     """Its layers have other names than blocks; nobody but itself knows them."""
-    config = ConvConfig(width=16, depth=3)
+    config = ConvConfig(width=16, depth=3, stem="conv", pool="mean")
     images = jnp.zeros((2, 32, 32, 6))
     params = config.make().init(jax.random.PRNGKey(0), images)["params"]
     tree = {"vision": jax.device_get(params), "joint_head": {"kernel": np.zeros(2)}}

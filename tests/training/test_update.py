@@ -1,5 +1,6 @@
 """Clipping, decay, schedule, averages and keys, each on its own."""
 
+import dataclasses
 import types
 
 import jax
@@ -80,8 +81,8 @@ def test_streams_and_steps_have_keys_of_their_own():
     assert len({tuple(np.asarray(k).tolist()) for k in keys}) == 4
 
 
-def test_every_step_augments_in_its_own_way(rng):
-    """What the model sees of a batch, by a model that gives it back."""
+def seen_of_a_batch(rng, **more):
+    """What the model sees of a batch, by key and step; the model gives it back."""
     model = types.SimpleNamespace(
         apply=lambda params, clips, timing, kept, method: clips
     )
@@ -107,6 +108,7 @@ def test_every_step_augments_in_its_own_way(rng):
         kept_patches=0,
         hides_patches=False,
     )
+    config = dataclasses.replace(config, **more)
     pixels = rng.integers(0, 256, (2, 1, 3, 16, 16, 7)).astype(np.uint8)
     batch = {
         "views": jnp.asarray(pixels),
@@ -120,11 +122,24 @@ def test_every_step_augments_in_its_own_way(rng):
         state = types.SimpleNamespace(key=key, step=step)
         return encode_batch(model, config, {}, state, batch)[0]
 
+    return views
+
+
+def test_every_step_augments_in_its_own_way(rng):
+    views = seen_of_a_batch(rng)
     seen = []
     for step in (0, 1, 0):
         seen.append(views(jax.random.PRNGKey(0), step))
     np.testing.assert_array_equal(seen[0], seen[2])
     assert jnp.abs(seen[0] - seen[1]).max() > 0.1
+
+
+def test_training_subtracts_the_local_mean():
+    key = jax.random.PRNGKey(0)
+    plain = seen_of_a_batch(np.random.default_rng(0))(key, 0)
+    seen = seen_of_a_batch(np.random.default_rng(0), local_mean=0.1)(key, 0)
+    assert jnp.abs(plain - seen).max() > 0.1
+    assert jnp.abs(seen.mean()) < 0.2 * jnp.abs(plain.mean())
 
 
 @pytest.mark.parametrize("count", [2, 4])

@@ -107,3 +107,15 @@ class LinearFaceModel(FaceModel):
         drawn = spread * rng.standard_normal(len(self.identity))
         coefficients = np.clip(drawn, -2.5, 2.5).astype(np.float32)
         return Person(self.mean + np.tensordot(coefficients, self.identity, axes=1))
+
+
+def mixed_shape(
+    base: Float32[np.ndarray, "n 3"],
+    shapes: Mapping[str, Float32[np.ndarray, "n 3"]],
+    shares: Mapping[str, float],
+) -> Float32[np.ndarray, "n 3"]:
+    """Adds shares of shapes to a head in mm."""
+    mixed = base.copy()
+    for name, share in shares.items():
+        mixed += np.float32(share) * shapes[name]
+    return mixed

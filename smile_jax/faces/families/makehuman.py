@@ -29,11 +29,12 @@ from smile_jax.faces.families.face_model import (
     TEETH,
     FaceModel,
     Person,
+    mixed_shape,
 )
 from smile_jax.faces.families.family import Family
 from smile_jax.faces.families.model_files import read_model_files
 from smile_jax.faces.families.paint import paint_head
-from smile_jax.faces.families.placing import at_the_eyes, mixed_shape
+from smile_jax.faces.families.placing import at_the_eyes
 from smile_jax.faces.families.recipes import ARKIT_IDLE, Recipes, cook
 from smile_jax.mesh.types import MeshError
 
@@ -147,7 +148,8 @@ class MakeHumanHeads(FaceModel):
             value += _SIDES_DIFFER * spread * float(rng.standard_normal())
             shares[high if value > 0 else low] = min(abs(value), 1.0)
         # What is average is no target.
-        rest = mixed_shape(self.base, self.targets, shares)
+        there = {name: share for name, share in shares.items() if name in self.targets}
+        rest = mixed_shape(self.base, self.targets, there)
         attributes: dict[str, str | float] = {
             "gender": _SEXES[int(male > 0.5)],
             "ethnicity": _ANCESTRIES[int(ancestry.argmax())],

@@ -1,26 +1,11 @@
 """Where heads are: their eyes are where those of other families are."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from smile_jax.faces.families.face_model import EYES
 
 _EYES_AT_MM = np.array([0.0, 34.0, 60.0], np.float32)  # between the eyeballs
-
-
-def mixed_shape(
-    base: Float32[np.ndarray, "n 3"],
-    shapes: Mapping[str, Float32[np.ndarray, "n 3"]],
-    shares: Mapping[str, float],
-) -> Float32[np.ndarray, "n 3"]:
-    """Adds shares of shapes to a head in mm; a name without a shape adds nothing."""
-    mixed = base.copy()
-    for name, share in shares.items():
-        if name in shapes:
-            mixed += np.float32(share) * shapes[name]
-    return mixed
 
 
 def at_the_eyes(

@@ -27,11 +27,12 @@ from smile_jax.faces.families.face_model import (
     TEETH,
     FaceModel,
     Person,
+    mixed_shape,
 )
 from smile_jax.faces.families.family import Family
 from smile_jax.faces.families.model_files import read_model_files
 from smile_jax.faces.families.paint import paint_head
-from smile_jax.faces.families.placing import at_the_eyes, mixed_shape
+from smile_jax.faces.families.placing import at_the_eyes
 from smile_jax.faces.families.recipes import Recipes, cook
 from smile_jax.mesh.types import MeshError
 
