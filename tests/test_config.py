@@ -205,8 +205,8 @@ def test_what_the_dataset_lacks_is_named(tiny_dataset):
         validate_against(config, dataset)
     for words in (
         "contempt",
-        "data.views=7",
-        "evaluation.views=8",
+        "data.views=7: the dataset has 3",
+        "evaluation.views=8: the dataset has 3",
         "dynamic=True",
         "augment.relight=False",
     ):

@@ -53,27 +53,29 @@ def _mixtures():
     for own in FAMILIES:
         others = [name for name in FAMILIES if name != own]
         found[f"{own} alone"] = _keys([own], "heads", others)
-        found[f"all but {own}"] = _keys(others, "heads", [own])
-        found[f"all but {own}, randomised"] = _keys(others, "scans", [own])
+        found[f"all but {own}"] = _all_but(own, "heads")
+        found[f"all but {own}, randomised"] = _all_but(own, "scans")
     return found
 
 
 def _further(text):
     """Fewer people, and seven classes: asked of captions alone."""
-    found = {}
     if text != "captions":
-        return found
+        return {}
+    found = {}
     for own in FAMILIES:
         if own == "synthetic":  # reported, but no part of the target
             continue
-        others = [name for name in FAMILIES if name != own]
-        randomised = _keys(others, "scans", [own])
-        seven = {**randomised, "data.classes": _SEVEN}
-        found[f"all but {own}, randomised, seven classes"] = seven
+        name, randomised = f"all but {own}, randomised", _all_but(own, "scans")
+        found[f"{name}, seven classes"] = {**randomised, "data.classes": _SEVEN}
         for people in _PEOPLE:
-            name = f"all but {own}, randomised, {people} people"
-            found[name] = {**randomised, "data.train_people": people}
+            keys = {**randomised, "data.train_people": people}
+            found[f"{name}, {people} people"] = keys
     return found
+
+
+def _all_but(own, config):
+    return _keys([name for name in FAMILIES if name != own], config, [own])
 
 
 def _keys(trained, config, tested):

@@ -31,13 +31,13 @@ from smile_jax.objectives import OBJECTIVES, SOURCES
 if TYPE_CHECKING:  # it would import Grain and TFDS, which takes seconds
     from smile_jax.data.dataset import FaceDataset
 
-# Words that name something in a table: whoever adds to it writes it there alone.
 _NARROWEST = 0.01  # of `data.local_mean`: below it weighs hardly any neighbour
 _WITHOUT_ACTIONS = (
     "; build it with captions=True, or set objective.smile.pair_width=0 and leave "
     "objective.smile.redundancy_mode='actions'"
 )
 
+# Words that name something in a table: whoever adds to it writes it there alone.
 _TABLES: dict[str, Iterable[str]] = {
     "objective.name": OBJECTIVES,
     "text_source": SOURCES,

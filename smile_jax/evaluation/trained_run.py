@@ -10,7 +10,7 @@ import numpy as np
 
 from smile_jax.config import Config, ConfigError, with_values
 from smile_jax.config.default import all_keys
-from smile_jax.config.factories import knows_words
+from smile_jax.config.factories import knows_words, views_seen
 from smile_jax.data.mixture import at_location
 from smile_jax.models import Encoder
 from smile_jax.training.assembly import spec_of_fresh_run
@@ -49,8 +49,9 @@ class TrainedRun:
     @property
     def as_predicted(self) -> bool:
         """True if clips are looked at as `predict` does, which reads the run alone."""
-        now, own = self.config.evaluation, self.stored.info.config.evaluation
-        return (now.views, now.parameters) == (own.views, own.parameters)
+        now, own = self.config, self.stored.info.config
+        same = now.evaluation.parameters == own.evaluation.parameters
+        return same and views_seen(now) == views_seen(own)
 
     @property
     def text_source(self) -> str:

@@ -247,7 +247,7 @@ def _scores(workdir: pathlib.Path) -> str:
         return "\nNot evaluated: run `smile-jax evaluate` before exporting.\n"
     results = json.loads(path.read_text())
     columns = results["columns"]
-    # Evaluations of before saw as many as the run.
+    # Older evaluations do not say it; they saw as many as the run.
     views = f", {results['views']} views" if "views" in results else ""
     lines = [
         "",

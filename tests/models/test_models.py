@@ -262,6 +262,8 @@ def test_convolutional_tower(stem, pool):
     assert {config.layer_of([name]) for name in params["params"]} == {1, 2, 3}
     features = config.make().apply(params, images)
     assert features.shape == (2, 16) and features.dtype == jnp.float32
+    turned = config.make().apply(params, images[:, ::-1])
+    assert jnp.abs(features - turned).max() > 1e-2
     first = params["params"]["conv_0"]["kernel"].shape
     assert first == {"patch": (48, 8), "conv": (3, 3, 3, 8)}[stem]
 
