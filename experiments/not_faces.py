@@ -4,13 +4,12 @@
         [--family=ARCHIVE] [--each=10]
 
 Makes things that are no faces, of the size of a head and turned anyhow: primitives,
-other parts of a body, lumps, reliefs and noise; heads seen from behind and upside down;
-and heads of people that no run has seen. Prints how many of each are rejected
-(`Prediction.is_face`), by geometry and by the distance of their features.
+other parts of a body, lumps, reliefs and noise; what a scanner sees of heads from
+behind; and heads of people that no run has seen, turned anyhow. Prints how many of each
+are rejected (`Prediction.is_face`), by geometry and by the distance of their features.
 """
 
 import collections
-import dataclasses
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,7 +23,8 @@ import smile_jax
 from smile_jax.core import command_line
 from smile_jax.faces import EXPRESSIONS, Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
-from smile_jax.mesh import Mesh
+from smile_jax.faces.scanner import scan_head
+from smile_jax.mesh import Mesh, frame_mesh
 from smile_jax.mesh.writers import write_ply
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Evaluated run.", required=True)
@@ -93,13 +93,19 @@ def _everything(models: dict) -> Iterator[tuple[str, Mesh]]:
         for i in range(_HEADS.value):
             head = _head(model, np.random.default_rng([99, k, i]), i)
             yield f"heads of {name}", head
-        for i in range(5 * _EACH.value):
+            turn = Rotation.random(random_state=i).as_matrix()
+            yield f"heads of {name}, turned anyhow", _turned(head, turn)
+        for i in range(2 * _EACH.value):
             head = _head(model, np.random.default_rng([98, k, i]), i)
-            kind, axis = (("from behind", "y"), ("upside down", "z"))[i % 2]
-            turn = Rotation.from_euler(axis, 180, degrees=True).as_matrix()
-            vertices = (head.vertices @ turn.T).astype(np.float32)
-            turned = dataclasses.replace(head, vertices=vertices, landmarks=None)
-            yield f"{kind}, {name}", turned
+            behind = _turned(head, np.diag([-1.0, 1.0, -1.0]))
+            framing = frame_mesh(behind)
+            seen = scan_head(behind, framing=framing, points=8000, texture_size=1)
+            yield f"from behind, {name}", seen.mesh()
+
+
+def _turned(head: Mesh, turn: np.ndarray) -> Mesh:
+    vertices = (head.vertices @ turn.T).astype(np.float32)
+    return Mesh(vertices, head.faces)
 
 
 def _head(model, rng: Rng, number: int) -> Mesh:

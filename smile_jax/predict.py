@@ -29,7 +29,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 _HEADS = ("zero_shot", "zero_shot_grounded", "probe")
-_POSES = ("auto", "as_is", "surface", "landmarks")
+_HEADS_OF_FILES = ("one", "all")
+_POSES = ("auto", "as_is", "found", "landmarks", "surface")
 _EVERY_S = 2.0  # between lines on progress
 NOTHING, SOME_SKIPPED = 1, 3
 
@@ -69,6 +70,12 @@ def _arguments() -> argparse.Namespace:
         metavar="NPZ",
         help="write the features of each clip",
     )
+    add(
+        "--heads",
+        default="one",
+        choices=_HEADS_OF_FILES,
+        help="of a file that shows several: answer for the surest, or for each",
+    )
     add("--resume", action="store_true", help="go on where the same command ended")
     add("--batch_size", type=_number(int, 1), default=32, help="clips per batch")
     add("--require_face", action="store_true", help="skip clips that show no face")
@@ -77,13 +84,13 @@ def _arguments() -> argparse.Namespace:
         default="auto",
         choices=_POSES,
         help="how heads are turned: auto takes a landmark file beside a scan, else "
-        "does what training did; one far off the front is turned by its surface",
+        "does what training did; one far off the front is turned to it",
     )
     add(
         "--unit_mm",
         type=_number(float, 0),
         default=0.0,
-        help="millimetres per unit of the files; guessed by the head's size by default",
+        help="millimetres per unit of the files; by the size of the face by default",
     )
     add(
         "--rate_hz",
@@ -129,7 +136,7 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from smile_jax.core.text_files import printable
-    from smile_jax.inference.input_files import find_inputs
+    from smile_jax.inference.input_files import each_head, find_inputs
     from smile_jax.inference.preprocessing import ReadingOptions
     from smile_jax.inference.recognizer import Recognizer
     from smile_jax.mesh import MeshError
@@ -139,6 +146,8 @@ def _run(arguments: argparse.Namespace) -> int:
     found = find_inputs(arguments.files, how, recursive=arguments.recursive)
     for line in found.decided:
         _say(line)
+    if arguments.heads == "all":
+        found.clips = each_head(found.clips)
     recognizer = Recognizer.load(arguments.workdir)
     if arguments.prompts and not recognizer.reads_language:
         _say(

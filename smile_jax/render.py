@@ -14,11 +14,12 @@ from absl import flags
 from PIL import Image
 
 from smile_jax.core import command_line
+from smile_jax.landmarking.first_look import NoFaceError
+from smile_jax.landmarking.head_scan import HeadScan, look_at
 from smile_jax.mesh import Framing, Mesh, MeshError, frame_mesh, read_mesh, render_views
 from smile_jax.mesh.cameras import Projection
 from smile_jax.mesh.contact_sheet import contact_sheet, stacked_sheets
 from smile_jax.mesh.pose import frontalize, pose_from_surface
-from smile_jax.mesh.unit_guess import guess_unit_mm
 
 _OUT = flags.DEFINE_string("out", "views.png", "Image to write.")
 _YAWS = flags.DEFINE_list("yaws", ["-30", "0", "30"], "Camera yaws in degrees.")
@@ -31,13 +32,13 @@ _PROJECTION = flags.DEFINE_enum(
     "Projection of the camera.",
 )
 _POSE = flags.DEFINE_enum(
-    "pose", "as_is", ["as_is", "surface", "auto"],
-    "Turn heads not at all, by their surface, or by landmarks found on them.",
+    "pose", "as_is", ["as_is", "found", "surface"],
+    "Turn heads not at all, by the face that is found, or by their surface.",
 )  # fmt: skip
 _UNIT = flags.DEFINE_float(
     "unit_mm",
     0.0,
-    "Millimetres per unit of the files; guessed by the head's size by default.",
+    "Millimetres per unit of the files; by the size of the face by default.",
     0.0,
 )
 _MOST = 40  # meshes of a folder
@@ -85,14 +86,11 @@ def _sheet(
 ) -> tuple[np.ndarray, str]:
     """Returns the sheet of one mesh, and lines about it."""
     mesh = read_mesh(path, within)
-    unit, warnings = _UNIT.value, [*mesh.notes, *mesh.texture_notes]
-    if not unit:
-        try:
-            unit = guess_unit_mm(mesh)
-        except MeshError as error:
-            unit = 1.0
-            warnings.append(str(error))
-    mesh, framing = _placed(mesh, unit)
+    scan = look_at(mesh, _UNIT.value)
+    warnings = [*mesh.notes, *mesh.texture_notes, *scan.notes]
+    if not scan.found:
+        warnings.append(str(NoFaceError(scan.face)))
+    mesh, framing = _placed(scan.prepared(mesh), scan)
     yaws = [float(yaw) for yaw in _YAWS.value]
     buffers = render_views(
         mesh,
@@ -105,23 +103,21 @@ def _sheet(
     repairs = ", ".join(f"{k}: {v}" for k, v in mesh.repairs.items()) or "none"
     said = (
         f"{path}: {len(mesh.vertices)} points, {len(mesh.faces)} triangles, unit "
-        f"{unit:g} mm, {framing.mm_per_pixel(_SIZE.value):.3f} mm/pixel, repairs: "
-        f"{repairs}" + "".join(f"\n  warning: {warning}" for warning in warnings)
+        f"{scan.unit_mm:g} mm, {framing.mm_per_pixel(_SIZE.value):.3f} mm/pixel, "
+        f"repairs: {repairs}"
+        + "".join(f"\n  warning: {warning}" for warning in warnings)
     )
     return contact_sheet(buffers, yaws, title=path.name, rows=rows), said
 
 
-def _placed(mesh: Mesh, unit_mm: float) -> tuple[Mesh, Framing]:
-    """Returns the mesh in mm and turned, and the framing of its pictures."""
-    from smile_jax.data.mesh_sequence import scale_mesh
-
-    mesh = scale_mesh(mesh, unit_mm)
+def _placed(mesh: Mesh, scan: HeadScan) -> tuple[Mesh, Framing]:
+    """Returns the mesh turned, and the framing of its pictures."""
     if _POSE.value == "as_is":
         return mesh, frame_mesh(mesh)
-    if _POSE.value == "auto":
-        from smile_jax.landmarking.landmarker import find_pose
-
-        pose = find_pose(mesh)
+    if _POSE.value == "found":
+        if scan.face is None or not scan.found:
+            raise NoFaceError(scan.face)
+        pose = scan.face.pose
     else:
         pose = pose_from_surface(mesh)
     return frontalize(mesh, pose), pose.framing

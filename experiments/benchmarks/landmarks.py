@@ -1,10 +1,13 @@
 """Errors of found landmarks in mm, what is taken for a face, and heads a second.
 
-    python -m experiments.benchmarks.landmarks [--ict=ARCHIVE] [--weights=FILE]
+    python -m experiments.benchmarks.landmarks --family=makehuman [--family=ARCHIVE]
+        [--weights=FOLDER]
 
 Generated people whom training did not see: scans of a dataset's difficulty, and heads
 with all that training does to them (cut, bent, hair, glasses, holes, turned up to 45
-degrees, ...). Then things that are no face. Prints tables; one core is timed.
+degrees, ...); the first look finds them. Then how well faces are framed and turned by
+what is found, against delivered landmarks; and things that are no face. Prints tables;
+one core is timed.
 """
 
 import os
@@ -28,14 +31,22 @@ from smile_jax.faces import (
     sample_clip,
     sample_subject,
 )
-from smile_jax.landmarking import landmarker as shipped
-from smile_jax.landmarking.landmarker import Landmarker, read_network
+from smile_jax.landmarking.face_template import fit_template
+from smile_jax.landmarking.first_look import FACE, WEIGHTS, FirstLook, NoFaceError
+from smile_jax.landmarking.landmark_pose import pose_of
+from smile_jax.landmarking.landmarker import Landmarker
+from smile_jax.landmarking.network import read_network
 from smile_jax.landmarking.training_heads import non_face_mesh, scanned_head
-from smile_jax.mesh import Mesh, MeshError
+from smile_jax.mesh import Landmarks, Mesh, MeshError
+from smile_jax.mesh.pose import degrees_between
 
-_ICT = flags.DEFINE_string("ict", "", "ICT-FaceKit tree or archive, for its heads too.")
+_FAMILY = flags.DEFINE_multi_string(
+    "family", ["procedural"], "Name, folder or archive of a family; may be repeated."
+)
 _HEADS = flags.DEFINE_integer("heads", 200, "Of each kind.")
-_WEIGHTS = flags.DEFINE_string("weights", str(shipped.WEIGHTS), "Network to measure.")
+_WEIGHTS = flags.DEFINE_string(
+    "weights", str(WEIGHTS.parent), "Folder of the networks to measure."
+)
 
 _SEED = 990_000_000  # training's are below
 _PARTS = {
@@ -44,6 +55,7 @@ _PARTS = {
     "nose": slice(27, 36),
     "eyes": slice(36, 48),
     "mouth": slice(48, 68),
+    "inner": slice(17, 68),
     "all": slice(0, 68),
 }
 
@@ -53,16 +65,54 @@ Heads = Iterator[tuple[Mesh, np.ndarray]]
 def main(argv: list[str]) -> None:
     """Runs the experiment."""
     del argv
-    find = Landmarker(read_network(pathlib.Path(_WEIGHTS.value)))
+    folder = pathlib.Path(_WEIGHTS.value)
+    look = FirstLook(read_network(folder / "first_look.safetensors"))
+    marks = Landmarker(read_network(folder / "landmarker.safetensors"))
+
+    def find(mesh: Mesh) -> Landmarks:
+        face = look(mesh)
+        if face is None or face.sure < FACE:
+            raise NoFaceError(face)
+        return marks(mesh, face.pose)
+
+    models = [load_face_model(source) for source in _FAMILY.value]
     print("| heads | known | no face | " + " | ".join(_PARTS) + " |")
     print("|" + "---|" * (len(_PARTS) + 3))
-    for path in ("", _ICT.value) if _ICT.value else ("",):
-        model = load_face_model(path)
+    for model in models:
         for name, heads in (("scans", _scans), ("everything", _anything)):
             print(_row(f"{model.name}, {name}", find, heads(model)), flush=True)
-    model = load_face_model(_ICT.value)
-    print(f"no faces: {_refused(find, model)} of {_HEADS.value} refused")
-    _speed(find, model)
+    print(
+        "\n| scans | sure | framed, mm | turned, deg | scale |\n|---|---|---|---|---|"
+    )
+    for model in models:
+        print(_placed(model, look), flush=True)
+    model = models[0]
+    print(f"\nno faces: {_refused(find, model)} of {_HEADS.value} refused")
+    _speed("first look", look, model)
+    _speed("first look and landmarks", find, model)
+
+
+def _placed(model: FaceModel, look: FirstLook) -> str:
+    """How far what is found is from delivered landmarks: medians and 99th percentiles.
+
+    The scale is that of the found face against its template's, over that of landmarks.
+    """
+    table = []
+    for mesh, points in _scans(model):
+        face = look(mesh)
+        if face is None or face.sure < FACE:
+            continue
+        true = pose_of(points.astype(np.float64))
+        fit = fit_template(points, np.ones(len(points)))
+        assert fit is not None
+        apart = np.subtract(face.pose.framing.center, true.framing.center)
+        degrees = degrees_between(face.rotation, true.rotation.astype(np.float64))
+        off = abs(np.log(face.scale / fit.scale))
+        table.append((face.sure, np.linalg.norm(apart[:2]), degrees, off))
+    sure, *others = np.array(table).T
+    cells = [f"{np.median(sure):.2f}, {np.quantile(sure, 0.01):.2f}"]
+    cells += [f"{np.median(x):.2f}, {np.quantile(x, 0.99):.2f}" for x in others]
+    return f"| {model.name}, {len(table)} found | " + " | ".join(cells) + " |"
 
 
 def _scans(model: FaceModel) -> Heads:
@@ -117,14 +167,15 @@ def _found(find: Callable, mesh: Mesh) -> bool:
     return True
 
 
-def _speed(find: Callable, model: FaceModel) -> None:
+def _speed(name: str, find: Callable, model: FaceModel) -> None:
     heads = [mesh for mesh, _ in _scans(model)][:20]
     _found(find, heads[0])
     started = time.perf_counter()
     for mesh in heads:
         _found(find, mesh)
-    rate = len(heads) / (time.perf_counter() - started)
-    print(f"{rate:.1f} heads a second of {len(heads[0].vertices)} points, one core")
+    seconds = (time.perf_counter() - started) / len(heads)
+    points = len(heads[0].vertices)
+    print(f"{name}: {1e3 * seconds:.1f} ms a head of {points} points, one core")
 
 
 if __name__ == "__main__":

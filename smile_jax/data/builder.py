@@ -7,10 +7,10 @@ import json
 import pathlib
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from absl import logging
 from etils import epath
 
@@ -22,14 +22,13 @@ from smile_jax.data.channels import num_channels
 from smile_jax.data.examples import (
     BuildResult,
     Sequence4D,
-    make_example,
+    Task,
     make_examples,
 )
 from smile_jax.data.landmark_sources import DetectedLandmarks
-from smile_jax.data.record_index import FILE, make_index, write_index
-from smile_jax.data.records import FORMAT, RecordSource
+from smile_jax.data.record_index import index_row, make_index, write_index
+from smile_jax.data.records import FORMAT, DataError, RecordSource
 from smile_jax.data.rendering import RenderConfig, rendering_of
-from smile_jax.data.rest import PersonScans
 from smile_jax.data.schema import FacesConfig, face_features
 from smile_jax.data.unfinished_builds import only_build_in
 
@@ -45,6 +44,7 @@ MAX_SKIPPED = 0.01
 _LISTED = 50  # in what is printed; `metadata.json` has up to _KEPT
 _KEPT = 1000
 _REPORT = "build_report"
+_CHECKED = 8  # records that are read to see that the index is theirs
 _TOGETHER = 64 << 20  # bytes of pictures that one process makes at once
 
 
@@ -63,6 +63,7 @@ class BuildReport:
       rests: against what captions were measured, by kind.
       found: captions that were measured by landmarks of the landmarker.
       plain: frames of a dataset with texture whose colour is the same everywhere.
+      rows: of the index, by key.
     """
 
     total: int
@@ -78,6 +79,7 @@ class BuildReport:
     rests: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     found: int = 0
     plain: int = 0
+    rows: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
     def add(self, made: BuildResult) -> None:
@@ -93,6 +95,8 @@ class BuildReport:
         self.repairs.update(made.repairs)
         self.rests.update([made.rest] if made.rest else [])
         self.found += made.found
+        if made.example is not None:
+            self.rows[made.key] = index_row(made.example)
         self.written += made.example is not None
         self.lost += made.example is None
 
@@ -205,8 +209,8 @@ def with_landmarks(sequences: list[Sequence4D], how: str) -> list[Sequence4D]:
     ]
 
 
-def with_persons(sequences: list[Sequence4D], rest: str) -> list[Sequence4D]:
-    """The sequences, with the scans of the same person where captions need them.
+def against_person(sequences: Sequence[Sequence4D], rest: str) -> bool:
+    """Whether captions are measured against all of a person's scans.
 
     Args:
       sequences: of the whole dataset.
@@ -221,45 +225,29 @@ def with_persons(sequences: list[Sequence4D], rest: str) -> list[Sequence4D]:
             "rest='first': sequences are single scans, which do not move; set "
             "rest='person', or more frames"
         )
-    if rest == "first" or (rest == "auto" and not single):
-        return sequences
-    of_person = collections.defaultdict(list)
-    for s in sequences:
-        of_person[s.labels["subject"]].append(s)
-    build = uuid.uuid4().hex
-    persons = {
-        subject: PersonScans(
-            build=build,
-            names=tuple(s.key for s in group),
-            scans=tuple(s.frames for s in group),
-            landmarks=tuple(s.landmarks for s in group),
-        )
-        for subject, group in of_person.items()
-    }
-    return [
-        dataclasses.replace(s, person=persons[s.labels["subject"]]) for s in sequences
-    ]
+    return rest == "person" or (rest == "auto" and single)
 
 
-def persons_together(
-    sequences: Sequence[Sequence4D], most: int
-) -> list[list[Sequence4D]]:
-    """Groups of sequences that follow each other and share the person's scans.
-
-    What is not measured against those is a group of its own.
+def tasks_of(sequences: Sequence[Sequence4D], most: int, *, person: bool) -> list[Task]:
+    """Parts a dataset into what one process makes in one go.
 
     Args:
       sequences: in order.
-      most: of a group.
+      most: sequences of a task: a person of more is made in several.
+      person: captions are measured against all of a person's scans, so a task is a
+        person; else it is a sequence.
     """
-    found: list[list[Sequence4D]] = []
+    if not person:
+        return [Task((sequence,)) for sequence in sequences]
+    of_person = collections.defaultdict(list)
     for sequence in sequences:
-        last = found[-1] if found else []
-        shared = sequence.person is not None and last
-        if shared and last[0].person is sequence.person and len(last) < most:
-            last.append(sequence)
-        else:
-            found.append([sequence])
+        of_person[sequence.labels["subject"]].append(sequence)
+    found = []
+    for group in of_person.values():
+        for start in range(0, len(group), most):
+            stop = start + most
+            others = tuple(group[:start] + group[stop:])
+            found.append(Task(tuple(group[start:stop]), True, others))
     return found
 
 
@@ -275,17 +263,20 @@ class FaceDatasetBuilder(
     """
 
     CLASSES: ClassVar[Sequence[str]]
-    VERSION = tfds.core.Version("3.3.0")
+    VERSION = tfds.core.Version("4.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "2.0.0": "Heads are framed by what any file of them has, not by landmarks.",
         "3.0.0": "Dynamic images have 16 bits; poses are found a little otherwise.",
         "3.1.0": "Records of generated heads tell how the head is turned.",
         "3.3.0": "Displacement and strain as channels, which `micro` has.",
+        "4.0.0": "Faces are found by the first look; a ball around the nose is shown.",
         "3.2.0": "Frame rates; short sequences are filled up, not repeated; motion.",
     }
 
     builder_config: FacesConfig
     _with_beam = False
+    _report: BuildReport
+    _built = False
 
     def sequences(self, dl_manager: tfds.download.DownloadManager) -> list[Sequence4D]:
         """Lists all sequences without reading any mesh."""
@@ -353,7 +344,6 @@ class FaceDatasetBuilder(
         """The sequences as workers take them, with what captions need."""
         if self.builder_config.captions:
             sequences = with_landmarks(sequences, self.builder_config.landmarks)
-            sequences = with_persons(sequences, self.builder_config.rest)
         # A builder's own module is rarely importable where the work is done. (On Beam's
         # workers it must be, if its sequences hold classes or functions of its own.)
         module = sys.modules[type(self).__module__]
@@ -369,14 +359,19 @@ class FaceDatasetBuilder(
                 yield made.key, made.example
         self._save_report()
 
-    def _made(self, sequences: list[Sequence4D]) -> Iterator[BuildResult]:
-        """Their examples, in order; a person's are made by one process."""
-        config = rendering_of(self.builder_config)
+    def _tasks(self, sequences: list[Sequence4D]) -> list[Task]:
+        """What processes make; a person's examples are made by one."""
+        config = self.builder_config
         picture = config.size**2 * num_channels(config.channels) * len(config.yaws_deg)
         pictures = config.frames + 2 * config.dynamic  # which has two bytes a pixel
         most = max(_TOGETHER // (picture * pictures), 1)
-        groups = persons_together(sequences, most)
-        for made in run_everywhere(make_examples, groups, config):
+        person = config.captions and against_person(sequences, config.rest)
+        return tasks_of(sequences, most, person=person)
+
+    def _made(self, sequences: list[Sequence4D]) -> Iterator[BuildResult]:
+        """Their examples, a person's together."""
+        config = rendering_of(self.builder_config)
+        for made in run_everywhere(make_examples, self._tasks(sequences), config):
             yield from made
 
     def _beam(self, sequences: list[Sequence4D]) -> Any:
@@ -385,20 +380,21 @@ class FaceDatasetBuilder(
         where = str(self.data_path / _REPORT)
         make = beam.ptransform_fn(_beam_examples)
         config = rendering_of(self.builder_config)
-        return make(sequences, config=config, where=where)
+        return make(self._tasks(sequences), config=config, where=where)
 
     def _process_pipeline_result(self, pipeline_result: Any) -> None:
         written = epath.Path(self.data_path).iterdir()
         for path in sorted(p for p in written if p.name.startswith(_REPORT)):
             for line in path.read_text().splitlines():
                 fields = json.loads(line)
-                example: dict | None = {} if fields.pop("written") else None
+                example = fields.pop("row")
                 self._report.add(BuildResult(**fields, example=example))
             path.unlink()
         self._save_report()
 
     def _save_report(self) -> None:
         self.info.metadata["build"] = self._report.finish()
+        self._built = True
 
     def download_and_prepare(self, **options: Any) -> None:
         """Builds as TFDS does, and indexes the records for random access."""
@@ -408,10 +404,34 @@ class FaceDatasetBuilder(
         with only_build_in(parent) if local else contextlib.nullcontext():
             super().download_and_prepare(**options)
         written = self.info.file_format
-        if written and written.value == FORMAT and not (folder / FILE).exists():
-            source = RecordSource(folder, pixels=False)
-            index = make_index(source[i] for i in range(len(source)))
-            write_index(folder, index, source.shards())
+        if self._built and written and written.value == FORMAT:
+            self._write_index(folder)
+
+    def _write_index(self, folder: epath.Path) -> None:
+        """Writes the facts that were collected while examples were made.
+
+        Raises:
+          DataError: records are not in the order that TFDS is known to write them in.
+        """
+        rows, classes = self._report.rows, self.info.features["expression"]
+        hasher = tfds.core.hashing.Hasher("train")
+        keys = sorted(rows, key=hasher.hash_key)
+        for key in keys:
+            expression = rows[key]["expression"]
+            if isinstance(expression, str):
+                rows[key]["expression"] = classes.str2int(expression)
+        source = RecordSource(folder, pixels=False)
+        places = np.linspace(0, len(keys) - 1, _CHECKED).astype(int)
+        for place in np.unique(places) if len(source) == len(keys) else (0,):
+            found = source[place]["sequence"].decode()
+            if len(source) != len(keys) or found != rows[keys[place]]["sequence"]:
+                raise DataError(
+                    f"{folder}: record {place} is {found}, and should be "
+                    f"{keys[place]}: this version of TFDS orders records in a way that "
+                    "is not known here; install the one of constraints.txt"
+                )
+        index = make_index(rows[key] for key in keys)
+        write_index(folder, index, source.shards())
 
     def _download_and_prepare(
         self, dl_manager: Any, download_config: Any, **kwargs: Any
@@ -424,16 +444,16 @@ class FaceDatasetBuilder(
 
 
 def _beam_examples(
-    root: Any, sequences: list[Sequence4D], config: RenderConfig, where: str
+    root: Any, tasks: list[Task], config: RenderConfig, where: str
 ) -> Any:
     """The examples; what became of every sequence goes into text files."""
     import apache_beam as beam
 
     made = (
         root
-        | beam.Create(sequences)
+        | beam.Create(tasks)
         | beam.Reshuffle()
-        | beam.Map(make_example, config=config)
+        | beam.FlatMap(make_examples, config=config)
     )
     _ = (
         made
@@ -447,7 +467,7 @@ def _report_line(made: BuildResult) -> str:
     return json.dumps(
         {
             "key": made.key,
-            "written": made.example is not None,
+            "row": index_row(made.example) if made.example else None,
             "frames": made.frames,
             "skipped": made.skipped,
             "notes": made.notes,

@@ -10,24 +10,26 @@ import numpy as np
 from smile_jax.data.channels import MOVING
 from smile_jax.data.records import PIXELS, as_stored
 from smile_jax.data.rendering import RenderConfig, render_example, sample_frames
-from smile_jax.data.rest import PersonScans, at_rest
+from smile_jax.data.rest import rest_by_model, rest_of_person
 from smile_jax.faces.captions import action_vector, apex_of, caption, tempo_of
-from smile_jax.faces.landmark_motion import Measures, Reference, scan_points
-from smile_jax.mesh import (
-    Framing,
-    Landmarks,
-    Mesh,
-    MeshError,
-    RankPooling,
-    frame_mesh,
+from smile_jax.faces.landmark_motion import (
+    Reference,
+    ScanPoints,
+    first_frame,
+    scan_points,
 )
+from smile_jax.landmarking.landmark_pose import pose_of
+from smile_jax.mesh import Landmarks, Mesh, MeshError, RankPooling, frame_mesh
 from smile_jax.mesh.cameras import used_points
 from smile_jax.mesh.displacement import Displacement, RigidMotion
 from smile_jax.mesh.motion_magnification import MagnifiedSequence
 from smile_jax.mesh.pose import (
     Anchors,
+    Placement,
     Pose,
     frontalize,
+    on_the_nose,
+    placed_by,
     pose_from_anchors,
     pose_from_surface,
 )
@@ -52,15 +54,13 @@ class Sequence4D:
       labels: `subject`, `expression` (None where it has none) and any other features
         of the schema.
       numbers: each frame's number in the file names; 0, 1, 2, ... by default.
-      anchors: reads the landmarks that fix the pose of the first frame.
+      anchors: reads the landmarks that fix the pose of the first frame; without, those
+        that its mesh has do.
       landmarks: gives the landmarks of a frame, by its place and mesh; without, those
         that its mesh has.
       facts: gives more labels, that are known where the example is made.
-      person: scans that show how the person looks at rest, for captions; without, the
-        sequence's own first frame does.
       rate_hz: frames a second; 0 where that is not known.
-      place: says how the first frame is turned (None: it stays as it is) and framed, in
-        place of the config.
+      place: says how the first frame is turned, framed and cut, in place of the config.
     """
 
     key: str
@@ -70,9 +70,24 @@ class Sequence4D:
     anchors: Callable[[], Anchors] | None = None
     landmarks: Callable[[int, Mesh], Landmarks] | None = None
     facts: Callable[[], dict[str, Any]] | None = None
-    person: PersonScans | None = None
     rate_hz: float = 0.0
-    place: Callable[[Mesh], tuple[Pose | None, Framing]] | None = None
+    place: Callable[[Mesh], Placement] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What one process makes in one go.
+
+    Attributes:
+      sequences: examples to make.
+      person: captions are measured against the person's scans; otherwise against each
+        sequence's own first frame.
+      others: sequences of that person that are made elsewhere, and measured here.
+    """
+
+    sequences: tuple[Sequence4D, ...]
+    person: bool = False
+    others: tuple[Sequence4D, ...] = ()
 
 
 @dataclasses.dataclass
@@ -115,26 +130,102 @@ def make_example(sequence: Sequence4D, config: RenderConfig) -> BuildResult:
     Framing and pose are those of its first frame, so that motion stays motion. Frames
     are read and rendered one at a time, whatever their number.
     """
-    made = BuildResult(sequence.key)
-    try:
-        made.example = _example(sequence, config, made)
-    except MeshError as error:
-        made.skipped.append(f"{sequence.key}: {error}")
-    return made
+    return make_examples(Task((sequence,)), config)[0]
 
 
-def make_examples(
-    sequences: Sequence[Sequence4D], config: RenderConfig
-) -> list[BuildResult]:
-    """Makes the examples of several sequences, one after the other.
+def make_examples(task: Task, config: RenderConfig) -> list[BuildResult]:
+    """Makes the examples of several sequences.
 
-    Those of one person share the face at rest, which the process remembers.
+    Each scan is read once: it is drawn and measured, and the measurements wait until
+    all of the person's scans are there.
     """
-    return [make_example(sequence, config) for sequence in sequences]
+    begun = [_Begun.of(sequence, config) for sequence in task.sequences]
+    if not config.captions:
+        return [one.made for one in begun]
+    rest = None
+    if task.person:
+        found = {s.key: b.first for s, b in zip(task.sequences, begun, strict=True)}
+        # A second time only what could not be drawn, or is drawn elsewhere.
+        again = [s for s in task.sequences if found[s.key] is None]
+        found |= {s.key: _first_points(s) for s in (*again, *task.others)}
+        first = {key: points for key, points in found.items() if points is not None}
+        rest = rest_of_person([first[key] for key in sorted(first)])
+    for one in begun:
+        one.caption(rest, task, config)
+    return [one.made for one in begun]
+
+
+def _first_points(sequence: Sequence4D) -> ScanPoints | None:
+    """The points of a first frame; None where the sequence's own task says why not."""
+    read = sequence.landmarks
+    try:
+        mesh = sequence.frames[0]
+        return scan_points(mesh, read(0, mesh) if read else None)
+    except MeshError:
+        return None
+
+
+@dataclasses.dataclass
+class _Begun:
+    """An example whose captions are not yet written.
+
+    Attributes:
+      made: what it is.
+      points: that were measured, by the frame's place.
+      numbers: of the frames.
+      rate_hz: frames a second.
+    """
+
+    made: BuildResult
+    points: dict[int, ScanPoints] = dataclasses.field(default_factory=dict)
+    numbers: np.ndarray | None = None
+    rate_hz: float = 0.0
+
+    @classmethod
+    def of(cls, sequence: Sequence4D, config: RenderConfig) -> "_Begun":
+        """Reads and draws a sequence."""
+        made = BuildResult(sequence.key)
+        renderer = _Renderer(sequence, config, made)
+        try:
+            made.example = _example(sequence, config, made, renderer)
+        except MeshError as error:
+            made.skipped.append(f"{sequence.key}: {error}")
+        return cls(made, renderer.points, renderer.numbers, sequence.rate_hz)
+
+    @property
+    def first(self) -> ScanPoints | None:
+        """Of the first frame that was measured."""
+        return next(iter(self.points.values()), None)
+
+    def caption(self, rest: Reference | None, task: Task, config: RenderConfig) -> None:
+        """Adds the caption in words and numbers, and the reference behind it."""
+        if self.made.example is None:
+            return
+        first = self.first
+        assert first is not None and self.numbers is not None
+        try:
+            if rest is None:
+                rest = rest_by_model(first) if task.person else first_frame(first)
+            measured = [rest.measure(points) for points in self.points.values()]
+        except MeshError as error:
+            self.made.example = None
+            self.made.skipped.append(f"{self.made.key}: {error}")
+            return
+        vector = action_vector(measured[apex_of(measured)], rest.kind)
+        tempo: tuple[str, ...] = ()
+        if config.tempo and self.rate_hz and len(measured) > 1:
+            times = self.numbers[list(self.points)] / self.rate_hz
+            tempo = tempo_of(measured, times)
+        said = caption(vector, tempo)
+        self.made.example |= {"caption": said, "actions": vector, "rest": rest.kind}
+        self.made.rest = rest.kind
 
 
 def _example(
-    sequence: Sequence4D, config: RenderConfig, made: BuildResult
+    sequence: Sequence4D,
+    config: RenderConfig,
+    made: BuildResult,
+    renderer: "_Renderer",
 ) -> dict[str, Any]:
     total = len(sequence.frames)
     if not total:
@@ -146,13 +237,12 @@ def _example(
         frames = MagnifiedSequence(
             sequence.frames, config.magnify, sequence.rate_hz, (low, high)
         )
-        sequence = dataclasses.replace(sequence, frames=frames)
+        renderer.sequence = dataclasses.replace(sequence, frames=frames)
     kept = sample_frames(total, config.frames)
     needed = range(total) if config.dynamic else kept.tolist()
     pooling = RankPooling(total)
     images: dict[int, np.ndarray] = {}
     motion: dict[int, np.ndarray] = {}
-    renderer = _Renderer(sequence, config, made)
     for index in needed:
         shown = _nearest(renderer, index, total, made)
         if len(made.skipped) > max(_MAX_LOST * len(needed), 1):
@@ -164,8 +254,8 @@ def _example(
                 motion[index] = renderer.moved(shown)
         if config.dynamic:
             pooling.add(index, shown.image / 255)
-    framing = renderer.framing
-    assert framing is not None
+    placement = renderer.placement
+    assert placement is not None
     example = {
         "sequence": sequence.key,
         "intensity": -1,
@@ -173,7 +263,7 @@ def _example(
         "ethnicity": "unknown",
         "seed": -1,
         "yaw_deg": np.asarray(config.yaws_deg, np.float32),
-        "mm_per_pixel": framing.mm_per_pixel(config.size),
+        "mm_per_pixel": placement.framing.mm_per_pixel(config.size),
         "rate_hz": sequence.rate_hz,
         **sequence.labels,
         **(sequence.facts() if sequence.facts else {}),
@@ -186,9 +276,6 @@ def _example(
         example["frame_index"] = _filled(renderer.numbers[kept], config.frames, -1)
     if config.motion:
         example["motion"] = _filled([motion[i] for i in places], config.frames, 0)
-    if config.captions:
-        example |= renderer.told()
-        made.rest = example["rest"]
     if config.dynamic:
         example["dynamic"] = as_stored(pooling.image()[None], "dynamic")
     return example
@@ -219,24 +306,21 @@ class _Renderer:
     def __init__(
         self, sequence: Sequence4D, config: RenderConfig, made: BuildResult
     ) -> None:
-        self._sequence, self._config, self._made = sequence, config, made
+        self.sequence, self._config, self._made = sequence, config, made
         numbers = sequence.numbers or range(len(sequence.frames))
         self.numbers = np.asarray(numbers, np.int32)
-        self.framing: Framing | None = None
-        self._motions: dict[int, Measures] = {}  # by the frame's place
-        self._rest: Reference | None = None
+        self.placement: Placement | None = None
+        self.points: dict[int, ScanPoints] = {}  # by the frame's place
         self._displacement: Displacement | None = None
-        self._pose: Pose | None = None
 
     def __call__(self, index: int) -> _RenderedFrame:
-        mesh = self._sequence.frames[index]
+        mesh = self.sequence.frames[index]
         _check_reach(mesh)
-        framing, pose = self.framing, self._pose
-        if framing is None:
-            pose, framing = self._place(mesh)
+        placement = self.placement or self._place(mesh)
+        pose, framing = placement.pose, placement.framing
         turned = frontalize(mesh, pose) if pose else mesh
         if self._config.captions:
-            self._measure(index, mesh)
+            self.points[index] = self._measure(index, mesh)
         config, look = self._config, self._displacement
         moving = [name for name in MOVING if name in config.channels]
         if look is None and (config.motion or config.still or moving):
@@ -252,14 +336,14 @@ class _Renderer:
             maps["displacement"] = look.of_points(turned, head)
             if "strain" in moving:
                 maps["strain"] = look.strain(turned, maps["displacement"])
-        image = render_example(shown, config, framing, maps)
-        self.framing, self._pose = framing, pose
+        image = render_example(shown, config, framing, maps, placement.ball)
+        self.placement = placement
         self._tell(mesh)
         return _RenderedFrame(image, turned, head)
 
     def naming_file(self, error: MeshError, index: int) -> MeshError:
         """The error, with the frame's file in it."""
-        paths = getattr(self._sequence.frames, "paths", ())
+        paths = getattr(self.sequence.frames, "paths", ())
         if not paths or str(paths[index]) in str(error):
             return error
         return MeshError(f"{paths[index]}: {error}")
@@ -279,69 +363,76 @@ class _Renderer:
         assert self._displacement is not None
         return self._displacement(shown.mesh, shown.head)
 
-    def _measure(self, index: int, mesh: Mesh) -> None:
-        read, person = self._sequence.landmarks, self._sequence.person
+    def _measure(self, index: int, mesh: Mesh) -> ScanPoints:
+        read = self.sequence.landmarks
         landmarks = read(index, mesh) if read else None
         self._made.found = landmarks is not None and landmarks.confidence is not None
-        seen = scan_points(mesh, landmarks)
-        self._rest = self._rest or at_rest(seen, person)
-        self._motions[index] = self._rest.measure(seen)
+        return scan_points(mesh, landmarks)
 
-    def told(self) -> dict[str, Any]:
-        """Returns the caption in words and numbers, and the reference behind it."""
-        assert self._rest is not None
-        measured = list(self._motions.values())
-        vector = action_vector(measured[apex_of(measured)], self._rest.kind)
-        rate = self._sequence.rate_hz
-        tempo: tuple[str, ...] = ()
-        if self._config.tempo and rate and len(measured) > 1:
-            tempo = tempo_of(measured, self.numbers[list(self._motions)] / rate)
-        said = caption(vector, tempo)
-        return {"caption": said, "actions": vector, "rest": self._rest.kind}
-
-    def _place(self, mesh: Mesh) -> tuple[Pose | None, Framing]:
-        """Returns the sequence's pose and framing, by its first frame."""
-        if self._sequence.place:
-            return self._sequence.place(mesh)
+    def _place(self, mesh: Mesh) -> Placement:
+        """Returns how the sequence is shown, by its first frame."""
+        if self.sequence.place:
+            return self.sequence.place(mesh)
+        config = self._config
         pose = self._find_pose(mesh)
-        if pose:
-            return pose, pose.framing
-        if self._config.framing == "face":
-            return None, self._framing_of_face(mesh)
-        return None, frame_mesh(mesh)
-
-    def _framing_of_face(self, mesh: Mesh) -> Framing:
-        """By the surface; by landmarks, if there are some, where it shows no face."""
-        try:
-            return pose_from_surface(mesh).framing
-        except MeshError as error:
-            if self._sequence.anchors is None:
-                raise
-            self._made.notes.append(
-                f"{self._sequence.key}: framed by landmarks, not by its surface: "
-                f"{error}"
-            )
-            return pose_from_anchors(self._sequence.anchors()).framing
+        if pose is None:
+            return Placement(None, frame_mesh(mesh))
+        return placed_by(
+            pose, turn=config.pose != "as_is", crop=config.framing == "crop"
+        )
 
     def _find_pose(self, mesh: Mesh) -> Pose | None:
-        how = self._config.pose
-        if how == "as_is":
+        """By what the config says; None where nothing is turned or looked for."""
+        how, framing = self._config.pose, self._config.framing
+        if how == "as_is" and framing == "box":
             return None
-        if how != "surface":
+        ways = _WAYS[framing if how == "as_is" else how]
+        failed: list[tuple[str, MeshError]] = []
+        for name in ways:
             try:
-                if self._sequence.anchors is not None:
-                    return pose_from_anchors(self._sequence.anchors())
-                if how == "auto":
-                    from smile_jax.landmarking.landmarker import find_pose
-
-                    return find_pose(mesh)
-                raise MeshError("it has no landmark file")
+                pose = self._pose_by(name, mesh)
             except MeshError as error:
-                self._made.notes.append(
-                    f"{self._sequence.key}: turned by its surface, not by landmarks: "
-                    f"{error}"
-                )
-        return pose_from_surface(mesh)
+                failed.append((name, error))
+                continue
+            if name == _LANDMARKS and framing == "crop":
+                pose = on_the_nose(mesh, pose)
+            for other, why in failed:
+                if other != _LANDMARKS or how != "auto":
+                    self._made.notes.append(
+                        f"{self.sequence.key}: placed by its {name}, not by its "
+                        f"{other}: {why}"
+                    )
+            return pose
+        raise failed[0][1]
+
+    def _pose_by(self, way: str, mesh: Mesh) -> Pose:
+        if way == _SURFACE:
+            return pose_from_surface(mesh)
+        if way == _FACE:
+            # jax is slow to import, and builds by landmarks or surfaces do without.
+            from smile_jax.landmarking.first_look import require_face
+
+            turn = self._config.pose != "as_is"
+            return require_face(mesh, turn=turn).pose
+        if self.sequence.anchors is not None:
+            return pose_from_anchors(self.sequence.anchors())
+        if mesh.landmarks is not None and len(mesh.landmarks) == _MULTIPIE:
+            return pose_of(mesh.landmarks.astype(np.float64))
+        raise MeshError("it has no landmarks")
+
+
+_FACE, _LANDMARKS, _SURFACE = "face", "landmarks", "surface"
+_MULTIPIE = 68  # landmarks
+# By what a face is placed, in order, by the pose of the config, or by its framing where
+# heads stay as they are.
+_WAYS = {
+    "crop": (_FACE, _LANDMARKS),
+    "face": (_SURFACE, _LANDMARKS),
+    "found": (_FACE, _LANDMARKS, _SURFACE),
+    "landmarks": (_LANDMARKS, _FACE, _SURFACE),
+    "auto": (_LANDMARKS, _FACE, _SURFACE),
+    "surface": (_SURFACE,),
+}
 
 
 def _check_reach(mesh: Mesh) -> None:

@@ -12,7 +12,6 @@ from typing_extensions import override
 from smile_jax.core.extras import needed_for
 from smile_jax.data.builder import FaceDatasetBuilder
 from smile_jax.data.examples import Sequence4D
-from smile_jax.data.pose_landmarks import labelled_anchors
 from smile_jax.data.rendering import sample_frames
 from smile_jax.data.schema import FacesConfig
 from smile_jax.faces import (
@@ -40,8 +39,6 @@ from smile_jax.faces.sampling import (
     seed_of,
 )
 from smile_jax.mesh import Mesh
-from smile_jax.mesh.landmark_schemes import bosphorus_labels
-from smile_jax.mesh.pose import Anchors
 
 with needed_for("building a dataset", "build"):
     import tensorflow_datasets as tfds
@@ -87,7 +84,6 @@ class FaceModelConfig(FacesConfig):
     seed: int = 0
     difficulty: Difficulty = dataclasses.field(default_factory=Difficulty)
     identity_modes: int | None = None
-    framing: str = "face"  # they are whole heads
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -244,11 +240,6 @@ CONFIGS = [
     CAPTIONS, MICRO, MICRO_MAGNIFIED, RECORDINGS, SUBTLE, BLENDED, HEADS, SCANS,
 ]  # fmt: skip
 
-_BLENDED_SINCE = {
-    "version": "3.3.1",
-    "release_notes": {"3.3.1": "Performances are blended, which 3.3.0 left out."},
-}
-
 
 def _as_hard(config: FaceModelConfig) -> FaceModelConfig:
     """Makes real heads as hard to read as the procedural one.
@@ -259,8 +250,7 @@ def _as_hard(config: FaceModelConfig) -> FaceModelConfig:
     if config.task != "posed":
         return config
     hard = dataclasses.replace(config.difficulty, pose_deg=10.0, shift_mm=7.0)
-    version: dict[str, Any] = _BLENDED_SINCE if hard.blend else {}
-    return dataclasses.replace(config, difficulty=hard, **version)
+    return dataclasses.replace(config, difficulty=hard)
 
 
 HARD_CONFIGS = [_as_hard(config) for config in CONFIGS]
@@ -368,11 +358,6 @@ def _event_table(events: Sequence[Event]) -> dict[str, np.ndarray]:
         table[row] = event.onset, event.apex, event.offset, kind
         emotions[row] = np.isin(FOUR_DME, event.emotions)
     return {"events": table, "event_emotions": emotions}
-
-
-def _anchors_of(performance: Performance) -> Anchors:
-    """Returns the anchors of the first frame, by the model's own landmarks."""
-    return labelled_anchors(bosphorus_labels(performance[0].landmarks))
 
 
 class FaceModelBuilder(
@@ -558,7 +543,6 @@ def _sequence(
         key=key,
         frames=frames,
         rate_hz=config.rate_hz,
-        anchors=functools.partial(_anchors_of, frames),
         facts=functools.partial(_facts_of, frames, config.frames),
         labels=labels | {"subject": subject, "seed": frames.seed},
     )

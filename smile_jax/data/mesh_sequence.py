@@ -1,14 +1,15 @@
 """Mesh files as a sequence, read when they are asked for."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from smile_jax.mesh import Mesh, MeshError, read_mesh
+from smile_jax.mesh.far_points import moved_to
 from smile_jax.mesh.types import Material
-from smile_jax.mesh.unit_guess import guess_unit_mm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,7 @@ class MeshFiles(Sequence[Mesh]):
     Attributes:
       paths: of the frames, in order.
       needs_texture: a file without its texture image cannot be used.
-      unit_mm: millimetres of the files' unit; 0: guessed for each by its size.
+      unit_mm: millimetres of the files' unit; 0: by the size of the first one's face.
       textures: images to use where a mesh's own is not found, in the same order.
       within: folder outside of which nothing that a mesh names is opened; see
         `read_mesh`.
@@ -47,19 +48,23 @@ class MeshFiles(Sequence[Mesh]):
             )
         if self.needs_texture:
             check_texture(mesh, path)
-        return scale_mesh(mesh, self.unit_mm or unit_of(mesh, path))
+        if any(mesh.origin):
+            mesh = moved_to(mesh, self._origin)
+        return scale_mesh(mesh, self.unit_mm or self._unit)
 
+    @functools.cached_property
+    def _origin(self) -> tuple[float, float, float]:
+        return read_mesh(self.paths[0], self.within).origin
 
-def unit_of(mesh: Mesh, path: pathlib.Path) -> float:
-    """The unit of a file in mm, by the head's size.
+    @functools.cached_property
+    def _unit(self) -> float:
+        # jax is slow to import, and files whose unit is known do without.
+        from smile_jax.landmarking.face_units import unit_of
 
-    Raises:
-      MeshError: it is no head in any usual unit; naming the file.
-    """
-    try:
-        return guess_unit_mm(mesh)
-    except MeshError as error:
-        raise MeshError(f"{path}: {error}") from error
+        try:
+            return unit_of(read_mesh(self.paths[0], self.within))
+        except MeshError as error:
+            raise MeshError(f"{self.paths[0]}: {error}") from error
 
 
 def check_texture(mesh: Mesh, path: pathlib.Path) -> None:

@@ -23,8 +23,17 @@ _NUMBERS = {
 _TEXTS = ("subject", "sequence", "caption")
 
 
+def index_row(example: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of an example that the index has of it; they can be written as JSON."""
+    names = [name for name in (*_NUMBERS, *_TEXTS) if name in example]
+    return {
+        name: x.item() if isinstance(x := example[name], np.generic) else x
+        for name in names
+    }
+
+
 def make_index(records: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """Collects columns (n,) of all records, in their order.
+    """Collects columns (n,) of all records, or their rows, in their order.
 
     "expression" and "intensity" are int32, "mm_per_pixel" and "rate_hz" float32;
     "subject", "sequence" and, if there are any, "caption" are texts.
@@ -37,9 +46,13 @@ def make_index(records: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     return {
         name: np.array(column, _NUMBERS[name])
         if name in _NUMBERS
-        else np.array([text.decode() for text in column])
+        else np.array([_text(text) for text in column])
         for name, column in columns.items()
     }
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def write_index(

@@ -7,6 +7,7 @@ import numpy as np
 
 from smile_jax.data.channels import CHANNELS, MOVING
 from smile_jax.mesh import Framing, Mesh, MeshError, render_views
+from smile_jax.mesh.face_crop import Ball, cut_around, within
 from smile_jax.mesh.render import MAX_VIEWS
 
 # A picture with less of it covered, or with less relief over its width, shows no face
@@ -16,10 +17,10 @@ _FLAT = 0.01
 # What is shown half way from rest to the brightest: mm, and share of a length.
 _HALF_MOVED, _HALF_STRAINED = 2.0, 0.05
 
-POSES = ("as_is", "surface", "landmarks", "auto")
+POSES = ("as_is", "found", "landmarks", "auto", "surface")
 _CHOICES = {
     "pose": POSES,
-    "framing": ("box", "face"),
+    "framing": ("crop", "face", "box"),
     "landmarks": ("auto", "delivered", "found"),
     "rest": ("auto", "first", "person"),
 }
@@ -43,13 +44,16 @@ class RenderConfig:
         the head's own is taken off. 0: as it is.
       band_hz: lowest and highest frequency of motion that passes when magnified; where
         the frame rate is not known, all pass.
-      pose: "as_is" keeps heads as they are turned; "surface" turns them to the front
-        by `smile_jax.mesh.pose`; "landmarks" by landmarks where a sequence has them;
-        "auto" by those, else by what the landmarker finds, else by the surface.
-      framing: of heads that are kept as they are: "box" shows all of the mesh, for
-        scans that are cut alike; "face" finds the face by its surface, in whole heads
-        as in cut ones, and needs millimetres. Heads that are turned are framed by their
-        face.
+      pose: "as_is" keeps heads as they are turned; "found" turns them to the front by
+        the first look; "landmarks" by landmarks where a sequence has them; "auto" by
+        those, else by the first look; "surface" by `smile_jax.mesh.pose`, which needs
+        no network, and heads that look at the viewer.
+      framing: "crop" finds the face by the first look
+        (`smile_jax.landmarking.first_look`) and shows what lies within a ball around
+        its nose's tip (`smile_jax.mesh.face_crop`), in whole heads as in cut ones.
+        "face" finds it by its surface, needs millimetres, and cuts nothing; "box" shows
+        all of the mesh: earlier versions did so. In both, heads that are turned are
+        framed by their face.
       captions: also write what the face does, in words and numbers, by landmarks
         (`smile_jax.faces.captions`).
       tempo: captions of sequences also say how fast and how long, where frames have a
@@ -72,7 +76,7 @@ class RenderConfig:
     magnify: float = 0.0
     band_hz: Sequence[float] = (0.0, float("inf"))
     pose: str = "as_is"
-    framing: str = "box"
+    framing: str = "crop"
     captions: bool = False
     tempo: bool = False
     landmarks: str = "auto"
@@ -129,6 +133,7 @@ def render_example(
     config: RenderConfig,
     framing: Framing,
     moving: Mapping[str, np.ndarray] | None = None,
+    ball: Ball | None = None,
 ) -> np.ndarray:
     """Renders one frame in the schema's pixels of 0 to 255, not yet rounded.
 
@@ -140,12 +145,19 @@ def render_example(
       framing: of the pictures.
       moving: "displacement" (n, 3) in mm and "strain" (n,) of the points, where the
         channels have them.
+      ball: what is shown; None shows all.
     """
+    if ball:
+        mesh = cut_around(mesh, ball)
     if "texture" not in config.channels:
         mesh = mesh.without_materials()  # or images would be decoded
     buffers = render_views(mesh, config.yaws_deg, config.size, framing=framing)
-    _check_picture(buffers, framing)
-    mask = buffers["mask"][..., None]
+    mask = buffers["mask"]
+    if ball:
+        views = zip(buffers["depth"], config.yaws_deg, strict=True)
+        mask = mask & np.stack([within(d, yaw, framing, ball) for d, yaw in views])
+    _check_picture(mask, buffers["depth"], framing)
+    mask = mask[..., None]
     groups = []
     for name in config.channels:
         if name == "depth":
@@ -176,13 +188,13 @@ def _painted(
     return seen["texture"][..., : CHANNELS[name]]
 
 
-def _check_picture(buffers: Mapping[str, np.ndarray], framing: Framing) -> None:
+def _check_picture(masks: np.ndarray, depths: np.ndarray, framing: Framing) -> None:
     """Refuses pictures in which there is no face to be seen, whatever it was.
 
     Raises:
       MeshError: what is in the picture.
     """
-    for mask, depth in zip(buffers["mask"], buffers["depth"], strict=True):
+    for mask, depth in zip(masks, depths, strict=True):
         share = mask.mean()
         if share < _EMPTY:
             raise MeshError(

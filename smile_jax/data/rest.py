@@ -1,66 +1,35 @@
 """A person's face at rest, against which captions are measured."""
 
-import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from smile_jax.faces.families.procedural import load_procedural
 from smile_jax.faces.landmark_motion import (
     Reference,
     ScanPoints,
-    first_frame,
     modelled_at_rest,
     person_at_rest,
-    scan_points,
 )
-from smile_jax.mesh import Landmarks, Mesh, MeshError
 
 _ENOUGH = 3  # readable scans of a person, of which the median is at rest
 
 
-@dataclasses.dataclass(frozen=True)
-class PersonScans:
-    """Scans of a person, whatever they show.
+def rest_of_person(scans: Sequence[ScanPoints]) -> Reference | None:
+    """Returns the median of a person's scans; None of fewer than three.
 
-    Attributes:
-      build: what tells one dataset's scans from another's of the same names.
-      names: of the sequences.
-      scans: the meshes of each, of which the first is looked at.
-      landmarks: readers of a frame's landmarks, see `Sequence4D`.
+    Args:
+      scans: whatever they show, in an order that is always the same.
     """
-
-    build: str
-    names: tuple[str, ...]
-    scans: tuple[Sequence[Mesh], ...] = dataclasses.field(compare=False)
-    landmarks: tuple[Callable[[int, Mesh], Landmarks] | None, ...] = dataclasses.field(
-        compare=False
-    )
+    return person_at_rest(scans) if len(scans) >= _ENOUGH else None
 
 
-def at_rest(first: ScanPoints, person: PersonScans | None) -> Reference:
-    """Returns the reference of a sequence.
-
-    Its first frame if nothing else is given; otherwise the median of the person's
-    scans, or the face model's idea of the person if fewer than three scans can be read.
+def rest_by_model(scan: ScanPoints) -> Reference:
+    """Returns the face model's idea of how a person looks at rest, by one scan.
 
     Raises:
       MeshError: the landmarks do not suffice.
     """
-    if person is None:
-        return first_frame(first)
-    return _of_person(person) or modelled_at_rest(first, _model())
-
-
-@functools.lru_cache(maxsize=4)
-def _of_person(person: PersonScans) -> Reference | None:
-    found = []
-    for meshes, landmarks in zip(person.scans, person.landmarks, strict=True):
-        try:
-            mesh = meshes[0]
-            found.append(scan_points(mesh, landmarks(0, mesh) if landmarks else None))
-        except MeshError:
-            continue  # it is said where the scan itself is built
-    return person_at_rest(found) if len(found) >= _ENOUGH else None
+    return modelled_at_rest(scan, _model())
 
 
 _model = functools.cache(load_procedural)

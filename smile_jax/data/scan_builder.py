@@ -132,7 +132,6 @@ class ScanBuilder(
     # Frames a second, where they are known.
     RATE_HZ: ClassVar[float] = 0.0
 
-    VERSION = tfds.core.Version("3.4.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         **FaceDatasetBuilder.RELEASE_NOTES,
         "3.4.0": "Faces have their own material's colour; files are placed as their "

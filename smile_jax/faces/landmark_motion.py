@@ -30,6 +30,7 @@ _EYE_CORNERS_MM = 89.0  # lengths are scaled to this distance of the outer ones
 _PATCH_MM = 7.0  # radius of a region of skin whose relief is measured
 # Left and right cheek: below the lid by this share of the way to the mouth's corner.
 _CHEEKS, _BELOW_LID = ((47, 54), (41, 48)), 0.2
+_CHEEK_MM = 40.0  # around each, of the surface that is kept
 _MIN_STILL = 5  # of the points that hold still; corners of eyes alone are on a line
 
 FIRST, PERSON, MODEL = "first frame", "person", "face model"
@@ -44,7 +45,7 @@ class ScanPoints:
 
     Attributes:
       points: (70, 3) of `smile_jax.mesh.landmark_schemes`, NaN where not known.
-      vertices: (n, 3) of its surface.
+      vertices: (n, 3) of its surface, near the cheeks.
     """
 
     points: FacePoints
@@ -68,7 +69,18 @@ def scan_points(mesh: Mesh, landmarks: Landmarks | None = None) -> ScanPoints:
             f"its movements cannot be measured: {known} of the {len(_STILL)} landmarks "
             f"that hold still are known, {_MIN_STILL} are needed, eyes and mouth too"
         )
-    return ScanPoints(points, mesh.vertices)
+    return ScanPoints(points, mesh.vertices[_near_cheeks(points, mesh.vertices)])
+
+
+def _near_cheeks(points: FacePoints, vertices: np.ndarray) -> np.ndarray:
+    """Which of a scan's points are looked at, whatever the face does."""
+    near = np.zeros(len(vertices), bool)
+    for lid, corner in _CHEEKS:
+        center = points[lid] + _BELOW_LID * (points[corner] - points[lid])
+        if np.isfinite(center).all():
+            apart = vertices - center.astype(np.float32)
+            near |= np.einsum("ij,ij->i", apart, apart) < _CHEEK_MM**2
+    return near
 
 
 class Reference:

@@ -12,13 +12,12 @@ import numpy as np
 
 from smile_jax.core.text_files import read_names
 from smile_jax.data.folder_layout import numbers_as_numbers, of_another_sequence
-from smile_jax.data.mesh_sequence import scale_mesh
 from smile_jax.data.source_folder import missing_numbers
+from smile_jax.landmarking.head_scan import look_at
 from smile_jax.mesh import Mesh, MeshError, frame_mesh, read_mesh
 from smile_jax.mesh.displacement import Displacement
 from smile_jax.mesh.readers import MESH_SUFFIXES, is_scan
 from smile_jax.mesh.texture_paths import IMAGE_SUFFIXES
-from smile_jax.mesh.unit_guess import guess_unit_mm
 
 HOWS = ("auto", "sequence", "each")
 # Frames that follow each other are nearer, scans of other people or of other takes
@@ -37,11 +36,13 @@ class InputClip:
       name: the file, or the folder of the frames.
       paths: one scan, or frames in order.
       within: folder outside of which nothing that they name is opened; see `read_mesh`.
+      head: which of the heads that it shows; 0 is the surest.
     """
 
     name: str
     paths: tuple[pathlib.Path, ...]
     within: pathlib.Path | None = None
+    head: int = 0
 
     @functools.cached_property
     def numbers(self) -> tuple[int, ...] | None:
@@ -107,6 +108,27 @@ class InputFiles:
     clips: list[InputClip] = dataclasses.field(default_factory=list)
     decided: list[str] = dataclasses.field(default_factory=list)
     other_files: list[str] = dataclasses.field(default_factory=list)
+
+
+def each_head(clips: Iterable[InputClip]) -> list[InputClip]:
+    """The clips, and one for each head of those that show several.
+
+    They are named `FILE#1`, `FILE#2`, ..., the surest head first.
+    """
+    found: list[InputClip] = []
+    for clip in clips:
+        try:
+            count = look_at(read_mesh(clip.paths[0], clip.within)).heads
+        except MeshError:  # it is said where the clip itself is read
+            count = 1
+        if count < 2:
+            found.append(clip)
+            continue
+        found += [
+            dataclasses.replace(clip, name=f"{clip.name}#{head + 1}", head=head)
+            for head in range(count)
+        ]
+    return found
 
 
 def find_inputs(
@@ -269,10 +291,10 @@ def _decide(
 def _apart(first: pathlib.Path, second: pathlib.Path, within: pathlib.Path) -> float:
     """Returns the distance of two heads in mm; infinite if their units differ."""
     meshes: list[Mesh] = [read_mesh(first, within), read_mesh(second, within)]
-    units = [guess_unit_mm(mesh) for mesh in meshes]
-    if units[0] != units[1]:
+    scans = [look_at(mesh) for mesh in meshes]
+    if scans[0].unit_mm != scans[1].unit_mm:
         return float("inf")
-    one, other = (scale_mesh(m, u) for m, u in zip(meshes, units, strict=True))
+    one, other = (s.prepared(m) for s, m in zip(scans, meshes, strict=True))
     return Displacement(one, frame_mesh(one)).misfit(other)
 
 

@@ -12,12 +12,14 @@ from smile_jax.config.factories import sampling, views_seen
 from smile_jax.data.dataset import spread_views
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.frames import cut
-from smile_jax.data.mesh_sequence import MeshFiles, scale_mesh
+from smile_jax.data.mesh_sequence import MeshFiles
 from smile_jax.data.rendering import POSES, RenderConfig
 from smile_jax.inference.head_placement import HeadPlacement
 from smile_jax.inference.input_files import InputClip
+from smile_jax.landmarking.first_look import NoFaceError
+from smile_jax.landmarking.head_scan import HeadScan, look_at
 from smile_jax.mesh import Mesh, MeshError, read_mesh
-from smile_jax.mesh.unit_guess import guess_unit_mm
+from smile_jax.mesh.far_points import moved_to
 from smile_jax.training.run_info import RunInfo
 
 # A picture is of another kind beyond this factor of the scales that training saw (this
@@ -31,7 +33,7 @@ class ReadingOptions:
 
     Attributes:
       pose: see `HeadPlacement.how`.
-      unit_mm: millimetres of the files' unit; 0: guessed by size.
+      unit_mm: millimetres of the files' unit; 0: by the size of the face.
       rate_hz: frames a second of sequences; 0: not known.
       window_s: seconds around a frame that a timeline's answers see (frames, where the
         rate is not known); 0: that frame.
@@ -154,7 +156,8 @@ class Reader:
                 "with --rate_hz"
             )
         try:
-            frames = _Frames.of_files(clip, reading.unit_mm)
+            turn = {r.pose, reading.pose} - {"auto"} != {"as_is"}
+            frames = _Frames.of_files(clip, reading.unit_mm, turn=turn)
         except MeshError as error:
             raise MeshError(_once(name, str(error))) from error
         placing = HeadPlacement(
@@ -162,7 +165,7 @@ class Reader:
             how=reading.pose,
             trained=r.pose,
             framing="face" if r.framing == "landmarks" else r.framing,
-            unit_mm=frames.unit_mm,
+            scan=frames.scan,
         )
         sequence = Sequence4D(
             key=name,
@@ -175,9 +178,9 @@ class Reader:
         made = make_example(sequence, form)
         if made.example is None or made.skipped:
             raise MeshError("; ".join(_once(name, text) for text in made.skipped))
-        self._check_extent(name, float(made.example["mm_per_pixel"]))
+        self._check_extent(name, frames.scan, float(made.example["mm_per_pixel"]))
         batch = cut(made.example, sampling(self.info.config))
-        notes = [*clip.gaps, *made.file_notes]
+        notes = [*clip.gaps, *frames.scan.notes, *made.file_notes]
         if self.sees_texture:
             notes += made.texture_notes
             if made.plain:
@@ -191,13 +194,15 @@ class Reader:
         """True if the run looks at the colour of faces."""
         return "texture" in self.info.config.data.inputs
 
-    def _check_extent(self, name: str, mm_per_pixel: float) -> None:
+    def _check_extent(self, name: str, scan: HeadScan, mm_per_pixel: float) -> None:
         """Refuses what is shown at another scale than all that training saw."""
         r = self.info.rendering
         if r.extents_mm is None:
             return
         extent, (low, high) = mm_per_pixel * r.size, r.extents_mm
         if not low / _OTHER_SCALE <= extent <= high * _OTHER_SCALE:
+            if not scan.found:
+                raise MeshError(f"{name}: {NoFaceError(scan.face)}")
             raise MeshError(
                 f"{name}: its picture is {extent:.3g} mm wide, and of {low:.3g} to "
                 f"{high:.3g} mm in training: name the millimetres of its unit with "
@@ -207,25 +212,26 @@ class Reader:
 
 @dataclasses.dataclass(frozen=True)
 class _Frames(Sequence[Mesh]):
-    """Files of which the first was read to see its unit, and is not read again."""
+    """Files of which the first was read to see its head, and is not read again."""
 
     files: MeshFiles
     first: Mesh
-    unit_mm: float
+    scan: HeadScan
 
     @classmethod
-    def of_files(cls, clip: InputClip, unit_mm: float) -> "_Frames":
-        """Opens files of a known unit; 0 guesses it by the first one's size."""
+    def of_files(cls, clip: InputClip, unit_mm: float, *, turn: bool) -> "_Frames":
+        """Opens files of a known unit; 0 takes it from the first one's face."""
         first = read_mesh(clip.paths[0], clip.within)
-        unit_mm = unit_mm or guess_unit_mm(first)
-        files = MeshFiles(clip.paths, unit_mm=unit_mm, within=clip.within)
-        return cls(files, scale_mesh(first, unit_mm), unit_mm)
+        scan = look_at(first, unit_mm, clip.head, turn=turn)
+        return cls(MeshFiles(clip.paths, within=clip.within), first, scan)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index):
-        return self.first if index == 0 else self.files[index]
+        if index == 0:
+            return self.scan.prepared(self.first)
+        return self.scan.prepared(moved_to(self.files[index], self.first.origin))
 
 
 def _once(name: str, text: str) -> str:

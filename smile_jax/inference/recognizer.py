@@ -21,7 +21,7 @@ from smile_jax.data.frames import seconds_of
 from smile_jax.data.prompts import Prompts, make_prompts, plain_prompts
 from smile_jax.data.time_windows import filled_batches, stacked, windows
 from smile_jax.inference import model_folder
-from smile_jax.inference.input_files import InputClip, find_inputs
+from smile_jax.inference.input_files import InputClip, each_head, find_inputs
 from smile_jax.inference.prediction import Prediction, Predictions
 from smile_jax.inference.preprocessing import Reader, ReadingOptions, RenderedClip
 from smile_jax.inference.prompting import CaptionGrounding, PromptClassifier
@@ -41,6 +41,7 @@ from smile_jax.training.model_spec import ModelSpec, plain_view, read_model
 from smile_jax.training.run_info import RunInfo
 
 HEADS = ("zero_shot", "zero_shot_grounded", "probe")
+HEADS_OF_FILES = ("one", "all")
 _AT_ONCE = 32  # windows of a sequence
 _NEUTRAL = "neutral"  # the class that joins the run's own, where its prompts know it
 _NEIGHBOURS = 3
@@ -163,6 +164,7 @@ class Recognizer:
         recursive: bool = False,
         batch_size: int = 32,
         require_face: bool = False,
+        heads: str = "one",
         progress: Callable[[int, int], None] | None = None,
         **reading: Any,
     ) -> Prediction | Predictions:
@@ -180,6 +182,8 @@ class Recognizer:
           recursive: also folders in folders.
           batch_size: clips that the model looks at in one go.
           require_face: skip what is taken for no face.
+          heads: of a file that shows several: "one" answers for the surest, "all" for
+            each of them.
           progress: is told (answered, all) now and then.
           **reading: see `ReadingOptions`.
 
@@ -194,7 +198,11 @@ class Recognizer:
         given = [inputs] if isinstance(inputs, (str, pathlib.Path)) else list(inputs)
         question = self.question(prompts, head)
         how_read = ReadingOptions(**reading)
+        if heads not in HEADS_OF_FILES:
+            raise ValueError(f"heads={heads!r}: must be one or all")
         found = find_inputs(given, how, recursive=recursive)
+        if heads == "all":
+            found.clips = each_head(found.clips)
         answers: list[Prediction] = []
         skipped: dict[str, str] = {}
         for clip, answer in self.answers(

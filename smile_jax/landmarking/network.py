@@ -6,12 +6,16 @@ do so for keypoints), so that confidences are probabilities.
 """
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping
 
 import flax.linen as nn
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+from safetensors.numpy import load_file
 
 LANDMARKS = 68
 STRIDE = 4  # pixels of a heatmap's cell
@@ -23,12 +27,25 @@ class NetworkConfig:
     """Sizes of the network.
 
     Attributes:
+      size: height and width of its pictures in pixels.
       widths: channels at each scale; every scale has half the side of the one before.
       blocks: residual blocks at each scale on the way down; on the way up there is one.
     """
 
+    size: int = 96
     widths: tuple[int, ...] = (32, 64, 128, 160)
     blocks: tuple[int, ...] = (1, 1, 2, 2)
+
+    @property
+    def cells(self) -> int:
+        """Cells across of its heatmaps."""
+        return self.size // STRIDE
+
+
+# Finds landmarks on pictures of a head from the front; and finds heads, wherever they
+# look, on small pictures.
+LANDMARKER = NetworkConfig()
+FIRST_LOOK = NetworkConfig(size=64, widths=(24, 48, 96), blocks=(1, 1, 2))
 
 
 class HeatmapNetwork(nn.Module):
@@ -121,3 +138,27 @@ def target(
     bell = (row[..., None] * column[..., None, :]).reshape(*seen.shape, -1)
     bell = bell / jnp.maximum(bell.sum(axis=-1, keepdims=True), 1e-6)
     return jnp.concatenate([bell * seen[..., None], 1 - seen[..., None]], axis=-1)
+
+
+class Decoder:
+    """A network with its parameters, on this machine's processor."""
+
+    def __init__(self, config: NetworkConfig, params: Mapping) -> None:
+        network = HeatmapNetwork(config)
+        self._params = params
+        self._look = jax.jit(lambda p, images: decode(run_network(network, p, images)))
+
+    def __call__(
+        self, images: Float[np.ndarray, "B S S C"]
+    ) -> tuple[Float[np.ndarray, "B L 2"], Float[np.ndarray, "B L"]]:
+        """See `decode`; pixels are float64."""
+        # Small pictures, one head after the other: nothing for an accelerator.
+        with jax.default_device(jax.local_devices(backend="cpu")[0]):
+            pixels, sure = self._look(self._params, images)
+        return np.asarray(pixels, np.float64), np.asarray(sure)
+
+
+def read_network(path: pathlib.Path) -> dict:
+    """Parameters of a network that `smile_jax.landmarking.train` wrote."""
+    flat = {name: x.astype(np.float32) for name, x in load_file(path).items()}
+    return flax.traverse_util.unflatten_dict(flat, sep="/")

@@ -1,12 +1,13 @@
 """The heads that the landmarker learns from, with everything that scanners do to them.
 
-People, actions and pigments come from a face model; on top of it heads are stretched
-and bent, cut at the neck, scanned from the front at any resolution, get hair, glasses,
-holes, noise and spikes, lose their colours, and are turned. Some are no faces at all.
-Every number is this project's choice.
+People and actions come from face families; on top of it heads are mixed, stretched and
+bent, cut, scanned from the front at any resolution, get hair, glasses, holes, noise and
+spikes, and are turned anyhow, with walls, floors and shoulders around them. Some are no
+faces at all. Every number is this project's choice.
 """
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,36 +16,39 @@ from scipy.spatial.transform import Rotation
 
 from smile_jax.faces.families.catalogue import load_face_model
 from smile_jax.faces.families.face_model import FaceModel
-from smile_jax.faces.randomization import bend
-from smile_jax.faces.sampling import Difficulty, Subject, sample_subject
+from smile_jax.faces.randomization import Randomization, draw_surface
+from smile_jax.faces.sampling import Difficulty, sample_subject
 from smile_jax.faces.scanner import scan_head
 from smile_jax.landmarking.landmark_pose import YAWS_DEG, pose_of
-from smile_jax.landmarking.rendered_inputs import (
-    GREY,
-    SIZE,
-    Pictures,
-    take_pictures,
-)
-from smile_jax.mesh import Framing, Mesh, frame_mesh
+from smile_jax.landmarking.network import FIRST_LOOK, LANDMARKER
+from smile_jax.landmarking.rendered_inputs import Pictures, take_pictures
+from smile_jax.mesh import Framing, Mesh
 from smile_jax.mesh.bosphorus import grid_faces
 from smile_jax.mesh.pose import frontalize
 from smile_jax.mesh.raster import vertex_normals
 
+NETWORKS = ("landmarker", "first_look")  # in the order of `make_views`
+
 _NO_FACE = 0.12  # share of samples
-_HIDDEN_MM = 8.0  # a landmark so far behind what is seen there is hidden
+_HIDDEN = 0.04  # of a picture's width; a landmark so far behind what is seen is hidden
 _REACH = 3  # pixels, across which a hole may be
+_LOOKS = 6  # of the first look at each head
+_SEEN_TO_DEG, _AWAY_DEG = 75.0, 115.0  # turned less than that, and more than that
+
+_HOW = Randomization(warp_mm=1.6, scale=(0.9, 1.1), points=(1_500, 30_000))
+_PEOPLE = Difficulty(identity=1.2, randomize=_HOW)
 
 Points = Float32[np.ndarray, "68 3"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Sample:
-    """Views of one head: V turned to the front, and one more as it was scanned.
+class Views:
+    """V pictures, and where the landmarks are on them.
 
     Attributes:
-      images: (V + 1, S, S, 6).
-      pixels: (V + 1, 68, 2) column and row of each landmark.
-      seen: (V + 1, 68) whether it is to be seen.
+      images: (V, S, S, 5).
+      pixels: (V, 68, 2) column and row of each landmark.
+      seen: (V, 68) whether it is to be seen.
     """
 
     images: Float16[np.ndarray, "V S S C"]
@@ -52,18 +56,39 @@ class Sample:
     seen: Bool[np.ndarray, "V L"]
 
 
-def make_sample(seed: int, sources: Sequence[str]) -> Sample:
+def stacked(views: Sequence[Views]) -> Views:
+    """All views as one."""
+    return Views(
+        images=np.concatenate([v.images for v in views]),
+        pixels=np.concatenate([v.pixels for v in views]),
+        seen=np.concatenate([v.seen for v in views]),
+    )
+
+
+def read_views(path: pathlib.Path, network: str) -> Views:
+    """The views of one network, of the file of a family."""
+    with np.load(path, allow_pickle=False) as file:
+        names = [field.name for field in dataclasses.fields(Views)]
+        return Views(**{name: file[f"{network}/{name}"] for name in names})
+
+
+def make_views(seed: int, source: str) -> tuple[Views, Views]:
     """Draws a head or something else.
 
     Args:
       seed: of everything.
-      sources: face models to draw from, see `load_face_model`.
+      source: the face family, see `load_face_model`.
+
+    Returns:
+      The landmarker's views, of the head turned to the front; and the first look's, of
+      the head turned anyhow.
     """
     rng = np.random.default_rng(seed)
-    model = load_face_model(sources[int(rng.integers(len(sources)))])
+    model = load_face_model(source)
     if rng.random() < _NO_FACE:
-        return _pictures_of(non_face_mesh(model, rng), None, rng)
-    return _pictures_of(*scanned_head(model, rng), rng)
+        return _views_of_other(non_face_mesh(model, rng), rng)
+    mesh, points = scanned_head(model, rng)
+    return _front(mesh, points, rng), _anyhow(mesh, points, rng)
 
 
 def scanned_head(model: FaceModel, rng: np.random.Generator) -> tuple[Mesh, Points]:
@@ -71,40 +96,36 @@ def scanned_head(model: FaceModel, rng: np.random.Generator) -> tuple[Mesh, Poin
     mesh, points = _head(model, rng)
     turn = _turn(rng, wide=rng.random() < 0.5)
     mesh, points = _turned(mesh, turn), points @ turn.T
-    if rng.random() < 0.6:
+    if rng.random() < 0.4:
         mesh = _scan(mesh, points, rng)
-    if rng.random() < 0.5:
-        mesh = dataclasses.replace(mesh, colors=None)
     return _faulty(mesh, rng), points.astype(np.float32)
 
 
 def _head(model: FaceModel, rng: np.random.Generator) -> tuple[Mesh, Points]:
-    subject = sample_subject(model, rng, Difficulty(identity=1.2))
+    subject = sample_subject(model, rng, _PEOPLE)
+    rest = subject.person.rest
     actions = {
-        name: float(rng.uniform()) for name in model.actions if rng.random() < 0.25
+        name: float(rng.uniform())
+        for names, share in ((model.actions, 0.25), (model.idle, 0.1))
+        for name in names
+        if rng.random() < share
     }
-    vertices = model.acting(subject.person.rest, actions)
-    stretch = rng.uniform(0.92, 1.08, size=3)
-    bent = bend(vertices, rng, 1.8, (70, 250))
-    vertices = (bent + (stretch - 1) * vertices).astype(np.float32)
+    stretch = subject.scale * rng.uniform(0.92, 1.08, size=3).astype(np.float32)
+    vertices = model.acting(rest, actions) * stretch
     faces = model.faces
     points = vertices[model.landmarks]
-    if rng.random() < 0.5:  # cut below the chin
+    if rng.random() < 0.4:
+        surface = draw_surface(model, rest, faces, rng, _HOW)
+        vertices, faces = surface.sampling @ vertices, surface.faces
+    elif rng.random() < 0.5:  # cut below the chin
         low = vertices[:, 1] < points[8, 1] - rng.uniform(0, 60)
         faces = faces[~low[faces].any(axis=1)]
-    light = rng.standard_normal(3) + np.array([0, 0, 2])
-    lit = np.maximum(vertex_normals(vertices, faces) @ _unit(light), 0)
-    shade = 1 - rng.uniform(0, 0.6) * (1 - lit)
-    mesh = Mesh(vertices, faces, colors=_colors(subject, shade))
+    mesh = Mesh(vertices.astype(np.float32), np.ascontiguousarray(faces, np.int32))
     if rng.random() < 0.3:
         mesh = _joined(mesh, _hair(mesh, points, rng))
     if rng.random() < 0.2:
         mesh = _joined(mesh, _glasses(points, rng))
     return mesh, points
-
-
-def _colors(subject: Subject, shade: np.ndarray) -> np.ndarray:
-    return (subject.colors * shade[:, None]).astype(np.float32)
 
 
 def _turn(rng: np.random.Generator, wide: bool) -> np.ndarray:
@@ -124,20 +145,14 @@ def _scan(mesh: Mesh, points: Points, rng: np.random.Generator) -> Mesh:
     """Returns what a scanner sees from the front, at any resolution and cut."""
     middle = points.mean(axis=0) + 6 * rng.standard_normal(3)
     x, y, z = (float(c) for c in middle)
-    scan = scan_head(
+    made = scan_head(
         mesh,
         framing=Framing((x, y, z), float(rng.uniform(180, 340))),
         points=int(np.exp(rng.uniform(np.log(1500), np.log(30000)))),
-        texture_size=SIZE,
+        texture_size=1,
         crop=0.97 if rng.random() < 0.4 else None,
-    )
-    made = scan.mesh()
-    if made.uv is None or len(made.faces) < 100:
-        return mesh
-    pixels = (made.uv * [1, -1] + [0, 1]) * (SIZE - 1)
-    columns, rows = pixels.round().astype(int).T
-    colors = scan.texture[rows, columns].astype(np.float32) / 255
-    return Mesh(made.vertices, made.faces, colors=colors)
+    ).mesh()
+    return Mesh(made.vertices, made.faces) if len(made.faces) >= 100 else mesh
 
 
 def _faulty(mesh: Mesh, rng: np.random.Generator) -> Mesh:
@@ -168,12 +183,8 @@ def _hair(mesh: Mesh, points: Points, rng: np.random.Generator) -> Mesh:
     faces = mesh.faces[above[mesh.faces].all(axis=1)]
     normals = vertex_normals(mesh.vertices, mesh.faces)
     rough = rng.uniform(3, 20) + 2 * rng.standard_normal((len(mesh.vertices), 1))
-    color = np.full(3, rng.uniform(0.02, 0.6), np.float32)
-    return Mesh(
-        (mesh.vertices + rough * normals).astype(np.float32),
-        np.ascontiguousarray(faces),
-        colors=np.tile(color, (len(mesh.vertices), 1)),
-    )
+    vertices = (mesh.vertices + rough * normals).astype(np.float32)
+    return Mesh(vertices, np.ascontiguousarray(faces))
 
 
 def _glasses(points: Points, rng: np.random.Generator) -> Mesh:
@@ -186,9 +197,7 @@ def _glasses(points: Points, rng: np.random.Generator) -> Mesh:
         middle = points[eye].mean(axis=0) + np.array([0, -2, ahead])
         vertices = (rim.vertices + middle).astype(np.float32)
         rims.append(dataclasses.replace(rim, vertices=vertices))
-    color = np.full(3, rng.uniform(0, 0.5), np.float32)
-    both = _joined(*rims)
-    return dataclasses.replace(both, colors=np.tile(color, (len(both.vertices), 1)))
+    return _joined(*rims)
 
 
 def _ring(radius: float, thick: float) -> Mesh:
@@ -206,20 +215,19 @@ def _ring(radius: float, thick: float) -> Mesh:
 def _joined(first: Mesh, second: Mesh) -> Mesh:
     vertices = np.concatenate([first.vertices, second.vertices])
     faces = np.concatenate([first.faces, second.faces + len(first.vertices)])
-    colors = None
-    if first.colors is not None and second.colors is not None:
-        colors = np.concatenate([first.colors, second.colors])
-    return Mesh(vertices, faces.astype(np.int32), colors=colors)
+    return Mesh(vertices, faces.astype(np.int32))
 
 
 def non_face_mesh(model: FaceModel, rng: np.random.Generator) -> Mesh:
     """A mesh of a head's size that shows no face."""
-    kinds: tuple[Callable, ...] = (_blob, _blob, _box, _relief, _wrong_way)
-    mesh = kinds[rng.integers(len(kinds))](model, rng)
-    return _faulty(mesh, rng)
+    kind = int(rng.integers(5))
+    if kind == 4:
+        return _faulty(_back(model, rng), rng)
+    kinds: tuple[Callable, ...] = (_blob, _blob, _box, _relief)
+    return _faulty(kinds[kind](rng), rng)
 
 
-def _blob(model: FaceModel, rng: np.random.Generator) -> Mesh:
+def _blob(rng: np.random.Generator) -> Mesh:
     """A sphere, an ellipsoid, a limb, with bumps or without."""
     turn, height = np.meshgrid(
         np.linspace(0, 2 * np.pi, 61), np.linspace(-1, 1, 41), indexing="ij"
@@ -234,7 +242,7 @@ def _blob(model: FaceModel, rng: np.random.Generator) -> Mesh:
     return _turned(mesh, Rotation.random(random_state=rng).as_matrix())
 
 
-def _box(model: FaceModel, rng: np.random.Generator) -> Mesh:
+def _box(rng: np.random.Generator) -> Mesh:
     corners = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
     vertices = corners * rng.uniform(50, 130, size=3)
     quads = [
@@ -246,7 +254,7 @@ def _box(model: FaceModel, rng: np.random.Generator) -> Mesh:
     return _turned(mesh, Rotation.random(random_state=rng).as_matrix())
 
 
-def _relief(model: FaceModel, rng: np.random.Generator) -> Mesh:
+def _relief(rng: np.random.Generator) -> Mesh:
     """A sheet with hills, such as the back of a chair or a hand's."""
     side = np.linspace(-1, 1, 50) * rng.uniform(80, 150)
     x, y = np.meshgrid(side, side)
@@ -266,76 +274,173 @@ def _waves(vertices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _wrong_way(model: FaceModel, rng: np.random.Generator) -> Mesh:
-    """A head from behind or upside down."""
-    mesh, _ = _head(model, rng)
-    axis = "y" if rng.random() < 0.5 else "z"
-    half = Rotation.from_euler(axis, 180 + rng.uniform(-40, 40), degrees=True)
+def _back(model: FaceModel, rng: np.random.Generator) -> Mesh:
+    """What a scanner sees of a head from behind."""
+    mesh, points = _head(model, rng)
+    half = Rotation.from_euler("y", 180 + rng.uniform(-40, 40), degrees=True)
     turned = _turned(mesh, half.as_matrix())
-    # From the front, as a scanner sees it: what was the face is out of sight.
-    return _scan(turned, turned.vertices[model.landmarks] * [1, 1, -1], rng)
+    return _scan(turned, points @ half.as_matrix().T * [1, 1, -1], rng)
 
 
-def _pictures_of(mesh: Mesh, points: Points | None, rng: np.random.Generator) -> Sample:
-    if points is None:
-        x, y, z = (float(c) for c in mesh.vertices.mean(axis=0))
-        close = Framing((x, y, z), float(rng.uniform(150, 260)))
-        points = np.full((68, 3), np.nan)
-        front, front_points = mesh, points
-    else:
-        pose = pose_of(points)
-        slip = Rotation.from_euler("yxz", 4 * rng.standard_normal(3), degrees=True)
-        rotation = (pose.rotation @ slip.as_matrix()).astype(np.float32)
-        pose = dataclasses.replace(pose, rotation=rotation)
-        front = frontalize(dataclasses.replace(mesh, landmarks=points), pose)
-        assert front.landmarks is not None
-        front_points = front.landmarks
-        close = _jittered(pose.framing, rng)
-    whole = _jittered(frame_mesh(mesh, margin=float(rng.uniform(0.9, 1.25))), rng)
-    made = [
-        _views(take_pictures(front, YAWS_DEG, close), front_points, rng),
-        _views(take_pictures(mesh, (0.0,), whole), points, rng),
-    ]
-    images, pixels, seen = (np.concatenate(parts) for parts in zip(*made, strict=True))
-    return Sample(images.astype(np.float16), pixels.astype(np.float32), seen)
+def _views_of_other(mesh: Mesh, rng: np.random.Generator) -> tuple[Views, Views]:
+    """Views of what is no face, from anywhere."""
+    points = np.full((68, 3), np.nan)
+
+    def looks(size: int, count: int) -> Views:
+        made = []
+        for _ in range(count):
+            turn = Rotation.random(random_state=rng).as_matrix()
+            seen = _turned(mesh, turn)
+            x, y, z = (float(c) for c in seen.vertices.mean(axis=0))
+            framing = Framing((x, y, z), float(rng.uniform(130, 320)))
+            made.append(_marked(take_pictures(seen, (0.0,), framing, size), points))
+        return stacked(made)
+
+    return looks(LANDMARKER.size, len(YAWS_DEG)), looks(FIRST_LOOK.size, _LOOKS)
 
 
-def _views(
-    pictures: Pictures, points: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, ...]:
-    images = pictures.images
-    there = images[..., 5:] > 0
-    grey = images[..., GREY]
-    if grey.any():  # another exposure
-        grey = np.clip(grey * rng.uniform(0.5, 1.5) + rng.uniform(-0.15, 0.15), 0.02, 1)
-        images[..., GREY] = np.where(there, grey, 0)
+def _front(mesh: Mesh, points: Points, rng: np.random.Generator) -> Views:
+    """The head turned to the front, as well as the first look finds that."""
+    pose = pose_of(points)
+    slip = Rotation.from_euler("yxz", 4 * rng.standard_normal(3), degrees=True)
+    rotation = (pose.rotation @ slip.as_matrix()).astype(np.float32)
+    pose = dataclasses.replace(pose, rotation=rotation)
+    front = frontalize(dataclasses.replace(mesh, landmarks=points), pose)
+    assert front.landmarks is not None
+    framing = _jittered(pose.framing, rng)
+    pictures = take_pictures(front, YAWS_DEG, framing, LANDMARKER.size)
+    return _marked(pictures, front.landmarks)
+
+
+def _anyhow(mesh: Mesh, points: Points, rng: np.random.Generator) -> Views:
+    """The head turned anyhow, near and far."""
+    pose = pose_of(points)
+    front = frontalize(dataclasses.replace(mesh, landmarks=points), pose)
+    assert front.landmarks is not None
+    points = front.landmarks
+    around = _joined(front, _surroundings(points, rng)) if rng.random() < 0.4 else front
+    made = []
+    for _ in range(_LOOKS):
+        seen, kind = around, rng.random()
+        framing, away = pose.framing, False
+        if kind < 0.4:  # as it is looked at when it was turned to the front
+            seen = front if rng.random() < 0.5 else around
+            turn = Rotation.from_euler("yxz", 7 * rng.standard_normal(3), degrees=True)
+            framing = dataclasses.replace(
+                _jittered(framing, rng), extent=framing.extent * rng.uniform(0.85, 1.3)
+            )
+        else:
+            away = kind > 0.85
+            angle = (
+                rng.uniform(_AWAY_DEG, 180) if away else rng.uniform(0, _SEEN_TO_DEG)
+            )
+            turn = Rotation.from_rotvec(
+                np.deg2rad(angle) * _unit(rng.standard_normal(3))
+            )
+            extent = float(np.exp(rng.uniform(np.log(160), np.log(480))))
+            x, y, z = framing.center + rng.uniform(-0.25, 0.25, 3) * (extent - 100)
+            framing = Framing((float(x), float(y), float(z)), extent)
+        matrix = turn.as_matrix()
+        # About the face, so that it stays in the picture.
+        middle = np.asarray(pose.framing.center)
+        vertices = ((seen.vertices - middle) @ matrix.T + middle).astype(np.float32)
+        turned = dataclasses.replace(seen, vertices=vertices, landmarks=None)
+        where = (
+            np.full((68, 3), np.nan) if away else (points - middle) @ matrix.T + middle
+        )
+        made.append(
+            _marked(take_pictures(turned, (0.0,), framing, FIRST_LOOK.size), where)
+        )
+    return stacked(made)
+
+
+def _surroundings(points: np.ndarray, rng: np.random.Generator) -> Mesh:
+    """Walls, floors, shoulders and things near a head that faces +z."""
+    middle = points.mean(axis=0)
+    made: list[Mesh] = []
+    if rng.random() < 0.5:
+        made.append(_torso(middle, rng))
+    if rng.random() < 0.4:
+        made.append(_sheet(middle - [0, 0, rng.uniform(150, 400)], 2, rng))
+    if rng.random() < 0.2:
+        made.append(_sheet(middle - [0, rng.uniform(150, 400), 0], 1, rng))
+    if not made or rng.random() < 0.3:
+        other = _box if rng.random() < 0.5 else _blob
+        thing = other(rng)
+        side = _unit(rng.standard_normal(3) * [1, 1, 0.3]) * rng.uniform(200, 400)
+        made.append(_moved(thing, middle + side))
+    found = made[0]
+    for more in made[1:]:
+        found = _joined(found, more)
+    return found
+
+
+def _torso(middle: np.ndarray, rng: np.random.Generator) -> Mesh:
+    """Shoulders and chest, roughly, and a neck."""
+    turn, height = np.meshgrid(
+        np.linspace(0, 2 * np.pi, 41), np.linspace(0, 1, 31), indexing="ij"
+    )
+    # Half widths from the neck down, and how deep a body is for its width.
+    wide = np.interp(height, [0, 0.2, 0.35, 0.5, 1], [55, 60, 150, 200, 180])
+    wide = wide * rng.uniform(0.85, 1.15)
+    deep = wide * np.interp(height, [0, 0.25, 0.6], [1, 0.9, 0.55])
+    down = rng.uniform(70, 100) + height * rng.uniform(200, 600)
+    shape = np.stack([wide * np.cos(turn), -down, deep * np.sin(turn) - 60], axis=-1)
+    mesh = Mesh(
+        shape.reshape(-1, 3).astype(np.float32), grid_faces(np.ones(turn.shape, bool))
+    )
+    return _moved(mesh, middle)
+
+
+def _sheet(at: np.ndarray, across: int, rng: np.random.Generator) -> Mesh:
+    """A wall or a floor: a square across an axis, a little turned."""
+    half = rng.uniform(150, 800)
+    side = np.linspace(-half, half, int(rng.integers(2, 30)))
+    u, v = np.meshgrid(side, side)
+    flat = [u.ravel(), v.ravel()]
+    flat.insert(across, np.zeros(u.size))
+    mesh = Mesh(
+        np.stack(flat, axis=1).astype(np.float32), grid_faces(np.ones(u.shape, bool))
+    )
+    turn = Rotation.from_rotvec(0.15 * rng.standard_normal(3)).as_matrix()
+    return _moved(_turned(mesh, turn), at)
+
+
+def _moved(mesh: Mesh, by: np.ndarray) -> Mesh:
+    vertices = (mesh.vertices + by).astype(np.float32)
+    return dataclasses.replace(mesh, vertices=vertices)
+
+
+def _marked(pictures: Pictures, points: np.ndarray) -> Views:
+    """Pictures with the landmarks' pixels; where points are not finite, nothing."""
+    images = pictures.images.astype(np.float16)
     if not np.isfinite(points).all():
-        views = len(images)
-        return images, np.zeros((views, 68, 2)), np.zeros((views, 68), bool)
+        nothing = np.zeros((len(images), 68, 2), np.float32)
+        return Views(images, nothing, np.zeros(nothing.shape[:2], bool))
     where = pictures.pixels_of(points)
-    return images, where[..., :2], _seen(pictures, where)
+    return Views(images, where[..., :2].astype(np.float32), _seen(pictures, where))
 
 
 def _seen(pictures: Pictures, where: np.ndarray) -> np.ndarray:
     """Which landmarks lie in the picture, on or near what is seen."""
     seen = np.zeros(where.shape[:2], bool)
+    size, hidden = pictures.size, _HIDDEN * pictures.framing.extent
     for v, points in enumerate(where):
         mask, depth = pictures.mask[v], pictures.depth[v]
         for i, (column, row, z) in enumerate(points):
             c, r = int(column), int(row)
-            if not (0 <= c < SIZE and 0 <= r < SIZE):
+            if not (0 <= c < size and 0 <= r < size):
                 continue
-            if mask[r, c] and depth[r, c] > z + _HIDDEN_MM:
+            if mask[r, c] and depth[r, c] > z + hidden:
                 continue
             window = np.s_[max(r - _REACH, 0) : r + _REACH + 1,
                            max(c - _REACH, 0) : c + _REACH + 1]  # fmt: skip
-            near = np.abs(depth[window][mask[window]] - z) < _HIDDEN_MM
-            seen[v, i] = near.any()
+            seen[v, i] = (np.abs(depth[window][mask[window]] - z) < hidden).any()
     return seen
 
 
 def _jittered(framing: Framing, rng: np.random.Generator) -> Framing:
-    x, y, z = (float(c + 4 * rng.standard_normal()) for c in framing.center)
+    x, y, z = (float(c + 5 * rng.standard_normal()) for c in framing.center)
     return Framing((x, y, z), framing.extent * float(rng.uniform(0.93, 1.07)))
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from smile_jax.mesh.far_points import far_points
 from smile_jax.mesh.point_merging import merge_points
 from smile_jax.mesh.types import Mesh, MeshError
 
@@ -31,8 +32,11 @@ def clean(mesh: Mesh, name: str) -> Mesh:
     vertices, faces = mesh.vertices, mesh.faces
     repairs = dict(mesh.repairs)
     finite = np.isfinite(vertices).all(axis=1)
-    usable = finite[faces].all(axis=1)
     repairs["non-finite points removed"] = int((~finite).sum())
+    far = far_points(vertices) & finite
+    repairs["points far from all others removed"] = int(far.sum())
+    broken = ~finite[faces].all(axis=1)
+    usable = ~broken & ~far[faces].any(axis=1)
 
     # Infinities compare equal, so all broken points become one, which is dropped.
     solid = vertices if finite.all() else np.where(finite[:, None], vertices, np.inf)
@@ -44,7 +48,7 @@ def clean(mesh: Mesh, name: str) -> Mesh:
         & (faces[:, 1] != faces[:, 2])
         & (faces[:, 2] != faces[:, 0])
     )
-    repairs["faces on non-finite points removed"] = int((~usable).sum())
+    repairs["faces on non-finite points removed"] = int(broken.sum())
     repairs["degenerate faces removed"] = int((usable & ~distinct).sum())
     keep = usable & distinct
     if keep.mean() < 1 - MAX_REMOVED_FACES:
@@ -53,7 +57,7 @@ def clean(mesh: Mesh, name: str) -> Mesh:
             f"{name}: {(~keep).sum()} of {len(keep)} faces are unusable ({found}); "
             f"more than {MAX_REMOVED_FACES:.0%} means a damaged file, export it again"
         )
-    points = finite[first]
+    points = (finite & ~far)[first]
     renumber = np.cumsum(points) - 1
     kept = first[points]
     uv = mesh.uv

@@ -59,7 +59,7 @@ def _read_with_trimesh(path: pathlib.Path) -> Mesh:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NaN: `clean` reports them
             loaded = _load(path)
-        vertices = np.asarray(loaded["vertices"], np.float32).reshape(-1, 3)
+        vertices = np.asarray(loaded["vertices"], np.float64).reshape(-1, 3)
         faces = np.asarray(loaded["faces"], np.int64).reshape(-1, 3)
     except Exception as error:  # trimesh raises whatever its parsers meet
         raise MeshError(

@@ -31,7 +31,7 @@ class Part:
             return self.mesh
         turn, move = self.matrix[:3, :3], self.matrix[:3, 3]
         with np.errstate(over="ignore", invalid="ignore"):  # `clean` counts them
-            vertices = (self.mesh.vertices @ turn.T + move).astype(np.float32)
+            vertices = self.mesh.vertices @ turn.T + move
             mirrored = np.linalg.det(turn) < 0
         faces, uv_faces = self.mesh.faces, self.mesh.uv_faces
         if mirrored:

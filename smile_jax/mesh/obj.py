@@ -78,7 +78,7 @@ def read_obj(path: pathlib.Path, within: pathlib.Path) -> Mesh:
         )
     data = np.frombuffer(content, np.uint8)
     points, corners, triangles, uses = _count(data)
-    vertices = np.empty((points, 3), np.float32)
+    vertices = np.empty((points, 3), np.float64)
     colors = np.empty((points, 3), np.float32)
     uv = np.empty((corners + 1, 2), np.float32)
     faces = np.empty((triangles, 3), np.int32)

@@ -386,9 +386,8 @@ def _parse_text(data, at, values, lines, places):
 
 
 def points_of(columns: _Columns) -> np.ndarray:
-    """(n, 3) float32 of the columns x, y and z."""
-    with np.errstate(over="ignore", invalid="ignore"):  # `clean` counts what is inf
-        return _stack(columns, "x", "y", "z").astype(np.float32)
+    """(n, 3) float64 of the columns x, y and z."""
+    return _stack(columns, "x", "y", "z")
 
 
 def _stack(columns: _Columns, *names: str) -> np.ndarray:

@@ -42,9 +42,7 @@ def read_xyz(path: pathlib.Path, within: pathlib.Path) -> Mesh:
         painted = table[:, 3:6]
         if painted.min() >= 0 and painted.max() <= 255 and painted.max() > 1:
             colors = (painted / 255).astype(np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        vertices = table[:, :3].astype(np.float32)
-    return Mesh(vertices, np.empty((0, 3), np.int32), colors=colors)
+    return Mesh(table[:, :3], np.empty((0, 3), np.int32), colors=colors)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -116,9 +114,8 @@ def read_pcd(path: pathlib.Path, within: pathlib.Path) -> Mesh:
     missing = [axis for axis in "xyz" if axis not in of_name]
     if missing:
         raise MeshError(f"{path}: byte 0: its points have no {missing[0]}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        xyz = [np.asarray(of_name[axis], np.float64)[:, 0] for axis in "xyz"]
-        vertices = np.stack(xyz, axis=1).astype(np.float32)
+    xyz = [np.asarray(of_name[axis], np.float64)[:, 0] for axis in "xyz"]
+    vertices = np.stack(xyz, axis=1)
     colors = _colors(of_name)
     if height > 1 and width > 1:
         return _organised(path, vertices, colors, width)

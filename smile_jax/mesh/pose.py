@@ -15,6 +15,8 @@ from scipy.spatial.transform import Rotation
 
 from smile_jax.mesh.ball_means import ball_means
 from smile_jax.mesh.cameras import Framing, used_points
+from smile_jax.mesh.face_crop import Ball
+from smile_jax.mesh.nose_tip import top_of_nose
 from smile_jax.mesh.pitch_fit import fit_lean
 from smile_jax.mesh.raster import vertex_normals
 from smile_jax.mesh.types import Mesh, MeshError
@@ -54,6 +56,52 @@ class Pose:
 
     rotation: Float32[np.ndarray, "3 3"]
     framing: Framing
+
+    @property
+    def turned_deg(self) -> float:
+        """How far the head is off the front."""
+        return degrees_between(np.eye(3), self.rotation.astype(np.float64))
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """How a head is shown.
+
+    Attributes:
+      pose: by which it is turned to the front; None: it stays as it is.
+      framing: of its pictures, once it is turned.
+      ball: of what is shown, once it is turned; None shows all.
+    """
+
+    pose: Pose | None
+    framing: Framing
+    ball: Ball | None = None
+
+
+def placed_by(pose: Pose, *, turn: bool, crop: bool) -> Placement:
+    """Shows the face that a pose is of, turned to the front or not, cut or not."""
+    if not crop:
+        return Placement(pose if turn else None, pose.framing)
+    rotation = np.eye(3) if turn else pose.rotation.astype(np.float64)
+    x, y, z = (float(c) for c in pose.framing.center - rotation @ _CENTER_FROM_TIP)
+    # The nose is in the middle, so that what is seen hangs little on the rotation.
+    framing = Framing((x, y, z + _CENTER_FROM_TIP[2]), _EXTENT)
+    return Placement(pose if turn else None, framing, Ball((x, y, z)))
+
+
+def on_the_nose(mesh: Mesh, pose: Pose) -> Pose:
+    """A pose by delivered landmarks, framed by the nose's tip as found ones are."""
+    rotation = pose.rotation.astype(np.float64)
+    tip = pose.framing.center - rotation @ _CENTER_FROM_TIP
+    return pose_at(rotation, top_of_nose(mesh, rotation, tip))
+
+
+def degrees_between(
+    one: Float[np.ndarray, "3 3"], other: Float[np.ndarray, "3 3"]
+) -> float:
+    """The angle between two rotations."""
+    cosine = (np.trace(one.T @ other) - 1) / 2
+    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +155,7 @@ def pose_from_anchors(anchors: Anchors) -> Pose:
     x, z = x / np.linalg.norm(x), z / np.linalg.norm(z)
     axes = np.stack([x, np.cross(z, x), z], axis=1)
     tilt = Rotation.from_euler("x", _EYES_MOUTH_TILT_DEG, degrees=True).as_matrix()
-    return _pose(axes @ tilt, anchors.nose_tip)
+    return pose_at(axes @ tilt, anchors.nose_tip)
 
 
 def pose_from_surface(mesh: Mesh) -> Pose:
@@ -163,7 +211,7 @@ def pose_from_surface(mesh: Mesh) -> Pose:
     steepest = max(rise for rise, _, _ in poses)
     high = [pose for pose in poses if pose[0] > _AS_STEEP * steepest]
     _, axes, tip = max(high, key=lambda pose: pose[2][1])
-    return _pose(axes, tip)
+    return pose_at(axes, tip)
 
 
 def _level(
@@ -186,7 +234,8 @@ def _level(
     return float(rise), axes, tip
 
 
-def _pose(axes: np.ndarray, tip: np.ndarray) -> Pose:
+def pose_at(axes: Float[np.ndarray, "3 3"], tip: Float[np.ndarray, "3"]) -> Pose:
+    """The pose of a face by its axes (columns) and the tip of its nose, in mm."""
     x, y, z = (float(c) for c in tip + axes @ _CENTER_FROM_TIP)
     framing = Framing(center=(x, y, z), extent=_EXTENT)
     return Pose(rotation=axes.astype(np.float32), framing=framing)

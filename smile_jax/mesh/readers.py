@@ -12,6 +12,7 @@ from smile_jax.mesh.bosphorus import read_bnt
 from smile_jax.mesh.cleaning import clean
 from smile_jax.mesh.depth_image import DEPTH_SUFFIXES, is_depth_image, read_depth_image
 from smile_jax.mesh.exchange import read_off, read_stl
+from smile_jax.mesh.far_points import near_origin
 from smile_jax.mesh.gltf import read_gltf
 from smile_jax.mesh.obj import read_obj
 from smile_jax.mesh.ply import read_ply
@@ -62,7 +63,8 @@ def read_mesh(
     folder = pathlib.Path(os.path.abspath(path)).parent.parent
     try:
         check_content(path)
-        mesh = reader(path, folder if within is None else pathlib.Path(within))
+        parsed = reader(path, folder if within is None else pathlib.Path(within))
+        mesh = near_origin(parsed)
         if len(mesh.vertices) and not len(mesh.faces):
             mesh = _with_surface(path, mesh)
     except MissingExtraError as error:

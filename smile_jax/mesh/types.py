@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float, Float32, Int32
 
 
 class MeshError(ValueError):
@@ -54,7 +54,7 @@ class Mesh:
     splits a vertex and smooth normals stay smooth across it.
 
     Attributes:
-      vertices: (n, 3) positions.
+      vertices: (n, 3) positions; float32, but for what a reader has just parsed.
       faces: (m, 3) vertex indices, counter-clockwise seen from outside.
       uv: (k, 2) texture coordinates in [0, 1], u right, v up; None without texture.
       uv_faces: (m, 3) indices into `uv`.
@@ -62,12 +62,14 @@ class Mesh:
       face_materials: (m,) which of them each face has; None: all have the first.
       colors: (n, 3) vertex colours in [0, 1], of faces without an image.
       landmarks: (l, 3) positions.
+      origin: that the file's coordinates are counted from; where these are so large
+        that float32 would round them, the mesh was moved near to 0.
       repairs: what cleaning changed, e.g. {"degenerate faces removed": 12}.
       notes: lines on what the file holds and was not read.
       texture_notes: lines on images and materials that it names and were not found.
     """
 
-    vertices: Float32[np.ndarray, "n 3"]
+    vertices: Float[np.ndarray, "n 3"]
     faces: Int32[np.ndarray, "m 3"]
     uv: Float32[np.ndarray, "k 2"] | None = None
     uv_faces: Int32[np.ndarray, "m 3"] | None = None
@@ -75,6 +77,7 @@ class Mesh:
     face_materials: Int32[np.ndarray, "m"] | None = None
     colors: Float32[np.ndarray, "n 3"] | None = None
     landmarks: Float32[np.ndarray, "l 3"] | None = None
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     repairs: dict[str, int] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     texture_notes: tuple[str, ...] = ()

@@ -410,7 +410,7 @@ def _mesh_of(path: pathlib.Path, face_set: _Node) -> Mesh:
                 f"({name}); the file is damaged"
             )
     assert points is not None
-    vertices = _rows(path, points, 3)
+    vertices = _rows(path, points, 3, np.float64)
     index = _indices(path, index_of[polygons], len(vertices))
     uv, uv_index = None, np.empty(0, np.int32)
     if corners is not None and len(corners.values):
@@ -472,14 +472,16 @@ def _differ(path: pathlib.Path, at: int) -> MeshError:
     )
 
 
-def _rows(path: pathlib.Path, numbers: _Numbers, columns: int) -> np.ndarray:
+def _rows(
+    path: pathlib.Path, numbers: _Numbers, columns: int, kind: type = np.float32
+) -> np.ndarray:
     if len(numbers.values) % columns:
         raise MeshError(
             f"{path}: byte {numbers.at}: {len(numbers.values)} numbers are no whole "
             f"number of {columns}-vectors; the file is damaged"
         )
     with np.errstate(over="ignore"):  # inf: `clean` counts it
-        return numbers.values.reshape(-1, columns).astype(np.float32)
+        return numbers.values.reshape(-1, columns).astype(kind)
 
 
 def _indices(path: pathlib.Path, numbers: _Numbers, count: int) -> np.ndarray:

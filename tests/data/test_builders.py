@@ -223,16 +223,3 @@ def test_config_errors(fields, message):
 def test_rank_pooling_of_uint8_stays_in_range():
     clip = np.stack([np.zeros((2, 2)), np.ones((2, 2))])
     assert dynamic_image(clip).min() >= 0 and dynamic_image(clip).max() <= 1
-
-
-def test_a_persons_scans_are_made_together():
-    from smile_jax.data.builder import persons_together
-    from smile_jax.data.rest import PersonScans
-
-    ann, bob = (PersonScans(name, (), (), ()) for name in ("ann", "bob"))
-    people = [ann] * 5 + [bob] * 2 + [None] * 2 + [bob]
-    sequences = [Sequence4D(str(i), [], {}, person=p) for i, p in enumerate(people)]
-    groups = persons_together(sequences, most=3)
-    assert [[s.key for s in group] for group in groups] == [
-        ["0", "1", "2"], ["3", "4"], ["5", "6"], ["7"], ["8"], ["9"],
-    ]  # fmt: skip

@@ -5,19 +5,23 @@ import json
 import numpy as np
 import pytest
 
-from smile_jax.data.builder import with_landmarks, with_persons
+from smile_jax.data.builder import against_person, tasks_of, with_landmarks
 from smile_jax.data.dataset import open_dataset
-from smile_jax.data.examples import Sequence4D, make_example
+from smile_jax.data.examples import (
+    Sequence4D,
+    Task,
+    make_example,
+    make_examples,
+)
 from smile_jax.data.face_model_builder import FaceModelConfig, Heads, posed_sequences
 from smile_jax.data.landmark_sources import DetectedLandmarks, VertexLandmarks
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rendering import rendering_of
-from smile_jax.data.rest import at_rest
 from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.evaluation.results import table
 from smile_jax.faces import EXPRESSIONS, load_procedural
 from smile_jax.faces.captions import NEUTRAL, NUM_ACTIONS, PHRASES, caption
-from smile_jax.faces.landmark_motion import FIRST, MODEL, PERSON, scan_points
+from smile_jax.faces.landmark_motion import FIRST, MODEL, PERSON
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.mesh import Mesh
 from smile_jax.training.run_plan import make_plan
@@ -168,18 +172,52 @@ def test_captions_tell_how_fast_where_they_are_asked_to(seconds, tempo):
         FaceModelConfig(name="x", tempo=True)
 
 
-def test_people_of_the_same_names_are_not_confused():
-    """Two builds in one process, whose subjects have the same names."""
-    references = []
-    for seed in (0, 1):
-        config = FaceModelConfig(
-            name="x", seed=seed, captions=True, intensities=(4,), neutral=False
-        )
-        listed = list(posed_sequences(config, Heads("", "procedural"), "S0000"))
-        first = with_persons(listed, "auto")[0]
-        reference = at_rest(scan_points(first.frames[0]), first.person)
-        references.append(reference.measure(scan_points(first.frames[0]))["corner"])
-    assert (references[0] != references[1]).all()
+class Counted(list):
+    """Frames that count how often they are read."""
+
+    reads = 0
+
+    def __getitem__(self, index):
+        self.reads += 1
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_each_scan_of_a_person_is_read_once(broken):
+    """And a person who is made in parts gets the same captions."""
+    config = FaceModelConfig(name="x", captions=True, intensities=(4,), size=16)
+    listed = list(posed_sequences(config, Heads("", "procedural"), "S0000"))
+    for sequence in listed:
+        sequence.frames = Counted([sequence.frames[0]])
+        sequence.facts = None
+    if broken:
+        listed[2].frames = Counted([Mesh(np.zeros((3, 3), np.float32), _TRIANGLE)])
+    (task,) = tasks_of(listed, 100, person=True)
+    made = make_examples(task, rendering_of(config))
+    reads = [s.frames.reads for s in listed]
+    # What cannot be drawn is looked at again, for its measurements.
+    assert reads == [1 + (broken and i == 2) for i in range(7)]
+    told = [m.example and m.example["caption"] for m in made]
+    assert (told[2] is None) == broken
+    parts = tasks_of(listed, 3, person=True)
+    assert [len(part.sequences) for part in parts] == [3, 3, 1]
+    again = [m for part in parts for m in make_examples(part, rendering_of(config))]
+    assert [m.example and m.example["caption"] for m in again] == told
+    assert {m.rest for m in made} == ({"", PERSON} if broken else {PERSON})
+
+
+def test_against_what_captions_are_measured():
+    single, several = Sequence4D("a", [None], {}), Sequence4D("b", [None] * 3, {})
+    assert against_person([single, single], "auto")
+    assert not against_person([single, several], "auto")
+    assert against_person([several], "person")
+    assert not against_person([several], "first")
+    assert tasks_of([single, several], 9, person=False) == [
+        Task((single,)), Task((several,)),
+    ]  # fmt: skip
+
+
+_TRIANGLE = np.array([[0, 1, 2]], np.int32)
 
 
 def test_who_has_too_few_scans_is_told_against_the_face_model(tmp_path):

@@ -122,7 +122,7 @@ def test_landmarks_that_cannot_be_used_are_noted(tmp_path):
         Sequence4D("k", Growing(1), LABELS, anchors=anchors), config(pose="landmarks")
     )
     assert made.notes == [
-        "k: turned by its surface, not by landmarks: a.lm3: byte 3: damaged"
+        "k: placed by its face, not by its landmarks: a.lm3: byte 3: damaged"
     ]
 
 
@@ -239,6 +239,8 @@ def test_a_head_without_a_symmetric_face_is_framed_by_its_landmarks(monkeypatch)
     sequence = Sequence4D("a", [head], {"expression": 0}, anchors=lambda: anchors)
     made = make_example(sequence, config)
     assert made.example is not None
-    assert "framed by landmarks" in made.notes[0]
-    refused = make_example(dataclasses.replace(sequence, anchors=None), config)
+    assert "placed by its landmarks, not by its surface: no sym" in made.notes[0]
+    bare = dataclasses.replace(head, landmarks=None)
+    sequence = dataclasses.replace(sequence, anchors=None, frames=[bare])
+    refused = make_example(sequence, config)
     assert refused.example is None and "no symmetric face" in refused.skipped[0]

@@ -11,8 +11,11 @@ from scipy.spatial.transform import Rotation
 
 from smile_jax.faces import Difficulty, load_procedural, sample_clip, sample_subject
 from smile_jax.landmarking.consensus import robust_means
-from smile_jax.landmarking.landmarker import find_landmarks, find_pose
+from smile_jax.landmarking.first_look import NoFaceError, require_face
+from smile_jax.landmarking.landmarker import find_landmarks
 from smile_jax.landmarking.network import (
+    FIRST_LOOK,
+    LANDMARKER,
     LANDMARKS,
     STRIDE,
     HeatmapNetwork,
@@ -20,9 +23,9 @@ from smile_jax.landmarking.network import (
     decode,
     target,
 )
-from smile_jax.landmarking.rendered_inputs import SIZE, take_pictures
-from smile_jax.landmarking.training_heads import make_sample, non_face_mesh
-from smile_jax.mesh import Mesh, MeshError, frame_mesh
+from smile_jax.landmarking.rendered_inputs import CHANNELS, take_pictures
+from smile_jax.landmarking.training_heads import make_views, non_face_mesh
+from smile_jax.mesh import Mesh, frame_mesh
 from smile_jax.mesh.pose import frontalize
 
 
@@ -57,7 +60,7 @@ def test_it_finds_them_on_turned_heads_and_says_how_they_are_turned(angles):
         find_landmarks(turned).points - mesh.landmarks @ turn.T, axis=1
     )
     assert np.median(apart) < 3
-    back = find_pose(turned).rotation.T @ turn @ find_pose(mesh).rotation
+    back = require_face(turned).rotation.T @ turn @ require_face(mesh).rotation
     assert np.rad2deg(Rotation.from_matrix(back).magnitude()) < 5
 
 
@@ -78,7 +81,7 @@ def test_it_says_that_there_is_no_face():
         mesh = non_face_mesh(model, np.random.default_rng(10**9 + seed))
         try:
             find_landmarks(mesh)
-        except MeshError as error:
+        except NoFaceError as error:
             assert "no face found" in str(error)
             refused += 1
     assert refused == 40
@@ -101,7 +104,7 @@ def test_guesses_agree_where_most_of_them_are():
 def test_points_survive_the_way_to_pixels_and_back():
     """A point of the surface is lifted to itself, from every view that sees it."""
     mesh = head(1, pose_deg=0.0, holes=0.0)
-    pictures = take_pictures(mesh, (-30.0, 0.0, 30.0), frame_mesh(mesh))
+    pictures = take_pictures(mesh, (-30.0, 0.0, 30.0), frame_mesh(mesh), 96)
     inner = mesh.landmarks[27:36]
     where = pictures.pixels_of(inner)
     points, weights = pictures.points_of(where[..., :2].astype(np.float64))
@@ -115,10 +118,10 @@ def test_points_survive_the_way_to_pixels_and_back():
 
 
 def test_a_target_is_decoded_to_its_pixel_and_nowhere_to_nowhere():
-    rng = np.random.default_rng(0)
-    pixels = jnp.asarray(rng.uniform(10, SIZE - 10, size=(2, LANDMARKS, 2)))
+    rng, size = np.random.default_rng(0), LANDMARKER.size
+    pixels = jnp.asarray(rng.uniform(10, size - 10, size=(2, LANDMARKS, 2)))
     seen = jnp.asarray(rng.random((2, LANDMARKS)) < 0.7, jnp.float32)
-    wanted = target(pixels, seen, SIZE // STRIDE)
+    wanted = target(pixels, seen, size // STRIDE)
     np.testing.assert_allclose(wanted.sum(axis=-1), 1, atol=1e-5)
     found, sure = decode(jnp.log(wanted + 1e-9))
     there = np.asarray(seen) > 0
@@ -128,7 +131,7 @@ def test_a_target_is_decoded_to_its_pixel_and_nowhere_to_nowhere():
 
 def test_every_parameter_of_the_network_learns():
     network = HeatmapNetwork(NetworkConfig(widths=(8, 8), blocks=(1, 1)))
-    images = jax.random.normal(jax.random.key(0), (2, SIZE, SIZE, 6))
+    images = jax.random.normal(jax.random.key(0), (2, 96, 96, CHANNELS))
     params = network.init(jax.random.key(1), images)
     probe = jax.random.normal(jax.random.key(2), network.apply(params, images).shape)
     gradients = jax.grad(lambda p: (network.apply(p, images) * probe).sum())(params)
@@ -136,33 +139,38 @@ def test_every_parameter_of_the_network_learns():
         assert np.abs(gradient).max() > 1e-6, path
 
 
-def test_samples_mark_what_is_to_be_seen():
-    """Same seed, same sample; where a landmark is seen, the mesh is near its pixel."""
+def test_views_mark_what_is_to_be_seen():
+    """Same seed, same views; where a landmark is seen, the mesh is near its pixel."""
+    turned_away = 0
     for seed in range(6):
-        sample = make_sample(seed, ("",))
-        again = make_sample(seed, ("",))
-        np.testing.assert_array_equal(sample.images, again.images)
-        inside = ((sample.pixels >= 0) & (sample.pixels < SIZE)).all(axis=-1)
-        assert not (sample.seen & ~inside).any()
-        for image, pixels, seen in zip(
-            sample.images, sample.pixels, sample.seen, strict=True
-        ):
-            for column, row in pixels[seen].astype(int):
-                window = image[
-                    max(row - 3, 0) : row + 4, max(column - 3, 0) : column + 4
-                ]
-                assert window[..., 5].any()
+        made, again = make_views(seed, ""), make_views(seed, "")
+        for views, config in zip(made, (LANDMARKER, FIRST_LOOK), strict=True):
+            assert views.images.shape[1:] == (config.size, config.size, CHANNELS)
+            inside = (views.pixels >= 0) & (views.pixels < config.size)
+            assert not (views.seen & ~inside.all(axis=-1)).any()
+            for image, pixels, seen in zip(
+                views.images, views.pixels, views.seen, strict=True
+            ):
+                for column, row in pixels[seen].astype(int):
+                    window = image[
+                        max(row - 3, 0) : row + 4, max(column - 3, 0) : column + 4
+                    ]
+                    assert window[..., 4].any()
+        for one, other in zip(made, again, strict=True):
+            np.testing.assert_array_equal(one.images, other.images)
+        turned_away += (~made[1].seen.any(axis=1)).sum()
+    assert 0 < turned_away < 24
 
 
 def test_a_turned_head_is_turned_back_to_the_same_pictures():
     mesh = head(3, pose_deg=0.0, shift_mm=0.0, holes=0.0, sensor_mm=0.0)
-    pose = find_pose(mesh)
+    pose = require_face(mesh).pose
     turn = Rotation.from_euler("yxz", (20, -10, 5), degrees=True).as_matrix()
     vertices = np.ascontiguousarray(mesh.vertices @ turn.T, np.float32)
-    other = find_pose(Mesh(vertices, mesh.faces))
-    one = take_pictures(frontalize(mesh, pose), (0.0,), pose.framing)
+    other = require_face(Mesh(vertices, mesh.faces)).pose
+    one = take_pictures(frontalize(mesh, pose), (0.0,), pose.framing, 96)
     two = take_pictures(
-        frontalize(Mesh(vertices, mesh.faces), other), (0.0,), other.framing
+        frontalize(Mesh(vertices, mesh.faces), other), (0.0,), other.framing, 96
     )
     both = one.mask & two.mask
     assert both.mean() > 0.9 * one.mask.mean()

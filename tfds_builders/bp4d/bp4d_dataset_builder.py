@@ -39,7 +39,7 @@ class Bp4dConfig(ScanConfig):
         the edition's own.
     """
 
-    pose: str = "surface"
+    pose: str = "found"
     allow_gaps: bool = True  # frames with occlusion were never written
     clip_frames: int = 100
     edition: str = ""

@@ -58,7 +58,7 @@ class Builder(ScanBuilder):
         Bu3dfeConfig(
             name="raw",
             kind="RAW",
-            pose="surface",
+            pose="found",
             description="all 2,500 raw scans, turned to the front",
         ),
     )

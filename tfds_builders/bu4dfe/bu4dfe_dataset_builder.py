@@ -18,7 +18,7 @@ from smile_jax.faces.class_spellings import BU4DFE, GENDERS
 class Bu4dfeConfig(BinghamtonConfig):
     """Which sequences of BU-4DFE; its meshes are not aligned."""
 
-    pose: str = "surface"
+    pose: str = "found"
 
 
 class Builder(ScanBuilder):

@@ -42,7 +42,7 @@ class FourDmeConfig(ScanConfig):
         header) whose action units the release has swapped.
     """
 
-    pose: str = "surface"
+    pose: str = "found"
     allow_gaps: bool = True  # clips are cut out of longer recordings
     meshes: str = "{subject}/{clip}/*{frame}.*"
     kind: str = "both"

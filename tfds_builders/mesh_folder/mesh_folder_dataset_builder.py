@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from smile_jax.core.text_files import read_text
 from smile_jax.data.examples import Sequence4D
 from smile_jax.data.folder_layout import LayoutError, read_layout
-from smile_jax.data.mesh_sequence import check_texture, scale_mesh
+from smile_jax.data.mesh_sequence import check_texture
 from smile_jax.data.scan_builder import (
     ScanBuilder,
     ScanConfig,
@@ -26,11 +26,11 @@ from smile_jax.data.source_folder import (
     FolderError,
     pattern_regex,
 )
-from smile_jax.landmarking.landmarker import find_landmarks
+from smile_jax.landmarking.face_units import unit_of
+from smile_jax.landmarking.first_look import require_face
 from smile_jax.mesh import Mesh, MeshError, VertexSequence, read_mesh
 from smile_jax.mesh.depth_image import DEPTH_SUFFIXES, is_depth_image
 from smile_jax.mesh.readers import MESH_SUFFIXES, is_scan
-from smile_jax.mesh.unit_guess import guess_unit_mm
 
 _GROUPS = (
     "subject", "sequence", "expression", "intensity", "gender", "ethnicity", "frame",
@@ -51,7 +51,7 @@ class MeshFolderConfig(ScanConfig):
         of the groups as columns.
       classes: names of the expressions; () where there are no labels.
       template: a mesh in the folder whose triangles the `.npy` sequences have.
-      unit_mm: see `ScanConfig`; 0: each file's unit is guessed by its size.
+      unit_mm: see `ScanConfig`; 0: each file's is told by its face.
     """
 
     pattern: str = "{subject}/{expression}/{frame}.*"
@@ -111,7 +111,7 @@ def _look(path: pathlib.Path, within: pathlib.Path) -> tuple[Mesh | None, str]:
     except MeshError as error:
         return None, str(error)
     try:
-        find_landmarks(scale_mesh(mesh, guess_unit_mm(mesh)))
+        require_face(mesh)
     except MeshError as error:
         return mesh, f"{path}: {error}"
     return mesh, ""
@@ -122,11 +122,11 @@ def _unit_of(looked: Sequence[tuple[pathlib.Path, Mesh]]) -> tuple[float, str]:
     of_unit: dict[float, pathlib.Path] = {}
     for path, mesh in looked:
         with contextlib.suppress(MeshError):
-            of_unit.setdefault(guess_unit_mm(mesh), path)
+            of_unit.setdefault(unit_of(mesh), path)
     if len(of_unit) < 2:
         return next(iter(of_unit), 1.0), ""
     said = ", ".join(f"{unit:g} mm as {path}" for unit, path in of_unit.items())
-    return 0.0, f"heads in several units ({said}): each file's is guessed by its size"
+    return 0.0, f"heads in several units ({said}): each file's is told by its face"
 
 
 class Builder(ScanBuilder):
@@ -287,7 +287,7 @@ class Builder(ScanBuilder):
             raise FolderError(
                 f"{path}: a .npy sequence has no triangles; set the config's `template`"
             )
-        unit = self.builder_config.unit_mm or guess_unit_mm(template)
+        unit = self.builder_config.unit_mm or unit_of(template)
         return Sequence4D(key, VertexSequence(path, template, unit), labels)
 
     def _expression(self, name: str | None, path: pathlib.Path) -> str | None:

@@ -281,8 +281,9 @@ def _paint(p: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _landmarks(p: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """The 68 Multi-PIE points, from the face's right to its left."""
-    jaw = [(64, 15), (64, 0), (63, -15), (61, -30), (57, -45), (50, -58), (40, -70)]
-    jaw += [(24, -82)]
+    # Spaced as ICT-FaceKit's, which the other families' are fitted to.
+    jaw = [(69, 21), (68, 0), (66, -19), (62, -38), (54, -58), (41, -74), (29, -82)]
+    jaw += [(15, -86)]
     brow = [(46, 42), (38, 45), (29, 46), (20, 45), (12, _BROW_Y)]
     nose = [(0, 28), (0, 15), (0, 2), (0, -11)]
     base = [(-13, -17), (-7, -19), (0, -20), (7, -19), (13, -17)]
