@@ -18,7 +18,7 @@ from smile_jax.faces.landmark_motion import (
     first_frame,
     scan_points,
 )
-from smile_jax.landmarking.landmark_pose import pose_of
+from smile_jax.landmarking.face_template import pose_by_landmarks
 from smile_jax.mesh import Landmarks, Mesh, MeshError, RankPooling, frame_mesh
 from smile_jax.mesh.cameras import used_points
 from smile_jax.mesh.displacement import Displacement, RigidMotion
@@ -417,7 +417,7 @@ class _Renderer:
         if self.sequence.anchors is not None:
             return pose_from_anchors(self.sequence.anchors())
         if mesh.landmarks is not None and len(mesh.landmarks) == _MULTIPIE:
-            return pose_of(mesh.landmarks.astype(np.float64))
+            return pose_by_landmarks(mesh.landmarks)
         raise MeshError("it has no landmarks")
 
 

@@ -222,7 +222,7 @@ HEADS = FaceModelConfig(
     subjects=300,
     captions=True,
     channels=("normals",),
-    pose="landmarks",
+    pose="found",
     seed=3,
     description="300 subjects who are in no other config, 6 expressions x 4 "
     "intensities, neutral; turned to the front; surface normals and captions",

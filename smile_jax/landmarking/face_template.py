@@ -9,6 +9,9 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
+from smile_jax.mesh.pose import Pose, pose_at
+from smile_jax.mesh.types import MeshError
+
 # The 68 points from the nose's tip, in the axes that `pose_of` gives: the mean of the
 # four families' mean heads, made symmetric.
 TEMPLATE = np.array(
@@ -45,6 +48,7 @@ MIRROR = (
     59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
 )  # fmt: skip
 
+NOSE_TIP = 30
 _ROUNDS = 6
 _OUTLYING = 5.0  # mm, beyond which a landmark counts half
 # Lips and chin move, the jaw line is cut or hidden: how much parts of a face count.
@@ -69,6 +73,20 @@ class TemplateFit:
     tip: Float[np.ndarray, "3"]
     scale: float
     misfit_mm: float
+
+
+def pose_by_landmarks(points: Float[np.ndarray, "68 3"]) -> Pose:
+    """Returns a head's pose by landmarks that came with it, in mm, as found ones give.
+
+    Raises:
+      MeshError: too few of them are known.
+    """
+    fit = fit_template(points, np.ones(len(points)))
+    if fit is None:
+        raise MeshError("too few of its landmarks are known")
+    known = np.isfinite(points[NOSE_TIP]).all()
+    tip = points[NOSE_TIP].astype(np.float64) if known else fit.tip
+    return pose_at(fit.rotation, tip)
 
 
 def fit_template(

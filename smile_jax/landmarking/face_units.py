@@ -5,7 +5,7 @@ import math
 from smile_jax.landmarking.first_look import Face, require_face
 from smile_jax.mesh.types import Mesh
 
-UNITS_MM = {"um": 0.001, "mm": 1.0, "cm": 10.0, "in": 25.4, "ft": 304.8, "m": 1000.0}
+UNITS_MM = {"um": 0.001, "mm": 1.0, "cm": 10.0, "in": 25.4, "m": 1000.0}
 # People's faces are at most so much larger or smaller than the average; and what is
 # farther from both of two units could be either (this project's choices).
 _PEOPLE, _NEAR = 1.4, 2.0

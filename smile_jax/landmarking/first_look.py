@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from smile_jax.landmarking.face_template import fit_template
+from smile_jax.landmarking.face_template import NOSE_TIP, fit_template
 from smile_jax.landmarking.network import FIRST_LOOK, Decoder, read_network
 from smile_jax.landmarking.rendered_inputs import network_input, take_pictures
 from smile_jax.mesh import Framing, Mesh, MeshError, render_views
@@ -36,13 +36,13 @@ _CLOSE_MM = 200.0  # across a picture of a face, at average size
 _STILL_DEG = 8.0  # a turn after which it need not be looked at again
 _LOOKS = 4  # at most, to turn a face to the front
 _MOST_ZOOM = 24
-_ZOOMS = (1, 2, 4, 8)  # how much smaller the parts are that are looked at
+_ZOOMS = (1, 2, 4)  # how much smaller the parts are that are looked at
 _STRIDE = 24  # pixels between parts
 _COVERED = 0.15  # of a part, by the scan
 _CANDIDATES = 8  # at each zoom, that are looked at again
 _BATCH = 24
 _POINTS = 50_000  # that tell how large a scan is
-_TIP, _NOSES_MM = 30, 15.0  # of the nose, and how far noses are from the template's
+_NOSES_MM = 15.0  # that noses are from the template's, at most
 # Of several faces, at average size: a scan so large has room for more than one; parts
 # in which one is looked for; how far two are apart at least; how many parts at most.
 _CROWD_MM, _PART_MM, _APART_MM, _CROWD = 420.0, 320.0, 90.0, 40
@@ -217,8 +217,11 @@ class FirstLook:
         if fit is None:
             return None
         # On the surface where that is seen; a person's nose is not the template's.
-        tip, seen = points[_TIP], np.linalg.norm(points[_TIP] - fit.tip) / fit.scale
-        if not (sure[0, _TIP] > FACE and seen < _NOSES_MM):
+        tip, seen = (
+            points[NOSE_TIP],
+            np.linalg.norm(points[NOSE_TIP] - fit.tip) / fit.scale,
+        )
+        if not (sure[0, NOSE_TIP] > FACE and seen < _NOSES_MM):
             tip = fit.tip
         return Face(
             rotation=rotation @ fit.rotation,
@@ -239,7 +242,7 @@ class FirstLook:
             return [first]
         # People in one scan stand the same way up and are of about one size.
         size = _PART_MM * first.scale
-        around = Rotation.from_euler("y", np.arange(0, 360, 60), degrees=True)
+        around = Rotation.from_euler("y", np.c_[0:360:60], degrees=True)
         axes = [first.rotation @ turn for turn in around.as_matrix()]
         zoom = min(max(math.ceil(whole.extent / size), 1), _MOST_ZOOM)
         found = [first]

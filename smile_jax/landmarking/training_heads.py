@@ -7,6 +7,7 @@ faces at all. Every number is this project's choice.
 """
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -32,6 +33,7 @@ NETWORKS = ("landmarker", "first_look")  # in the order of `make_views`
 _NO_FACE = 0.12  # share of samples
 _HIDDEN = 0.04  # of a picture's width; a landmark so far behind what is seen is hidden
 _REACH = 3  # pixels, across which a hole may be
+_SKULL_MM = 180.0  # deep, at least, are heads that have one
 _LOOKS = 6  # of the first look at each head
 _SEEN_TO_DEG, _AWAY_DEG = 75.0, 115.0  # turned less than that, and more than that
 
@@ -221,10 +223,11 @@ def _joined(first: Mesh, second: Mesh) -> Mesh:
 def non_face_mesh(model: FaceModel, rng: np.random.Generator) -> Mesh:
     """A mesh of a head's size that shows no face."""
     kind = int(rng.integers(5))
-    if kind == 4:
+    # From behind a mask is a face like from the front.
+    if kind == 4 and np.ptp(model.mean[:, 2]) > _SKULL_MM:
         return _faulty(_back(model, rng), rng)
     kinds: tuple[Callable, ...] = (_blob, _blob, _box, _relief)
-    return _faulty(kinds[kind](rng), rng)
+    return _faulty(kinds[kind % len(kinds)](rng), rng)
 
 
 def _blob(rng: np.random.Generator) -> Mesh:
@@ -428,7 +431,7 @@ def _seen(pictures: Pictures, where: np.ndarray) -> np.ndarray:
     for v, points in enumerate(where):
         mask, depth = pictures.mask[v], pictures.depth[v]
         for i, (column, row, z) in enumerate(points):
-            c, r = int(column), int(row)
+            c, r = math.floor(column), math.floor(row)
             if not (0 <= c < size and 0 <= r < size):
                 continue
             if mask[r, c] and depth[r, c] > z + hidden:

@@ -17,6 +17,7 @@ from smile_jax.data.channels import channel_slices
 from smile_jax.data.dataset import open_dataset
 from smile_jax.data.examples import BuildResult, Sequence4D
 from smile_jax.data.face_model_builder import CONFIGS
+from smile_jax.data.record_index import make_index, read_index
 from smile_jax.data.records import RecordSource
 from smile_jax.data.rendering import sample_frames
 from smile_jax.data.schema import FacesConfig
@@ -156,7 +157,9 @@ class Broken(FaceDatasetBuilder):
     """A builder some of whose scans are unreadable."""
 
     CLASSES = ("happy", "sad")
-    BUILDER_CONFIGS = [FacesConfig(name="x", size=8, yaws_deg=(0,))]  # noqa: RUF012
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        FacesConfig(name="x", size=8, yaws_deg=(0,), framing="box")
+    ]
     broken: set = set()  # noqa: RUF012
 
     def describe(self):
@@ -193,6 +196,19 @@ def test_unreadable_scans_are_listed_and_too_many_are_fatal(capsys):
     assert "wrote 19 examples" in printed and "3: scan3.obj: empty mesh" in printed
     with pytest.raises(ValueError, match=r"(?s)2 of 20.*scan3\.obj.*scan7\.obj"):
         generate({3, 7})
+
+
+def test_the_index_is_that_of_the_records(tiny_dataset):
+    """It is written without reading them, in TFDS's order."""
+    folder = open_dataset(tiny_dataset).path
+    source = RecordSource(folder, pixels=False)
+    written = read_index(folder, source.shards())
+    assert written is not None
+    read = make_index(source[i] for i in range(len(source)))
+    assert list(written) == list(read) and len(written["sequence"]) == len(source)
+    for name, column in read.items():
+        np.testing.assert_array_equal(written[name], column)
+        assert written[name].dtype.kind == column.dtype.kind
 
 
 def test_report_allows_one_percent():

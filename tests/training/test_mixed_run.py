@@ -94,7 +94,7 @@ def test_it_is_evaluated_and_exported(whole, tmp_path):
     assert "| Trained on | synthetic_faces, fold 0 of 2 held out" in card
     config = json.loads((tmp_path / "export" / "smile.json").read_text())["config"]
     told = [path for path, _ in config["data"]["mixture"]]
-    assert told == ["synthetic_faces/tiny/3.3.0", "synthetic_faces/few/3.3.0"]
+    assert told == ["synthetic_faces/tiny/4.0.0", "synthetic_faces/few/4.0.0"]
 
 
 def test_kfold_goes_through_people_of_each(pairs, tiny_dataset, tmp_path):
