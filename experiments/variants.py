@@ -27,7 +27,6 @@ from smile_jax.core import command_line
 from smile_jax.experiments.heads import CROPS, unseen_head, with_thing
 from smile_jax.faces import load_face_model
 from smile_jax.inference.recognizer import Recognizer
-from smile_jax.landmarking.first_look import FACE
 from smile_jax.landmarking.head_scan import HeadScan, look_at
 from smile_jax.mesh import Mesh, MeshError, read_mesh
 from smile_jax.mesh.pose import degrees_between
@@ -114,7 +113,7 @@ def _answer(run: Recognizer, path: pathlib.Path) -> _Answer:
         answer = run.predict(path)
     except MeshError as error:
         return _Answer(refused=str(error))
-    if not answer.is_face or scan.face is None or scan.sure < FACE:
+    if not answer.is_face or not scan.found:
         return _Answer(refused=f"no face, {scan.sure:.2f} sure", scan=scan)
     return _Answer(scan=scan, label=answer.label)
 
@@ -203,16 +202,16 @@ def _box(size: tuple, at: tuple, fine: float = 0.0) -> trimesh.Trimesh:
 def _body() -> trimesh.Trimesh:
     """Neck, trunk, arms and legs, of a person who stands."""
     parts = []
-    for height, radius, at in (
-        (60, 55, (0, -150, -70)), (420, 150, (0, -480, -80)),
-        (650, 45, (230, -560, -80)), (650, 45, (-230, -560, -80)),
-        (700, 70, (95, -1150, -80)), (700, 70, (-95, -1150, -80)),
+    for height, radius, top in (
+        (80, 52, (0, -110, -85)), (330, 150, (0, -340, -90)),
+        (600, 45, (215, -310, -90)), (600, 45, (-215, -310, -90)),
+        (750, 75, (85, -720, -90)), (750, 75, (-85, -720, -90)),
     ):  # fmt: skip
         limb = trimesh.creation.capsule(height=height, radius=radius)
         limb.apply_transform(
             trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0])
         )
-        limb.apply_translation(np.subtract(at, (0, -height / 2, 0)))
+        limb.apply_translation(top)
         parts.append(limb)
     return trimesh.util.concatenate(parts)
 

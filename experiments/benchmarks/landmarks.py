@@ -32,7 +32,7 @@ from smile_jax.faces import (
     sample_subject,
 )
 from smile_jax.landmarking.face_template import fit_template
-from smile_jax.landmarking.first_look import FACE, WEIGHTS, FirstLook, NoFaceError
+from smile_jax.landmarking.first_look import WEIGHTS, FirstLook, NoFaceError
 from smile_jax.landmarking.landmark_pose import pose_of
 from smile_jax.landmarking.landmarker import Landmarker
 from smile_jax.landmarking.network import read_network
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
 
     def find(mesh: Mesh) -> Landmarks:
         face = look(mesh)
-        if face is None or face.sure < FACE:
+        if face is None or not face.found:
             raise NoFaceError(face)
         return marks(mesh, face.pose)
 
@@ -100,7 +100,7 @@ def _placed(model: FaceModel, look: FirstLook) -> str:
     table = []
     for mesh, points in _scans(model):
         face = look(mesh)
-        if face is None or face.sure < FACE:
+        if face is None or not face.found:
             continue
         true = pose_of(points.astype(np.float64))
         fit = fit_template(points, np.ones(len(points)))

@@ -137,11 +137,14 @@ TINY = FaceModelConfig(
 STATIC_CAPTIONS = FaceModelConfig(
     name="static_captions",
     captions=True,
-    description="`static` with captions against the median of each person's scans",
+    pose="found",
+    description="`static`, turned to the front, with captions against the median of "
+    "each person's scans",
 )
 STATIC_CAPTIONS_FOUND = FaceModelConfig(
     name="static_captions_found",
     captions=True,
+    pose="found",
     landmarks="found",
     description="`static_captions` by landmarks that are found on the scans",
 )

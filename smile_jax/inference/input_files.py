@@ -36,13 +36,13 @@ class InputClip:
       name: the file, or the folder of the frames.
       paths: one scan, or frames in order.
       within: folder outside of which nothing that they name is opened; see `read_mesh`.
-      head: which of the heads that it shows; 0 is the surest.
+      head: which of the heads that it shows, the surest first; -1 where nobody asked.
     """
 
     name: str
     paths: tuple[pathlib.Path, ...]
     within: pathlib.Path | None = None
-    head: int = 0
+    head: int = -1
 
     @functools.cached_property
     def numbers(self) -> tuple[int, ...] | None:

@@ -28,9 +28,12 @@ from smile_jax.mesh.pose import Pose, degrees_between, pose_at
 WEIGHTS = pathlib.Path(__file__).with_name("first_look.safetensors")
 
 AT_THE_FRONT_DEG = 20.0  # heads that are turned less are at the front
-FACE = 0.5  # mean confidence in a face's inner points, below which it is no face
-_AT_ONCE = 0.85  # the same of a face that need not be looked at again
-_MAYBE = 0.2  # the same at first sight: whether to look again, from the front
+FACE = 0.5  # quality below which it is no face
+_SURELY = 0.6  # quality with which nobody looks elsewhere
+_MISFIT_MM = 10.0  # with which confidence counts half
+_CERTAIN = 0.95  # confidence with which a face may be of any shape
+_AT_ONCE = 0.85  # confidence in a face that need not be looked at again
+_MAYBE = 0.2  # confidence at first sight: whether to look again, from the front
 INNER = slice(17, 68)  # without the jaw line, which cropped scans lack
 _CLOSE_MM = 200.0  # across a picture of a face, at average size
 _STILL_DEG = 8.0  # a turn after which it need not be looked at again
@@ -41,7 +44,6 @@ _STRIDE = 24  # pixels between parts
 _COVERED = 0.15  # of a part, by the scan
 _CANDIDATES = 8  # at each zoom, that are looked at again
 _BATCH = 24
-_POINTS = 50_000  # that tell how large a scan is
 _NOSES_MM = 15.0  # that noses are from the template's, at most
 # Of several faces, at average size: a scan so large has room for more than one; parts
 # in which one is looked for; how far two are apart at least; how many parts at most.
@@ -65,6 +67,18 @@ class Face:
     scale: float
     sure: float
     misfit_mm: float
+
+    @property
+    def quality(self) -> float:
+        """How much it is a face, 0 to 1: confidence, and the shape of one."""
+        if self.sure >= _CERTAIN:
+            return self.sure
+        return self.sure / (1 + (self.misfit_mm / _MISFIT_MM) ** 2)
+
+    @property
+    def found(self) -> bool:
+        """True if it is a face."""
+        return self.quality >= FACE
 
     @property
     def pose(self) -> Pose:
@@ -119,7 +133,7 @@ def require_face(mesh: Mesh, *, turn: bool = True) -> Face:
       NoFaceError: it shows none, or it is not sure.
     """
     face = find_face(mesh, turn=turn)
-    if face is None or face.sure < FACE:
+    if face is None or not face.found:
         raise NoFaceError(face)
     return face
 
@@ -137,7 +151,7 @@ class NoFaceError(MeshError):
             x, y, z = face.rotation[:, 2]
             at = ", ".join(f"{c:.4g}" for c in face.tip)
             said = (
-                f"no face found: the best guess is {face.sure:.0%} sure, {FACE:.0%} "
+                f"no face found: the best guess is {face.quality:.0%} sure, {FACE:.0%} "
                 f"are needed (nose at {at}, looking along {x:.2f}, {y:.2f}, {z:.2f})"
             )
         super().__init__(said)
@@ -146,7 +160,7 @@ class NoFaceError(MeshError):
     @property
     def sure(self) -> float:
         """Confidence in the best guess, 0 to 1."""
-        return 0.0 if self.face is None else self.face.sure
+        return 0.0 if self.face is None else self.face.quality
 
 
 @functools.cache
@@ -164,7 +178,7 @@ class FirstLook:
     def __call__(self, mesh: Mesh, *, turn: bool = True) -> Face | None:
         """See `find_face`."""
         face = self._anywhere(mesh, turn)
-        if face is None or face.sure < FACE:
+        if face is None or not face.found:
             return face
         return dataclasses.replace(face, tip=_on_the_nose(mesh, face))
 
@@ -174,27 +188,28 @@ class FirstLook:
         face = self._seen(mesh, front, whole)
         if face is not None:
             at_the_front = degrees_between(front, face.rotation) <= AT_THE_FRONT_DEG
-            if not turn and face.sure >= _AT_ONCE and at_the_front:
+            if not turn and face.found and face.sure >= _AT_ONCE and at_the_front:
                 return face
-            face = self._faced(mesh, face.rotation, face.close) or face
-            if face.sure >= FACE:
-                return face
+            face = self._faced(mesh, face.rotation, face.close)
         for zoom in _ZOOMS:
+            if face is not None and face.quality >= _SURELY:
+                break
             found = [self._faced(mesh, *place) for place in self._places(mesh, zoom)]
             known = [f for f in [*found, face] if f is not None]
-            face = max(known, key=lambda f: f.sure, default=None)
-            if face is not None and face.sure >= FACE:
-                return face
+            face = max(known, key=lambda f: f.quality, default=None)
         return face
 
     def _faced(self, mesh: Mesh, rotation: np.ndarray, framing: Framing) -> Face | None:
-        """Turns what may be a face to the front, and looks until it stays there."""
+        """Turns what may be a face to the front, and looks until it stays there.
+
+        The last look decides: None where it sees nothing like a face.
+        """
         face = None
         for _ in range(_LOOKS):
-            seen = self._seen(mesh, rotation, framing)
-            if seen is None:
+            face = self._seen(mesh, rotation, framing)
+            if face is None:
                 break
-            face, turned = seen, degrees_between(rotation, seen.rotation)
+            turned = degrees_between(rotation, face.rotation)
             close = framing.extent < 1.2 * face.close.extent
             rotation, framing = face.rotation, face.close
             if turned < _STILL_DEG and close:
@@ -238,7 +253,7 @@ class FirstLook:
             return []
         whole = _whole(mesh, deep=True)
         # Where there is no room beside a head, nobody looks for another.
-        if first.sure < FACE or whole.extent < _CROWD_MM * first.scale:
+        if not first.found or whole.extent < _CROWD_MM * first.scale:
             return [first]
         # People in one scan stand the same way up and are of about one size.
         size = _PART_MM * first.scale
@@ -248,14 +263,14 @@ class FirstLook:
         found = [first]
         for place in self._ranked(_parts(mesh, whole, zoom, axes, sides=1), _CROWD):
             face = self._faced(mesh, *place)
-            if face is None or face.sure < FACE:
+            if face is None or not face.found:
                 continue
             face = dataclasses.replace(face, tip=_on_the_nose(mesh, face))
             apart = [np.linalg.norm(face.tip - other.tip) for other in found]
             alike = 0.5 < face.scale / first.scale < 2
             if alike and min(apart) > _APART_MM * first.scale:
                 found.append(face)
-        return sorted(found, key=lambda face: -face.sure)
+        return sorted(found, key=lambda face: -face.quality)
 
     def _places(self, mesh: Mesh, zoom: int) -> list[tuple[np.ndarray, Framing]]:
         """Turns and framings in which something looks like a face, the surest first."""
@@ -354,11 +369,11 @@ def _directions() -> list[np.ndarray]:
 
 def _whole(mesh: Mesh, *, deep: bool = False) -> Framing:
     """Frames the scan; `deep`: from whatever side."""
-    used = np.flatnonzero(used_points(mesh))
-    points = mesh.vertices[used[:: max(len(used) // _POINTS, 1)]].astype(np.float64)
-    low, high = np.percentile(points, [2, 98], axis=0)
+    points = mesh.vertices[used_points(mesh)]
+    # Not shares of the points, which may be dense in eyes and mouth.
+    low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
     x, y, z = (float(c) for c in (low + high) / 2)
     size = high - low if deep else (high - low)[:2]
     if not size.max() > 0:
         raise MeshError("the mesh has no extent: all its points coincide")
-    return Framing((x, y, z), 1.15 * float(size.max()))
+    return Framing((x, y, z), 1.05 * float(size.max()))

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from smile_jax.landmarking.face_units import unit_of_face
-from smile_jax.landmarking.first_look import FACE, Face, find_faces
+from smile_jax.landmarking.first_look import Face, find_faces
 from smile_jax.mesh.cameras import used_points
 from smile_jax.mesh.face_crop import Ball, keep_faces
 from smile_jax.mesh.types import Mesh, MeshError
@@ -37,13 +37,13 @@ class HeadScan:
 
     @property
     def sure(self) -> float:
-        """Confidence in the face, 0 to 1."""
-        return 0.0 if self.face is None else self.face.sure
+        """How much there is a face, 0 to 1; see `Face.quality`."""
+        return 0.0 if self.face is None else self.face.quality
 
     @property
     def found(self) -> bool:
         """True if there is a face for sure."""
-        return self.sure >= FACE
+        return self.face is not None and self.face.found
 
     def prepared(self, mesh: Mesh) -> Mesh:
         """A frame in mm, with outward triangles, and nothing but the head.
@@ -65,7 +65,7 @@ class HeadScan:
 
 
 def look_at(
-    mesh: Mesh, unit_mm: float = 0.0, head: int = 0, *, turn: bool = True
+    mesh: Mesh, unit_mm: float = 0.0, head: int = -1, *, turn: bool = True
 ) -> HeadScan:
     """Finds the head in a file.
 
@@ -73,25 +73,26 @@ def look_at(
       mesh: as it was read.
       unit_mm: millimetres of its unit; 0: by the size of the face, or 1 where there is
         none.
-      head: which, of several; the surest is the first.
+      head: which, of several, the surest first; -1 for that, where nobody asked for
+        one of several.
       turn: see `find_face`.
 
     Raises:
       MeshError: there are not so many.
     """
     faces = find_faces(mesh, turn=turn)
-    if head and head >= len(faces):
+    if head >= max(len(faces), 1):
         raise MeshError(f"it shows {len(faces)} heads, and no number {head + 1}")
     if not faces:
         return HeadScan(None, 0, unit_mm or 1.0)
-    face = faces[head]
-    if face.sure < FACE:
+    face = faces[max(head, 0)]
+    if not face.found:
         return HeadScan(face.scaled(unit_mm or 1.0), 0, unit_mm or 1.0)
     notes: tuple[str, ...] = ()
     if not unit_mm:
         unit_mm, notes = unit_of_face(face)
     face = face.scaled(unit_mm)
-    if len(faces) > 1 and not head:
+    if len(faces) > 1 and head < 0:
         notes += (
             f"it shows {len(faces)} heads; the surest is answered: ask for "
             "each with heads='all'",

@@ -56,7 +56,9 @@ Batch = tuple[jax.Array, jax.Array, jax.Array]  # images, pixels, seen
 _CONFIGS = {"landmarker": LANDMARKER, "first_look": FIRST_LOOK}
 _HELD_OUT = 0.02  # of the views, on which the log's errors are measured
 _UPSIDE_DOWN = 0.12  # of the first look's views
-_TURNED_ROUND = np.array([1, -1, -1, 1, 1], np.float16)  # channels of a picture by half a turn
+_TURNED_ROUND = np.array(
+    [1, -1, -1, 1, 1], np.float16
+)  # channels of a picture by half a turn
 _DROPPED = ((DEPTH, 0.1), (NORMALS, 0.1))  # how often, of each group
 
 

@@ -1,6 +1,7 @@
 """A trained run answers for files: scans, sequences, what is no face."""
 
 import dataclasses
+import pathlib
 import shutil
 
 import numpy as np
@@ -13,7 +14,7 @@ from smile_jax.evaluation.fold_loop import evaluate
 from smile_jax.inference.prediction import Prediction, Predictions
 from smile_jax.inference.recognizer import HEADS
 from smile_jax.inference.reference_set import FILE
-from smile_jax.mesh import MeshError, read_mesh
+from smile_jax.mesh import Mesh, MeshError, read_mesh
 from smile_jax.mesh.writers import write_obj, write_ply
 from smile_jax.training.checkpoints import CheckpointError
 from tests.faces.heads import performed
@@ -59,6 +60,30 @@ def test_a_scan(model, files):
     assert set(model.predict(files / "scan.ply").probabilities) == set(
         model.info.config.data.classes
     )
+
+
+def test_of_several_heads_each_can_be_answered(model, files, tmp_path):
+    """The surest alone by default, and how many there are is said."""
+    happy, sad = read_mesh(files / "scan.ply"), performed("sad", seed=2)[0]
+    beside = (sad.vertices * [-1, 1, -1] + [340, 0, 0]).astype(np.float32)
+    points = np.concatenate([happy.vertices, beside])
+    faces = np.concatenate([happy.faces, sad.faces + len(happy.vertices)])
+    write_ply(tmp_path / "two.ply", Mesh(points, faces.astype(np.int32)))
+    one = model.predict(tmp_path / "two.ply")
+    assert one.is_face and any("2 heads" in line for line in one.warnings)
+    paths = [tmp_path / "two.ply", files / "scan.ply", files / "broken.ply"]
+    found = model.predict(paths, heads="all")
+    names = [pathlib.Path(answer.name).name for answer in found]
+    assert names == ["two.ply#1", "two.ply#2", "scan.ply"] and len(found.skipped) == 1
+    first, second, alone = found
+    assert abs(first.turned_deg - second.turned_deg) > 90
+    assert not any("heads" in line for line in (*first.warnings, *alone.warnings))
+    embedding = max(
+        first.embedding @ alone.embedding, second.embedding @ alone.embedding
+    )
+    assert embedding > 0.98
+    with pytest.raises(ValueError, match="heads='both'"):
+        model.predict(paths, heads="both")
 
 
 def test_a_sequence_of_a_run_on_scans_is_answered_frame_by_frame(model, files):
