@@ -3,9 +3,9 @@
     python -m experiments.variants --workdir=runs/demo --family=makehuman
         [--family=ARCHIVE] [--kept=FOLDER]
 
-A head of each family is written as files that differ in axes, unit, crop, winding, what
-is around it, and format; each is read and answered by `predict` as any file is. Right
-is: a face is found, turned to the front within 5 degrees and sized within 5 % of what
+A head of each family, the first of whom the run knows for sure what it shows, is
+written as files that differ in axes, unit, crop, winding, what is around it, and
+format; each is read and answered by `predict` as any file is. Right is: a face is found, turned to the front within 5 degrees and sized within 5 % of what
 is found on the head as it was, and the label is the same. What is not right is refused
 (no face, or a warning that says so), or it is a silent mistake. Prints the table of
 docs/predict.md; --kept keeps the files.
@@ -25,7 +25,7 @@ from scipy.spatial.transform import Rotation
 import smile_jax
 from smile_jax.core import command_line
 from smile_jax.experiments.heads import CROPS, unseen_head, with_thing
-from smile_jax.faces import load_face_model
+from smile_jax.faces import FaceModel, load_face_model
 from smile_jax.inference.recognizer import Recognizer
 from smile_jax.landmarking.head_scan import HeadScan, look_at
 from smile_jax.mesh import Mesh, MeshError, read_mesh
@@ -39,6 +39,7 @@ _FAMILY = flags.DEFINE_multi_string(
 _KEPT = flags.DEFINE_string("kept", "", "Folder to keep the files in.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the heads.")
 _TURNED_DEG, _SIZED = 5.0, 0.05
+_FOR_SURE, _TRIED = 0.6, 50
 
 Points = np.ndarray
 
@@ -79,8 +80,7 @@ def main(argv: list[str]) -> None:
             folder = _KEPT.value or stack.enter_context(tempfile.TemporaryDirectory())
             where = pathlib.Path(folder) / model.name
             where.mkdir(parents=True, exist_ok=True)
-            head = unseen_head(model, "happy", (_SEED.value, 1))
-            plain = _answer(run, _written(VARIANTS[0], head, where))
+            head, plain = _known_head(run, model, where)
             for variant in VARIANTS[1:]:
                 got = _answer(run, _written(variant, head, where))
                 table[variant.name].append(_verdict(variant, got, plain))
@@ -98,6 +98,18 @@ def main(argv: list[str]) -> None:
     print(f"right of every head: {every} of {len(table)}")
 
 
+def _known_head(
+    run: Recognizer, model: FaceModel, folder: pathlib.Path
+) -> tuple[Mesh, "_Answer"]:
+    """A head that is answered rightly and for sure as it is, so that it is at no tie."""
+    for number in range(1, _TRIED):
+        head = unseen_head(model, "happy", (_SEED.value, number))
+        plain = _answer(run, _written(VARIANTS[0], head, folder))
+        if plain.label == "happy" and plain.probability >= _FOR_SURE:
+            return head, plain
+    raise ValueError(f"{model.name}: none of {_TRIED} happy heads is taken for one")
+
+
 @dataclasses.dataclass(frozen=True)
 class _Answer:
     """What came of a file; `refused` says why there is nothing else."""
@@ -105,6 +117,7 @@ class _Answer:
     refused: str = ""
     scan: HeadScan | None = None
     label: str = ""
+    probability: float = 0.0
 
 
 def _answer(run: Recognizer, path: pathlib.Path) -> _Answer:
@@ -115,7 +128,8 @@ def _answer(run: Recognizer, path: pathlib.Path) -> _Answer:
         return _Answer(refused=str(error))
     if not answer.is_face or not scan.found:
         return _Answer(refused=f"no face, {scan.sure:.2f} sure", scan=scan)
-    return _Answer(scan=scan, label=answer.label)
+    share = answer.probabilities[answer.label]
+    return _Answer(scan=scan, label=answer.label, probability=share)
 
 
 def _verdict(variant: Variant, got: _Answer, plain: _Answer) -> str:
@@ -154,7 +168,7 @@ def _by_trimesh(path: pathlib.Path, points: Points, faces: Points, **how) -> Non
 
 
 def _as_obj(path: pathlib.Path, points: Points, faces: Points) -> None:
-    lines = [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in points]
+    lines = [f"v {x:.12g} {y:.12g} {z:.12g}" for x, y, z in points]
     lines += [f"f {a} {b} {c}" for a, b, c in faces + 1]
     path.write_text("\n".join(lines) + "\n")
 

@@ -270,7 +270,8 @@ class FirstLook:
             alike = 0.5 < face.scale / first.scale < 2
             if alike and min(apart) > _APART_MM * first.scale:
                 found.append(face)
-        return sorted(found, key=lambda face: -face.quality)
+        # Of those that are as sure, the one that looks at the viewer.
+        return sorted(found, key=lambda f: (-round(f.quality, 1), f.pose.turned_deg))
 
     def _places(self, mesh: Mesh, zoom: int) -> list[tuple[np.ndarray, Framing]]:
         """Turns and framings in which something looks like a face, the surest first."""
