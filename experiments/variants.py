@@ -5,10 +5,10 @@
 
 A head of each family, the first of whom the run knows for sure what it shows, is
 written as files that differ in axes, unit, crop, winding, what is around it, and
-format; each is read and answered by `predict` as any file is. Right is: a face is found, turned to the front within 5 degrees and sized within 5 % of what
-is found on the head as it was, and the label is the same. What is not right is refused
-(no face, or a warning that says so), or it is a silent mistake. Prints the table of
-docs/predict.md; --kept keeps the files.
+format; each is read and answered by `predict` as any file is. Right is: a face is
+found, turned to the front within 5 degrees and sized within 5 % of what is found on the
+head as it was, and the label is the same. What is not right is refused (no face), or it
+is a silent mistake. Prints the table of docs/predict.md; --kept keeps the files.
 """
 
 import contextlib
@@ -101,7 +101,7 @@ def main(argv: list[str]) -> None:
 def _known_head(
     run: Recognizer, model: FaceModel, folder: pathlib.Path
 ) -> tuple[Mesh, "_Answer"]:
-    """A head that is answered rightly and for sure as it is, so that it is at no tie."""
+    """A head that is answered rightly and for sure as it is: it is at no tie."""
     for number in range(1, _TRIED):
         head = unseen_head(model, "happy", (_SEED.value, number))
         plain = _answer(run, _written(VARIANTS[0], head, folder))
