@@ -15,7 +15,6 @@ from smile_jax.browser.viewer import SCRIPT, STYLE, TEMPLATE, chosen_frames, sce
 from smile_jax.config.factories import knows_words
 from smile_jax.data.folder_layout import numbers_as_numbers
 from smile_jax.data.lit_views import lit_views
-from smile_jax.data.mesh_sequence import scale_mesh
 from smile_jax.data.prompts import PromptError
 from smile_jax.faces import EXPRESSIONS, Difficulty, load_face_model
 from smile_jax.faces.sampling import sample_clip, sample_subject
@@ -158,7 +157,7 @@ class Page:
         meshes = []
         for i in chosen:
             path = shown.clip.paths[i]
-            mesh = scale_mesh(read_mesh(path, path.parent), placing.unit_mm)
+            mesh = placing.scan.prepared(read_mesh(path, path.parent))
             meshes.append(frontalize(mesh, placing.pose) if placing.pose else mesh)
         return scene(meshes, chosen, shown.apex)
 

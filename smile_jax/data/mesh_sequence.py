@@ -5,11 +5,9 @@ import functools
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
-
 from smile_jax.mesh import Mesh, MeshError, read_mesh
 from smile_jax.mesh.far_points import moved_to
-from smile_jax.mesh.types import Material
+from smile_jax.mesh.types import Material, scale_mesh
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,17 +81,4 @@ def check_texture(mesh: Mesh, path: pathlib.Path) -> None:
     raise MeshError(
         f"{path}: {missing}; mend that, or build with channels that do not need it "
         '("channels": ["depth", "normals"])'
-    )
-
-
-def scale_mesh(mesh: Mesh, factor: float) -> Mesh:
-    """The mesh with lengths multiplied."""
-    if factor == 1.0:
-        return mesh
-    scale = np.float32(factor)
-    landmarks = mesh.landmarks
-    return dataclasses.replace(
-        mesh,
-        vertices=mesh.vertices * scale,
-        landmarks=None if landmarks is None else landmarks * scale,
     )

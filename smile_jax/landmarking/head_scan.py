@@ -8,7 +8,7 @@ from smile_jax.landmarking.face_units import unit_of_face
 from smile_jax.landmarking.first_look import Face, find_faces
 from smile_jax.mesh.cameras import used_points
 from smile_jax.mesh.face_crop import Ball, keep_faces
-from smile_jax.mesh.types import Mesh, MeshError
+from smile_jax.mesh.types import Mesh, MeshError, scale_mesh
 
 _HEAD_MM = 250.0  # from the face, beyond which nothing is of the head
 _SKIN_MM = 60.0  # from the nose's tip, where triangles tell which side is out
@@ -51,8 +51,6 @@ class HeadScan:
         Raises:
           MeshError: the head is not there any more.
         """
-        from smile_jax.data.mesh_sequence import scale_mesh
-
         mesh = scale_mesh(mesh, self.unit_mm)
         if self.inward:
             mesh = _inside_out(mesh)

@@ -106,3 +106,18 @@ class Mesh:
         """Whether its faces may differ in colour: by images, points or materials."""
         plain = {material.color for material in self.used_materials}
         return bool(self.images) or self.colors is not None or len(plain) > 1
+
+
+def scale_mesh(mesh: Mesh, factor: float) -> Mesh:
+    """The mesh with lengths multiplied."""
+    if factor == 1.0:
+        return mesh
+    scale = np.float32(factor)
+    landmarks = mesh.landmarks
+    x, y, z = (c * factor for c in mesh.origin)
+    return dataclasses.replace(
+        mesh,
+        vertices=mesh.vertices * scale,
+        landmarks=None if landmarks is None else landmarks * scale,
+        origin=(x, y, z),
+    )

@@ -72,7 +72,11 @@ def use_mesh(mesh: Mesh, path: pathlib.Path) -> None:
         assert np.isfinite(mesh.uv).all()
         assert mesh.uv_faces.min() >= 0 and mesh.uv_faces.max() < len(mesh.uv)
     config = FacesConfig(
-        name="x", size=16, yaws_deg=(0.0,), channels=("depth", "normals")
+        name="x",
+        size=16,
+        yaws_deg=(0.0,),
+        channels=("depth", "normals"),
+        framing="box",  # for what shows no face
     )
     made = make_example(Sequence4D(str(path), [mesh], {}), config)
     if made.example is None:

@@ -39,7 +39,9 @@ class Growing(Sequence):
 
 
 def config(**fields) -> FacesConfig:
-    return FacesConfig(name="x", **{"size": 16, "yaws_deg": (0.0,)} | fields)
+    """Of spheres, which show no face."""
+    given = {"size": 16, "yaws_deg": (0.0,), "framing": "box"} | fields
+    return FacesConfig(name="x", **given)
 
 
 def make(count, broken=(), numbers=None, **fields):
@@ -122,7 +124,9 @@ def test_landmarks_that_cannot_be_used_are_noted(tmp_path):
         Sequence4D("k", Growing(1), LABELS, anchors=anchors), config(pose="landmarks")
     )
     assert made.notes == [
-        "k: placed by its face, not by its landmarks: a.lm3: byte 3: damaged"
+        "k: placed by its surface, not by its landmarks: a.lm3: byte 3: damaged",
+        "k: placed by its surface, not by its face: no face found, from whatever side "
+        "it is looked at",
     ]
 
 

@@ -18,6 +18,7 @@ from smile_jax.mesh import MeshError
 from smile_jax.mesh.writers import write_ply
 from tests.conftest import run_module
 from tests.faces.heads import performed
+from tests.mesh.shapes import sphere
 
 BY_PERSON = "{subject}/{expression}.*"
 
@@ -161,12 +162,11 @@ def test_each_file_may_have_its_own_unit(heads, tmp_path):
     _, found = sequences(other, tmp_path, pattern=pattern, unit_mm=0.0)
     spans = [np.ptp(s.frames[0].vertices, axis=0).max() for s in found]
     assert min(spans) > 100
-    # A unit that does not fit names the file.
-    tiny = type(head)((head.vertices * 1e6).astype("float32"), head.faces)
-    write_ply(other / "sad" / "anna.ply", tiny)
+    # Where there is no face to tell it by, the file is named.
+    write_ply(other / "sad" / "anna.ply", sphere(90.0, n=40))
     _, found = sequences(other, tmp_path, pattern=pattern, unit_mm=0.0)
     (wrong,) = [s for s in found if s.key == "anna_sad"]
-    with pytest.raises(MeshError, match=r"sad/anna\.ply: .*unit"):
+    with pytest.raises(MeshError, match=r"sad/anna\.ply: no face"):
         wrong.frames[0]
 
 

@@ -75,7 +75,7 @@ def test_people_and_records_lie_side_by_side(mixed, tiny_dataset, few_dataset):
 
 def test_configs_of_one_dataset_share_their_people(tiny_dataset, monkeypatch):
     own = open_dataset(tiny_dataset)
-    twin = dataclasses.replace(own, path=own.path.parent.parent / "twin" / "3.3.0")
+    twin = dataclasses.replace(own, path=own.path.parent.parent / "twin" / "4.0.0")
     opened = {"a": own, "b": twin}
     monkeypatch.setattr(mixture, "open_dataset", opened.__getitem__)
     monkeypatch.setattr(mixture, "_sizes", lambda dataset: {})
@@ -89,7 +89,7 @@ def test_classes_are_joined_by_name(tiny_dataset, monkeypatch):
     order = ("happy", "zen", "anger")
     other = dataclasses.replace(
         own, classes=order, people="others", captions=None,
-        path=own.path.parent.parent / "others" / "3.3.0",
+        path=own.path.parent.parent / "others" / "4.0.0",
         labels=np.resize([0, 1, 2, -1], len(own.labels)),
     )  # fmt: skip
     opened = {"a": own, "b": other}
@@ -104,7 +104,7 @@ def test_classes_are_joined_by_name(tiny_dataset, monkeypatch):
 
 def test_what_does_not_fit_into_one_batch_is_named(tiny_dataset, monkeypatch):
     own = open_dataset(tiny_dataset)
-    elsewhere = own.path.parent.parent / "others" / "3.3.0"
+    elsewhere = own.path.parent.parent / "others" / "4.0.0"
     other = dataclasses.replace(
         own, yaws_deg=(0.0,), frames=3, people="others", path=elsewhere
     )
@@ -255,7 +255,7 @@ def test_locations_name_several_datasets(mixed, tiny_dataset, few_dataset):
     assert again.contents == mixed.contents
     assert len(folders_of(mixed.location)) == 2
     assert without_folders(mixed.location) == (
-        "synthetic_faces/tiny/3.3.0 + synthetic_faces/few/3.3.0"
+        "synthetic_faces/tiny/4.0.0 + synthetic_faces/few/4.0.0"
     )
     pairs = (("elsewhere/tiny", 1.0), ("gone", 0.0), ("elsewhere/few", 3.0))
     moved = at_location(pairs, mixed.location)

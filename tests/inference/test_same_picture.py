@@ -1,6 +1,7 @@
 """What `predict` sees of a file is what training saw of the same head."""
 
 import dataclasses
+import functools
 import types
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from smile_jax.config import Config
 from smile_jax.data.examples import Sequence4D, make_example
 from smile_jax.data.face_model_builder import FaceModelConfig, Heads, posed_sequences
+from smile_jax.data.pose_landmarks import labelled_anchors
 from smile_jax.evaluation.linear_probe import linear_probe
 from smile_jax.faces import Difficulty
 from smile_jax.inference.input_files import clip_of
@@ -83,6 +85,10 @@ def other_scan(mesh: Mesh, seed: int = 0) -> Mesh:
     return Mesh(mesh.vertices[order], place[mesh.faces])
 
 
+def delivered_anchors(sequence):
+    return labelled_anchors(bosphorus_labels(sequence.frames[0].landmarks))
+
+
 def write_labelled_landmarks(path, sequence) -> None:
     """As a `.lm3` file; frames of generated heads have those of their model."""
     found = bosphorus_labels(sequence.frames[0].landmarks)
@@ -112,6 +118,9 @@ def test_scores_are_those_of_the_dataset(pose, ict, suffix, request, tmp_path):
     path = str(request.getfixturevalue("ict_archive")) if ict else ""
     shape = config(pose)
     found = sequences(shape, path)
+    if pose == "landmarks":  # as they are delivered with scans
+        for sequence in found:
+            sequence.anchors = functools.partial(delivered_anchors, sequence)
     made = [make_example(sequence, shape) for sequence in found]
     assert not any(m.skipped or m.notes for m in made)
     stored = np.stack([m.example["views"] for m in made])
@@ -229,11 +238,10 @@ def test_what_has_no_face_to_turn_is_said(tmp_path):
     write_ply(tmp_path / "ball.ply", sphere(90.0, n=40))
     read = reader(config("as_is")).read(clip_of(tmp_path / "ball.ply"))
     assert "there is no face" in read.placing.said and read.placing.sure < 0.3
-    for pose, why in (("surface", "no symmetric face"), ("found", "no face found")):
-        with pytest.raises(MeshError, match=rf"ball\.ply: {why}"):
-            reader(config("as_is")).read(
-                clip_of(tmp_path / "ball.ply"), ReadingOptions(pose=pose)
-            )
+    with pytest.raises(MeshError, match=r"ball\.ply: no face found"):
+        reader(config("as_is")).read(
+            clip_of(tmp_path / "ball.ply"), ReadingOptions(pose="found")
+        )
 
 
 @pytest.mark.parametrize(
