@@ -193,7 +193,7 @@ def test_motion_is_painted_where_it_is():
     pushed = ball.vertices + near[:, None] * np.array([0, 4.0, 0], np.float32)
     frames = [ball, dataclasses.replace(ball, vertices=pushed.astype(np.float32))]
     config = FacesConfig(
-        name="x", yaws_deg=(0,), size=32, frames=2,
+        name="x", yaws_deg=(0,), size=32, frames=2, framing="box",
         channels=("depth", "displacement", "strain"),
     )  # fmt: skip
     made = make_example(Sequence4D("s", frames, {"subject": "a"}), config)
