@@ -83,8 +83,8 @@ def _arguments() -> argparse.Namespace:
         "--pose",
         default="auto",
         choices=_POSES,
-        help="how heads are turned: auto takes a landmark file beside a scan, else "
-        "does what training did; one far off the front is turned to it",
+        help="how heads are turned: auto does what training did, by a landmark file "
+        "beside a scan where that had some; one far off the front is turned to it",
     )
     add(
         "--unit_mm",

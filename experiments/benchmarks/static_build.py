@@ -1,12 +1,12 @@
 """Rate of a whole build of single scans, beside reading and drawing the same meshes.
 
-    python -m experiments.benchmarks.static_build [--family=makehuman] [--people=40]
+    python -m experiments.benchmarks.static_build [--family=makehuman] [--people=100]
 
-On all cores, in processes that are warm: (1) every scan of `static_captions` is made
-and drawn in one fixed framing, and nothing else; (2) every example is made, with face
-found, captions measured and all; these two take turns. Then (3) `tfds build` runs over
-the same people, from nothing to shards. Prints one JSON line: scans a second, and the
-ratios to (1).
+On all cores: (1) every scan of `static_captions` is made and drawn in one fixed
+framing, and nothing else; (2) every example is made, with face found, captions measured
+and all; these two take turns, and each starts its own processes. Then (3) `tfds build`
+runs over the same people, from nothing to shards. Prints one JSON line: scans a second,
+and the ratios to (1).
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ from smile_jax.faces.families.catalogue import family_of
 from smile_jax.mesh import Framing
 
 _FAMILY = flags.DEFINE_string("family", "procedural", "Whose heads.")
-_PEOPLE = flags.DEFINE_integer("people", 40, "How many; 25 scans each.", 2)
+_PEOPLE = flags.DEFINE_integer("people", 100, "How many; 25 scans each.", 2)
 _ROUNDS = 3
 _BUILDERS = {
     "procedural": "synthetic_faces",

@@ -27,9 +27,9 @@ class HeadPlacement:
 
     Attributes:
       path: of its file.
-      how: "as_is", "found", "surface", "landmarks" (a file beside), or "auto": by those
-        where there are some, else as training did; where that took heads as they were,
-        one that is not at the front is turned to it.
+      how: "as_is", "found", "surface", "landmarks" (a file beside), or "auto": as
+        training did, by such a file where training had some; where it took heads as
+        they were, one that is not at the front is turned to it.
       trained: how training did.
       framing: "crop", "face" or "box", as training did.
       scan: what the first look found in the file.
@@ -59,14 +59,13 @@ class HeadPlacement:
 
     def __call__(self, mesh: Mesh) -> Placement:
         """Places the first frame, in mm: see `Sequence4D.place`."""
-        how = self.how
-        if how == "landmarks" or (how == "auto" and has_anchors(self.path)):
+        how = self.trained if self.how == "auto" else self.how
+        by_file = how in ("landmarks", "auto") and has_anchors(self.path)
+        if by_file or self.how == "landmarks":
             pose = pose_from_anchors(anchors_beside(self.path).scaled(self.unit_mm))
             if self.framing == "crop":
                 pose = on_the_nose(mesh, pose)
             return self._turned(pose, "its landmark file")
-        if how == "auto":
-            how = self.trained
         if how == "surface":
             return self._by_surface(mesh)
         if self.scan.face is None or not self.scan.found:

@@ -72,9 +72,14 @@ def test_a_landmark_file_comes_first(head, tmp_path):
     found = bosphorus_labels(mesh.landmarks)
     landmarks = Landmarks(np.stack(list(found.values())), tuple(found))
     write_landmarks(tmp_path / "x.lm3", landmarks)
-    placing, pose = place(mesh, tmp_path / "x.ply")
+    placing, pose = place(mesh, tmp_path / "x.ply", trained="landmarks")
     assert placing.said == "turned by its landmark file" and pose is not None
     assert placing.turned_deg == pytest.approx(25, abs=6) and placing.sure > 0.8
+    for trained in ("found", "as_is"):  # which saw no such landmarks
+        other, _ = place(mesh, tmp_path / "x.ply", trained=trained)
+        assert other.said == "turned by its face"
+    asked, _ = place(mesh, tmp_path / "x.ply", how="landmarks", trained="found")
+    assert asked.said == placing.said
     kept, pose = place(mesh, tmp_path / "x.ply", how="as_is")
     assert kept.said == "as it is" and pose is None
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from smile_jax.landmarking import first_look
 from smile_jax.landmarking.face_template import (
     MIRROR,
     TEMPLATE,
@@ -23,7 +24,9 @@ from smile_jax.landmarking.first_look import (
     require_face,
 )
 from smile_jax.landmarking.head_scan import look_at
-from smile_jax.mesh import Mesh, MeshError
+from smile_jax.landmarking.network import FIRST_LOOK
+from smile_jax.landmarking.rendered_inputs import take_pictures
+from smile_jax.mesh import Framing, Mesh, MeshError
 from smile_jax.mesh.pose import degrees_between, on_the_nose, placed_by
 from tests.faces.heads import performed
 from tests.mesh.shapes import sphere
@@ -155,6 +158,24 @@ def test_triangles_that_look_inward_are_turned_over(head):
     assert scan.inward and "look inward" in scan.notes[0]
     np.testing.assert_array_equal(scan.prepared(inward).faces, head.faces)
     assert not look_at(head).inward
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_a_part_is_what_is_seen_from_there(zoom, head):
+    """Each part says from where it is looked at, with which side up."""
+    bare = Mesh(head.vertices, head.faces)
+    whole = first_look._whole(bare, deep=True)
+    parts = list(
+        first_look._parts(bare, whole, zoom, first_look._directions(), sides=4)
+    )
+    assert len(parts) > 20
+    for part in parts[:: 1 if zoom == 1 else 17]:
+        points = (bare.vertices - np.asarray(part.framing.center)) @ part.rotation
+        turned = Mesh(points.astype(np.float32), bare.faces)
+        framing = Framing((0.0, 0.0, 0.0), part.framing.extent)
+        seen = take_pictures(turned, (0.0,), framing, FIRST_LOOK.size).images[0]
+        assert np.linalg.det(part.rotation) == pytest.approx(1)
+        assert (np.abs(seen - part.image) > 0.05).mean() < 0.02
 
 
 def test_the_template_is_laid_onto_a_face_whatever_is_missing():
